@@ -1,0 +1,52 @@
+"""What a user is told instead of a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+# Exit statuses, as every command gives them.
+AGREES, DIFFERS, NOT_ANSWERED = 0, 1, 2
+
+
+class Problem(Exception):
+    """A mistake of the user's, said in one clear message.
+
+    `what` is one sentence (or a few lines) without the place; `file` and `line` name the place, so that
+    the message can begin `file:line:` and editors jump to it. `status` is the exit status it leads to.
+    """
+
+    def __init__(
+        self, what: str, *, file: str | None = None, line: int | None = None, status: int = NOT_ANSWERED
+    ) -> None:
+        super().__init__(what)
+        self.what, self.file, self.line, self.status = what, file, line, status
+
+    def at(self, file: str | None, line: int | None) -> Problem:
+        """The same problem with a place, where it has none yet."""
+        if self.file is None:
+            self.file, self.line = file, line
+        return self
+
+    def __str__(self) -> str:
+        if self.file is None:
+            return self.what
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.what}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _problem, (self.what, self.file, self.line, self.status)
+
+
+def _problem(what: str, file: str | None, line: int | None, status: int) -> Problem:
+    return Problem(what, file=file, line=line, status=status)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`"; did you mean 'Waa'?"` where one of the known words is close, else the empty string."""
+    from difflib import get_close_matches
+
+    known = list(known)
+    close = get_close_matches(word, known, n=1, cutoff=0.5) or [
+        k for k in known if k.lower() == word.lower()
+    ]
+    return f"; did you mean '{close[0]}'?" if close else ""
