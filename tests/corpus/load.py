@@ -75,7 +75,7 @@ class Splices:
         self.wrong += right[done:]
 
     def origin(self, offset: int) -> tuple[Edit | None, int]:
-        """Where an offset of the wrong text comes from: an edit and the offset in it, or one of the right text."""
+        """Where an offset of the wrong text comes from: an edit and an offset in it, or the right text."""
         shift = 0
         for _, end, edit in self.spans:
             here = self._starts[edit]
@@ -124,7 +124,7 @@ class _Faulty:
         return self.splices[file].wrong if file in self.splices else _read(self.port.parent / file)
 
     def write(self, folder: Path) -> Path:
-        """Copy the port and the modules that it needs to a folder, with the edits applied; the port's path."""
+        """Copy the port and the modules it needs to a folder, edits applied; the port's path."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in sorted({*helpers(self.port), *self.splices}):
             source, target = self.port.parent / name, folder / name
@@ -265,15 +265,14 @@ def _named_beside(tree: ast.AST, folder: Path) -> Iterator[str]:
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             modules = [node.module] if node.module else [alias.name for alias in node.names]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node.value.endswith((".py", ".ipynb")) and (folder / node.value).is_file():
-                yield node.value
+        elif isinstance(node, ast.Constant) and str(node.value).endswith((".py", ".ipynb")):
+            modules = [str(node.value)]
         for module in modules:
             top = module.partition(".")[0]
-            if (folder / f"{top}.py").is_file():
-                yield f"{top}.py"
-            elif (folder / top).is_dir():
-                yield top
+            for name in (module, f"{top}.py", top):
+                if name and (folder / name).exists():
+                    yield name
+                    break
 
 
 def _fault(path: Path, table: Mapping[str, Any], entry: Mapping[str, Any]) -> Fault:
