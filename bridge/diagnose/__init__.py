@@ -1,0 +1,1 @@
+"""From a wrong gradient to the line at fault: align, repair, translate, explain."""
