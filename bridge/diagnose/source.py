@@ -503,7 +503,7 @@ class Installed:
         changed = False
         for function, code in unit.lent(module):
             old = function.__code__
-            if code == old:
+            if _alike(code, old):
                 continue
             self._codes.append((function, old))
             function.__code__ = code
@@ -690,6 +690,24 @@ def _function_codes(module: CodeType) -> list[CodeType]:
     return found
 
 
+def _alike(one: CodeType, other: CodeType) -> bool:
+    """Whether two codes do the same, wherever they stand."""
+    if one.co_code != other.co_code or len(one.co_consts) != len(other.co_consts):
+        return False
+    if (one.co_names, one.co_varnames, one.co_freevars) != (
+        other.co_names,
+        other.co_varnames,
+        other.co_freevars,
+    ):
+        return False
+    return all(
+        _alike(a, b)
+        if isinstance(a, CodeType) and isinstance(b, CodeType)
+        else type(a) is type(b) and repr(a) == repr(b)
+        for a, b in zip(one.co_consts, other.co_consts, strict=True)
+    )
+
+
 def _holds(outer: CodeType, inner: CodeType) -> bool:
     return any(c is inner or (isinstance(c, CodeType) and _holds(c, inner)) for c in outer.co_consts)
 
@@ -846,7 +864,7 @@ def _same_function(function: Function, unit: Unit) -> Function | None:
 def _touches_defaults(source: Source, node: FunctionNode, splices: Sequence[Splice]) -> bool:
     defaults = [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
     spans = [source.span(default) for default in defaults]
-    return any(start <= s.start and s.end <= end for start, end in spans for s in splices)
+    return any(start <= s.end and s.start <= end for start, end in spans for s in splices)
 
 
 def _assigned_names(statement: ast.stmt) -> list[str]:
