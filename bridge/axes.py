@@ -178,12 +178,16 @@ class Layout:
         An optional axis that a line leaves out must be of size 1.
         """
         vocabulary = self.vocabulary
-        letters = {axis: len(names) for axis, names in vocabulary.letters.items()}
-        known = {**letters, **sizes}
-        for axis in vocabulary.ties.keys() - known.keys():
-            known[axis] = prod(known[root] for root in vocabulary.root(axis))
+
+        def size(axis: str) -> int:
+            if axis in sizes:
+                return sizes[axis]
+            if axis in vocabulary.letters:
+                return len(vocabulary.letters[axis])
+            return prod(sizes[root] for root in vocabulary.root(axis))
+
         arrays = {
-            array: tuple(known[axis] for axis in axes)
+            array: tuple(size(axis) for axis in axes)
             for array, axes in vocabulary.arrays.items()
             if array in self.canonical
         }
@@ -255,16 +259,16 @@ def _check_coverage(lines: list[Line], vocabulary: Vocabulary) -> None:
             named.setdefault(ref.array, []).append((line, ref))
     for array, places in named.items():
         last = places[-1][0]
-        if len(places) > 1 and any(line.indices for line, _ in places):
+        if len(places) > 1 and any(line.indices or line.one_hot for line, _ in places):
             raise last.wrong(
-                f"line {places[0][0].number} is {array} too, and class indices cannot add up with another line"
+                f"line {places[0][0].number} is {array} too; real arrays add up, but classes do not"
             )
         if axis := vocabulary.chooser(array):
             given = {letter for _, ref in places for letter in ref.letters}
             missing = [letter for letter in vocabulary.letters[axis] if letter not in given]
             if missing:
                 raise last.wrong(
-                    f"{array}[{' '.join(missing)}] is in no line; a layout names every {axis} of an array"
+                    f"{array}[{' '.join(missing)}] is in no line; with {array} comes every {axis} of it"
                 )
 
 
@@ -294,11 +298,13 @@ class _Reader:
         axes = self._axes()
         self._check_words(refs, axes)
         self._check_groups(refs, axes)
-        indices = any([self._check_array(k, refs, axes) for k in range(len(refs))])
-        self._check_classes(refs, index, indices, one_hot)
+        classes = [ref.array for k, ref in enumerate(refs) if self._check_array(k, refs, axes)]
+        self._check_classes(refs, index, classes, one_hot)
         head = self.text[:start] if self.text[start - 1].isspace() else f"{self.text[:start]} "
         dimensions = tuple(tuple(_words(group) for group in dimension) for dimension in axes)
-        return Line(self.text, self.number, head, base, index, tuple(refs), dimensions, indices, one_hot)
+        return Line(
+            self.text, self.number, head, base, index, tuple(refs), dimensions, bool(classes), one_hot
+        )
 
     # Errors and tokens
 
@@ -435,15 +441,15 @@ class _Reader:
             if letters is None:
                 return Ref(array)
             raise self.wrong(
-                f"{array} has no axis to choose from in brackets; its axes are {self._axes_of(array)}",
+                f"{array} has nothing to choose from in brackets; {self._has([Ref(array)])}",
                 letters[0],
                 letters[-1],
             )
         names = self.vocabulary.letters[axis]
         if letters is None:
             raise self.wrong(
-                f"{array} has the axis '{axis}': say in brackets which of them the line holds, in order, as"
-                f" in {array}[{' '.join(names)}]",
+                f"{array} has an axis '{axis}': say in brackets what the line holds, in order, as in"
+                f" {array}[{' '.join(names)}]",
                 token,
             )
         for k, letter in enumerate(letters):
@@ -573,8 +579,8 @@ class _Reader:
                 raise self.wrong(f"{ref} is a single {word}, so it has no axis '{word}'; leave it out", token)
             if shared and any(word in vocabulary.arrays[other.array] for other in refs):
                 raise self.wrong(
-                    f"outside the ( | ) stand the axes of all the arrays, and '{word}' is none of {ref.array};"
-                    f" {self._has([ref])}",
+                    f"outside the ( | ) stand axes that all the arrays have; '{word}' is no axis of"
+                    f" {ref.array}; {self._has([ref])}",
                     token,
                 )
             raise self.wrong(f"'{word}' is no axis of {ref.array}; {self._has([ref])}", token)
@@ -594,26 +600,28 @@ class _Reader:
             message += f"; class indices are for {' and '.join(vocabulary.classes) or 'other arrays'}"
         raise self.wrong(message)
 
-    def _check_classes(self, refs: list[Ref], index: int | None, indices: bool, one_hot: bool) -> None:
+    def _check_classes(self, refs: list[Ref], index: int | None, classes: list[str], one_hot: bool) -> None:
         """Class indices stand alone; one-hot vectors need the class axis."""
-        array = refs[0].array
-        if indices and (len(refs) > 1 or index is not None):
+        known = self.vocabulary.classes
+        if classes and (len(refs) > 1 or index is not None):
             raise self.wrong(
-                f"{array} without '{self.vocabulary.classes[array]}' is class indices, which stand alone"
+                f"{classes[0]} without '{known[classes[0]]}' is class indices, and they need an array of their own"
             )
-        if one_hot and (len(refs) > 1 or array not in self.vocabulary.classes):
-            able = " and ".join(self.vocabulary.classes) or "no array"
+        if one_hot and (len(refs) > 1 or refs[0].array not in known):
+            able = " and ".join(known) or "no array"
             raise self.wrong(f"{'|'.join(map(str, refs))} cannot be one-hot; {able} can")
-        if one_hot and indices:
-            axis = self.vocabulary.classes[array]
-            raise self.wrong(f"one-hot vectors lie along '{axis}'; name that axis, or leave out 'one-hot'")
-
-    def _axes_of(self, array: str) -> str:
-        return " ".join(self.vocabulary.arrays[array]) or "none"
+        if one_hot and classes:
+            raise self.wrong(
+                f"one-hot vectors lie along '{known[classes[0]]}'; name that axis, or leave out 'one-hot'"
+            )
 
     def _has(self, refs: Sequence[Ref]) -> str:
-        axes = {ref.array: self._axes_of(ref.array) for ref in refs}
-        return ", ".join(f"{array} has the axes {words}" for array, words in axes.items())
+        """`Waa has the axes hidden prev, Wax has the axes hidden input`."""
+        said = []
+        for array in dict.fromkeys(ref.array for ref in refs):
+            axes = self.vocabulary.arrays[array]
+            said.append(f"{array} has the axes {' '.join(axes)}" if axes else f"{array} has no axes")
+        return ", ".join(said)
 
 
 def _wrong(text: str, number: int, what: str, span: tuple[int, int] | None = None) -> LayoutError:

@@ -1,0 +1,1 @@
+"""The declarations of the families, one module each, each with one `FAMILY`."""

@@ -1,0 +1,1 @@
+"""Reports: the same plain data for the terminal and for programs."""

@@ -1,0 +1,151 @@
+"""The command `rowcol`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .problem import NOT_ANSWERED, Problem
+
+if TYPE_CHECKING:
+    from .report.schema import Report
+
+VERSION = "0.1.0"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0 (agrees), 1 (differs) or 2 (not asked or not answered)."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    try:
+        status: int = args.run(args)
+        sys.stdout.flush()
+        return status
+    except Problem as problem:
+        print(problem, file=sys.stderr)
+        return problem.status
+    except KeyboardInterrupt:
+        print("\nrowcol: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has closed it (`| head`): nothing is left to say.
+        sys.stderr.close()
+        return NOT_ANSWERED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rowcol",
+        description="Compare a hand-written neural network with two independent implementations, "
+        "one in columns (W·a) and one in rows (X·W), gradient by gradient.",
+        epilog="Exit status: 0 everything agrees; 1 something differs; 2 not asked or not answered.",
+    )
+    parser.add_argument("--version", action="version", version=f"rowcol {VERSION}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    demo = commands.add_parser("demo", help="the story, end to end, in the terminal")
+    demo.set_defaults(run=_demo)
+
+    diff = commands.add_parser(
+        "diff",
+        help="your port (or, without one, the two implementations) gradient by gradient",
+        description="Compare ports with the reference on identical data. Without a port, the two "
+        "implementations are set side by side, and the oracle is asked.",
+    )
+    diff.add_argument("ports", nargs="*", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them")
+    diff.add_argument("--family", help="without a port: this family only")
+    _common(diff)
+    diff.add_argument("--limit", type=float, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)")
+    diff.add_argument("--show-output", action="store_true", help="let what the port prints through")
+    diff.set_defaults(run=_diff)
+
+    new = commands.add_parser("new", help="write a port file to fill in")
+    train = commands.add_parser("train", help="both implementations learn a text side by side")
+    for name, sub in (("new", new), ("train", train)):
+        if _asked_for(name):
+            _own_arguments(name, sub)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=_natural, default=0, help="of the data (0)")
+    parser.add_argument("--dtype", choices=("float64", "float32"), help="instead of the port's own")
+    parser.add_argument("--sizes", default="", metavar="'AXIS = N, ...'", help="fix axes, or tie one to another")
+    parser.add_argument("--cases", type=_positive, metavar="N", help="how many cases a verdict is taken on")
+    parser.add_argument("--json", action="store_true", help="the report for programs")
+    parser.add_argument("--verbose", "-v", action="store_true", help="both numbers at the worst place, and the cases")
+
+
+def _asked_for(name: str) -> bool:
+    """Only the command that is run has its module imported: `rowcol --help` starts at once."""
+    return name in sys.argv[1:2] or "pytest" in sys.modules
+
+
+def _own_arguments(name: str, parser: argparse.ArgumentParser) -> None:
+    from importlib import import_module
+
+    module = import_module(f".{name}", __package__)
+    module.add_arguments(parser)
+    parser.set_defaults(run=module.command)
+
+
+def _natural(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from .demo import demo
+
+    return demo()
+
+
+def _diff(args: argparse.Namespace) -> int:
+    if not args.ports:
+        from .both import both
+
+        return both(args.family, seed=args.seed, dtype=args.dtype, sizes=args.sizes, as_json=args.json, verbose=args.verbose)
+    from .examine import Options
+    from .worker import examined
+
+    options = Options(args.seed, args.dtype, args.sizes, args.cases)
+    reports: list[Report] = []
+    for path in args.ports:
+        reports += examined(path, options, limit=args.limit, quiet=not args.show_output)
+    if args.json:
+        import json
+
+        print(json.dumps(reports if len(reports) != 1 else reports[0], indent=2, allow_nan=True))
+    else:
+        _show(reports, args.verbose)
+    return max(report["status"] for report in reports)
+
+
+def _show(reports: list[Report], verbose: bool) -> None:
+    """One report whole; of several, a line each and then the details of those that do not agree."""
+    from .report.terminal import Paper, headline, render
+
+    paper = Paper()
+    if len(reports) == 1:
+        print(render(reports[0], paper, verbose))
+        return
+    for report in reports:
+        print(headline(report, paper))
+    for report in reports:
+        if report["status"] and report["error"] is None:
+            print("\n" + render(report, paper, verbose))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

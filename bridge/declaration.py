@@ -1,0 +1,298 @@
+"""`@port`: how a user declares which arrays a function takes and gives back, and in which layout."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+from .axes import Layout, Map, parse
+from .family import Family, Implementation, family_named
+from .objective import LAST, UPSTREAM, Objective, parse_objective
+from .problem import Problem, nearest
+
+F = TypeVar("F", bound=Callable[..., Any])
+DTYPES = ("float64", "float32")
+REDUCIBLE = ("batch", "time", "output")
+KEYWORDS = ("objective", "reduction", "clip", "sizes", "dtype")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A bound on every element (`norm=False`), or on the norm of all parameter gradients together."""
+
+    bound: float
+    norm: bool = False
+
+    def __str__(self) -> str:
+        return f"norm {self.bound:g}" if self.norm else f"{self.bound:g}"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Axes that a port fixes (`hidden = 4`) and axes that it ties to others (`output = input`)."""
+
+    fixed: Mapping[str, int]
+    tied: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A side: a function, and everything that has to be known to run it on a case.
+
+    `reduction` holds the axes that the loss is a mean over; the empty tuple is the sum.
+    `written` holds the keywords that the user wrote, so that a message can quote them.
+    """
+
+    function: Callable[..., Any]
+    family: Family
+    layout: Layout
+    objective: Objective
+    reduction: tuple[str, ...]
+    settings: Mapping[str, str]
+    clip: Clip | None
+    sizes: Sizes
+    dtype: str
+    name: str
+    file: str | None
+    line: int | None
+    written: frozenset[str] = frozenset()
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """The port's arrays that have a gradient: all but targets, upstreams and class indices."""
+        given = self.family.given(self.objective)
+        return tuple(
+            name
+            for name in self.layout.names
+            if not any(
+                line.indices or given in line.arrays for line in self.layout.lines if line.base == name
+            )
+        )
+
+    def bind(self, sizes: Mapping[str, int]) -> Map:
+        """The layout at given sizes; made once for each."""
+        key = tuple(sorted(sizes.items()))
+        if key not in self._maps:
+            self._maps[key] = self.layout.bind(sizes)
+        return self._maps[key]
+
+    @cached_property
+    def _maps(self) -> dict[tuple[tuple[str, int], ...], Map]:
+        return {}
+
+    def with_(self, **changes: Any) -> Declaration:
+        """The same declaration with some fields changed."""
+        return replace(self, **changes)
+
+
+def port(family: str, layout: str, **keywords: Any) -> Callable[[F], F]:
+    """Declare a function as a port of `family`; the function itself is returned unchanged.
+
+    `layout` has one line an array: the port's name, the canonical name, the port's axes in order.
+    Keywords: `objective`, `reduction`, `clip`, `sizes`, `dtype` and the settings of the family
+    (`activation`). Raises `Problem` where the declaration cannot be right, naming line and word.
+    """
+
+    def declare(function: F) -> F:
+        declaration = declared(function, family, layout, keywords)
+        try:
+            function.__rowcol__ = declaration  # type: ignore[attr-defined]
+        except AttributeError:
+            raise Problem(
+                f"@port cannot mark {function!r}: write a small function around it and declare that."
+            ) from None
+        return function
+
+    return declare
+
+
+def declared(
+    function: Callable[..., Any], family: str, layout: str, keywords: Mapping[str, Any]
+) -> Declaration:
+    """The declaration that `@port(family, layout, **keywords)` makes of a function."""
+    file, line = place_of(function)
+    try:
+        return _declared(function, family, layout, keywords, file, line)
+    except Problem as problem:
+        raise problem.at(file, line) from None
+
+
+def _declared(
+    function: Callable[..., Any],
+    family_name: str,
+    text: str,
+    keywords: Mapping[str, Any],
+    file: str | None,
+    line: int | None,
+) -> Declaration:
+    family = family_named(family_name)
+    known = KEYWORDS + tuple(family.settings)
+    for word in keywords:
+        if word not in known:
+            raise Problem(
+                f"@port does not know the keyword '{word}'{nearest(word, known)}. "
+                f"For the family '{family.name}' it takes {', '.join(known)}."
+            )
+    first_reading = parse(text, family.vocabulary())
+    objective = _objective(family, first_reading, keywords.get("objective"))
+    for row in first_reading.lines:
+        for array in row.arrays:
+            if array not in family.arrays(objective):
+                raise Problem(
+                    f"the line '{row.text}' names '{array}', which the objective '{objective}' does not use. "
+                    f"Take the line out, or write the objective that uses it."
+                )
+    layout = parse(text, family.vocabulary(objective))
+    for array in family.arrays(objective):
+        if array not in layout.canonical and array not in family.absent:
+            axes = " ".join(family.arrays(objective)[array])
+            raise Problem(
+                f"the layout has no line for '{array}' ({axes}), which the family '{family.name}' needs "
+                f"under the objective '{objective}'. Add a line such as '{array}: {array}  {axes}'."
+            )
+    settings = {}
+    for name, values in family.settings.items():
+        settings[name] = _one_of(name, keywords.get(name, values[0]), values)
+    return Declaration(
+        function=function,
+        family=family,
+        layout=layout,
+        objective=objective,
+        reduction=parse_reduction(keywords.get("reduction", "sum")),
+        settings=settings,
+        clip=parse_clip(keywords.get("clip")),
+        sizes=parse_sizes(keywords.get("sizes", ""), family),
+        dtype=_one_of("dtype", keywords.get("dtype", "float64"), DTYPES),
+        name=getattr(function, "__name__", type(function).__name__),
+        file=file,
+        line=line,
+        written=frozenset(keywords),
+    )
+
+
+def side(family: Family, implementation: Implementation, like: Declaration) -> Declaration:
+    """One of our own implementations, declared as a user would, for the objective and settings of a port."""
+    arrays = family.arrays(like.objective)
+    lines = []
+    for line in implementation.layout.splitlines():
+        name = line.split(":")[-1].split()
+        if not name or name[0] not in arrays:
+            continue
+        if like.objective.last and name[0] == family.given(like.objective):
+            line = re.sub(r"\btime\b", "", line)
+        lines.append(line)
+    keywords = {"objective": like.objective.implemented, **like.settings}
+    return declared(implementation.function, family.name, "\n".join(lines), keywords)
+
+
+def place_of(function: Callable[..., Any]) -> tuple[str | None, int | None]:
+    """File and first line of a function, or (None, None) for what has no Python source."""
+    code = getattr(function, "__code__", None)
+    return (code.co_filename, code.co_firstlineno) if code is not None else (None, None)
+
+
+def _objective(family: Family, layout: Layout, phrase: str | None) -> Objective:
+    """The objective that the layout's lines imply, or the written one if it does not contradict them."""
+    given = {array: kind for kind, (array, _) in family.upstream.items() if array in layout.canonical}
+    target, _ = family.target
+    if len(given) > 1 or (given and target in layout.canonical):
+        names = " and ".join(f"'{n}'" for n in [*given, *[target] * (target in layout.canonical)])
+        raise Problem(f"the layout has lines for {names}: only one of them can be what is differentiated.")
+    what = next(iter(given), target)
+    last = _without_time(layout, what) and not _without_time(layout, "x")
+    if phrase is None or (phrase == "upstream" and given):
+        return Objective(given.get(what, "softmax"), last)
+    if phrase == "upstream":
+        lines = ", ".join(f"'{array}'" for array, _ in family.upstream.values())
+        raise Problem(f"objective='upstream' needs a line for the given gradient: one of {lines}.")
+    written = parse_objective(phrase)
+    implied = given.get(what)
+    if implied is not None and written.kind != implied:
+        raise Problem(f"objective='{phrase}' contradicts the layout, whose line for '{what}' says '{implied}'.")
+    if written.upstream and implied is None:
+        name, axes = family.upstream[written.kind]
+        raise Problem(f"objective='{phrase}' needs a line '{name}: {name}  {' '.join(axes)}' in the layout.")
+    if what in layout.canonical and last != written.last and not _without_time(layout, "x"):
+        should = "without" if written.last else "with"
+        fix = written.kind + (LAST if last else "")
+        raise Problem(
+            f"objective='{phrase}' contradicts the layout: the line for '{what}' should be {should} the axis "
+            f"'time' then, or the objective '{fix}'."
+        )
+    return written
+
+
+def _without_time(layout: Layout, array: str) -> bool:
+    lines = [line for line in layout.lines if array in line.arrays]
+    return bool(lines) and all("time" not in line.axes for line in lines)
+
+
+def _one_of(name: str, value: Any, values: tuple[str, ...]) -> str:
+    value = getattr(value, "__name__", value)
+    if value not in values:
+        known = ", ".join(f"'{v}'" for v in values)
+        raise Problem(f"{name}={value!r} is unknown{nearest(str(value), values)}. Known: {known}.")
+    return str(value)
+
+
+def parse_reduction(phrase: Any) -> tuple[str, ...]:
+    """`"sum"` -> (); `"mean over batch and time"` -> ("batch", "time")."""
+    words = str(phrase).replace(",", " ").split()
+    if words == ["sum"]:
+        return ()
+    axes = tuple(w for w in words[2:] if w != "and")
+    if words[:2] == ["mean", "over"] and axes and set(axes) <= set(REDUCIBLE) and len(set(axes)) == len(axes):
+        return tuple(a for a in REDUCIBLE if a in axes)
+    raise Problem(
+        f"reduction={phrase!r} is unknown. Known: 'sum', 'mean over batch', 'mean over batch and time' "
+        f"(or over any of {', '.join(REDUCIBLE)})."
+    )
+
+
+def reduction_phrase(axes: tuple[str, ...]) -> str:
+    """The phrase that `parse_reduction` reads."""
+    if not axes:
+        return "sum"
+    return "mean over " + (", ".join(axes[:-1]) + " and " if axes[1:] else "") + axes[-1]
+
+
+def parse_clip(value: Any) -> Clip | None:
+    """None; a number: every element; `"norm 0.25"`: the norm of all gradients together."""
+    if value is None:
+        return None
+    norm = isinstance(value, str) and value.split()[:1] == ["norm"]
+    try:
+        bound = float(value.split()[1] if norm else value)
+    except (TypeError, ValueError, IndexError):
+        bound = 0.0
+    if not bound > 0:
+        raise Problem(
+            f"clip={value!r} is unknown. Write a positive number (elementwise) or 'norm 0.25' (over all gradients)."
+        )
+    return Clip(bound, norm)
+
+
+def parse_sizes(text: str, family: Family) -> Sizes:
+    """Read `"output = input, hidden = 4"`: axes tied to axes and axes of a fixed size."""
+    axes = sorted({a for shape in family.every_array().values() for a in shape})
+    fixed: dict[str, int] = {}
+    tied: dict[str, str] = {}
+    for part in filter(None, (p.strip() for p in str(text).split(","))):
+        axis, _, value = (w.strip() for w in part.partition("="))
+        for word in [axis] + [value] * (not value.isdigit()):
+            if word not in axes:
+                raise Problem(
+                    f"sizes='{text}': there is no axis '{word}' in the family '{family.name}'"
+                    f"{nearest(word, axes)}. Write 'axis = number' or 'axis = axis', with commas between."
+                )
+        if value.isdigit() and int(value) < 1:
+            raise Problem(f"sizes='{text}': the axis '{axis}' needs a size of at least 1.")
+        axis = family.ties.get(axis, axis)
+        if value.isdigit():
+            fixed[axis] = int(value)
+        else:
+            tied[axis] = family.ties.get(value, value)
+    return Sizes(fixed, {a: v for a, v in tied.items() if a != v})

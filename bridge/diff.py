@@ -1,0 +1,211 @@
+"""Two sides on the same cases, gradient by gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bar import MARGIN, jittered_runs
+from .case import Array, Case
+from .declaration import Clip, Declaration
+from .run import Answer, canonical, run
+
+AGREES, DIFFERS, BLIND, NOT_PROVIDED = "agrees", "differs", "blind", "not provided"
+LOSS = "loss"
+BLINDNESS = 1e-3  # a bar above this share of the gradient can tell nothing
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the trusted side says of one case, in the port's layout, and how far rounding alone moves it."""
+
+    case: Case
+    loss: float
+    gradients: Mapping[str, Array]
+    deviations: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One array (or the loss) on the case that told most.
+
+    `difference` is the largest elementwise distance, at index `where`; `bar` is how far apart two right
+    answers may be; `size` is the largest element of the trusted side's gradient.
+    """
+
+    name: str
+    state: str
+    shape: tuple[int, ...] = ()
+    difference: float = 0.0
+    bar: float = 0.0
+    size: float = 0.0
+    where: tuple[int, ...] = ()
+    port: float = 0.0
+    trusted: float = 0.0
+    case: str = ""
+    note: str = ""
+
+
+@dataclass
+class Diff:
+    """The verdicts of a port over all its cases, with what was compared kept for the diagnosis."""
+
+    verdicts: dict[str, Verdict]
+    expected: list[Expected]
+    answers: list[Answer]
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def differing(self) -> list[str]:
+        return [name for name, v in self.verdicts.items() if v.state == DIFFERS]
+
+    @property
+    def agreeing(self) -> list[str]:
+        return [name for name, v in self.verdicts.items() if v.state == AGREES]
+
+
+def expect(port: Declaration, trusted: Declaration, case: Case) -> Expected:
+    """Run the trusted side on a case and lay its gradients out as the port does, reduced and clipped alike."""
+    runs = [canonical(trusted, case), *jittered_runs(trusted, case, port.dtype)]
+    laid_out = [laid_out_for(port, case, *answer) for answer in runs]
+    (loss, gradients), *moved = laid_out
+    unit = float(np.finfo(port.dtype).eps)
+    deviations = {
+        name: max([unit * _largest(g)] + [_largest(other[name] - g) for _, other in moved])
+        for name, g in gradients.items()
+    }
+    deviations[LOSS] = max([unit * abs(loss)] + [abs(other - loss) for other, _ in moved])
+    return Expected(case, loss, gradients, deviations)
+
+
+def laid_out_for(
+    port: Declaration, case: Case, loss: float, gradients: Mapping[str, Array]
+) -> tuple[float, dict[str, Array]]:
+    """A trusted side's loss and canonical gradients as the port should give them."""
+    share = port.objective.factor / scale(port, case)
+    layout = port.bind(case.sizes)
+    known = {name: np.asarray(g) * share for name, g in gradients.items()}
+    out = {name: g for name, g in layout.gradients(known).items() if name in port.parameters}
+    if port.clip is not None:
+        out = clipped(out, port.clip, parameters_of(port))
+    return loss * share, out
+
+
+def scale(port: Declaration, case: Case) -> int:
+    """What the port's reduction divides the sum by."""
+    steps = {"time": 1} if port.objective.last else {}
+    number = 1
+    for axis in port.reduction:
+        number *= steps.get(axis, case.sizes.get(axis, 1))
+    return number
+
+
+def parameters_of(port: Declaration) -> set[str]:
+    """The port's names of the family's parameters: what a clipping by norm takes together."""
+    own = {**port.family.parameters, **port.family.readout}
+    return {line.base for line in port.layout.lines if any(array in own for array in line.arrays)}
+
+
+def clipped(gradients: Mapping[str, Array], clip: Clip, together: Iterable[str]) -> dict[str, Array]:
+    """Gradients under a bound: each element of the parameters', or their common norm."""
+    names = [name for name in gradients if name in set(together)]
+    if clip.norm:
+        norm = float(np.sqrt(sum(float(np.sum(gradients[n] ** 2)) for n in names)))
+        factor = min(1.0, clip.bound / norm) if norm else 1.0
+        return {n: g * factor if n in names else g for n, g in gradients.items()}
+    return {n: np.clip(g, -clip.bound, clip.bound) if n in names else g for n, g in gradients.items()}
+
+
+def compare_once(port: Declaration, expected: Expected, answer: Answer) -> dict[str, Verdict]:
+    """The verdict on every array of the port, and on its loss, on one case."""
+    verdicts = {}
+    if answer.loss is not None:
+        verdicts[LOSS] = _verdict(LOSS, answer.loss, expected.loss, expected)
+    for name, gradient in expected.gradients.items():
+        if name in answer.unreadable:
+            verdicts[name] = Verdict(
+                name, DIFFERS, gradient.shape, size=_largest(gradient), note=answer.unreadable[name]
+            )
+        elif name in answer.gradients:
+            verdicts[name] = _verdict(name, answer.gradients[name], gradient, expected)
+        else:
+            verdicts[name] = Verdict(name, NOT_PROVIDED, gradient.shape, size=_largest(gradient))
+    for name, trouble in answer.unreadable.items():
+        if name not in verdicts:
+            verdicts[name] = Verdict(name, DIFFERS, note=trouble)
+    return verdicts
+
+
+def _verdict(name: str, port: Any, trusted: Any, expected: Expected) -> Verdict:
+    ours, theirs = np.asarray(trusted, dtype=np.float64), np.asarray(port, dtype=np.float64)
+    bar = MARGIN * expected.deviations[name]
+    size = _largest(ours)
+    found = Verdict(name, AGREES, ours.shape, bar=bar, size=size, case=expected.case.label)
+    if not np.all(np.isfinite(ours)):
+        return replace(found, state=BLIND, note="the trusted side overflows on this case")
+    if not np.all(np.isfinite(theirs)):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(theirs))[0])
+        value = float(theirs[where])
+        note = f"is {value:g} at {list(where)}" if where else f"is {value:g}"
+        state = BLIND if expected.case.extreme else DIFFERS
+        return replace(
+            found, state=state, where=where, port=value, trusted=float(ours[where]), difference=np.inf, note=note
+        )
+    distance = np.abs(theirs - ours)
+    where = tuple(int(i) for i in np.unravel_index(int(np.argmax(distance)), distance.shape))
+    found = replace(
+        found,
+        difference=float(distance[where]),
+        where=where,
+        port=float(theirs[where]),
+        trusted=float(ours[where]),
+    )
+    if bar > BLINDNESS * size:
+        return replace(found, state=BLIND)
+    return replace(found, state=DIFFERS if found.difference > bar else AGREES)
+
+
+def _largest(values: NDArray[Any]) -> float:
+    return float(np.max(np.abs(values), initial=0.0))
+
+
+def merged(runs: Iterable[Mapping[str, Verdict]]) -> dict[str, Verdict]:
+    """One verdict an array: it differs if it does so on any case, and agrees if any case can tell."""
+    order = {NOT_PROVIDED: 0, BLIND: 1, AGREES: 2, DIFFERS: 3}
+    best: dict[str, Verdict] = {}
+    for verdicts in runs:
+        for name, verdict in verdicts.items():
+            old = best.get(name)
+            if old is None or _rank(verdict, order) > _rank(old, order):
+                best[name] = verdict
+    return best
+
+
+def _rank(verdict: Verdict, order: Mapping[str, int]) -> tuple[int, float]:
+    margin = verdict.difference / verdict.bar if verdict.bar else verdict.difference
+    return order[verdict.state], margin
+
+
+def single_cases(port: Declaration, cases: Iterable[Case]) -> list[Case]:
+    """The cases as the port takes them: one that takes one example gets each example of a batch alone."""
+    if not port.layout.one_example:
+        return list(cases)
+    return [
+        case.example(port.family, port.objective, n) for case in cases for n in range(case.sizes["batch"])
+    ]
+
+
+def diff(port: Declaration, expected: Iterable[Expected]) -> Diff:
+    """Run the port on every case and compare what it gives with what is expected.
+
+    Raises `Problem` where the port raises or returns no answer.
+    """
+    expected = list(expected)
+    answers = [run(port, e.case) for e in expected]
+    verdicts = merged(compare_once(port, e, a) for e, a in zip(expected, answers, strict=True))
+    remarks = list(dict.fromkeys(remark for answer in answers for remark in answer.remarks))
+    return Diff(verdicts, expected, answers, remarks)

@@ -1,0 +1,220 @@
+"""The one way through: case -> run -> diff -> judge -> diagnose -> report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .case import Case, cases
+from .declaration import Declaration, parse_sizes, reduction_phrase
+from .diff import AGREES, BLIND, DIFFERS, LOSS, NOT_PROVIDED, Expected, Verdict, diff, expect, single_cases
+from .judge import Judgement, judge, steady, trusted_side
+from .load import load
+from .problem import AGREES as STATUS_AGREES
+from .problem import DIFFERS as STATUS_DIFFERS
+from .problem import NOT_ANSWERED, Problem
+from .report.schema import SCHEMA, ArrayReport, Report
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command or a call of `compare` may choose; plain values only."""
+
+    seed: int = 0
+    dtype: str | None = None
+    sizes: str = ""
+    cases: int | None = None
+
+
+def examine_file(path: str, options: Options) -> list[Report]:
+    """Load a port file and examine each of its ports. Problems become reports too."""
+    try:
+        ports = load(path)
+    except Problem as problem:
+        return [failed(problem.at(path.partition("::")[0], None), options)]
+
+    def again(name: str) -> Declaration:
+        return next(port for port in load(path) if port.name == name)
+
+    return [examine(port, options, lambda name=port.name: again(name)) for port in ports]  # type: ignore[misc]
+
+
+def examine(
+    port: Declaration, options: Options, again: Callable[[], Declaration] | None = None
+) -> Report:
+    """Compare one port with the trusted side of its family, and report."""
+    if options.dtype is not None:
+        port = port.with_(dtype=options.dtype)
+    try:
+        trusted = trusted_side(port)
+        sizes = parse_sizes(options.sizes, port.family)
+        chosen = single_cases(port, cases(port, options.seed, sizes, options.cases))
+        unsteady = steady(port, chosen[0], again)
+        if unsteady is not None:
+            raise Problem(
+                f"{port.name}() gives another answer when it is run again on the same data: it {unsteady}. "
+                "Make it start anew at every call.",
+                file=port.file,
+                line=port.line,
+                status=STATUS_DIFFERS,
+            )
+        expected = [expect(port, trusted, case) for case in chosen]
+        judgement = judge(port, trusted, diff(port, expected), options.seed)
+    except Problem as problem:
+        return failed(problem.at(port.file, port.line), options, port)
+    return _report(port, trusted, options, judgement, expected)
+
+
+def failed(problem: Problem, options: Options, port: Declaration | None = None) -> Report:
+    """The report where there is nothing to compare."""
+    report = _empty(options, port)
+    report["status"] = problem.status
+    report["error"] = {"what": problem.what, "file": problem.file, "line": problem.line}
+    report["headline"] = problem.what.splitlines()[0]
+    return report
+
+
+def _empty(options: Options, port: Declaration | None) -> Report:
+    return {
+        "schema": SCHEMA,
+        "port": port.name if port else "",
+        "file": port.file if port else None,
+        "line": port.line if port else None,
+        "family": port.family.name if port else "",
+        "objective": str(port.objective) if port else "",
+        "reduction": reduction_phrase(port.reduction) if port else "",
+        "dtype": port.dtype if port else "",
+        "trusted": "reference",
+        "seed": options.seed,
+        "status": NOT_ANSWERED,
+        "agrees": False,
+        "finding": None,
+        "headline": "",
+        "sentences": [],
+        "remarks": [],
+        "declared": None,
+        "arrays": [],
+        "cases": [],
+        "diagnosis": None,
+        "error": None,
+    }
+
+
+def _report(
+    port: Declaration, trusted: Declaration, options: Options, judgement: Judgement, expected: list[Expected]
+) -> Report:
+    report = _empty(options, port)
+    report["arrays"] = [_array(port, v) for v in judgement.verdicts.values()]
+    seen: dict[int, Case] = {e.case.seed: e.case for e in expected}
+    report["cases"] = [{"label": c.label, "seed": c.seed, "sizes": dict(c.sizes)} for c in seen.values()]
+    report["finding"] = judgement.finding
+    report["sentences"] = judgement.sentences
+    report["remarks"] = judgement.remarks
+    report["declared"] = judgement.declared
+    report["status"], report["headline"] = _headline(judgement)
+    report["agrees"] = report["status"] == STATUS_AGREES
+    return report
+
+
+def _headline(judgement: Judgement) -> tuple[int, str]:
+    """The exit status and the verdict in one line: how many of how many."""
+    states = [v.state for v in judgement.verdicts.values() if v.name != LOSS]
+    total = len(states)
+    given = total - states.count(NOT_PROVIDED)
+    loss = judgement.verdicts.get(LOSS)
+    about_loss = {None: "no loss was given", AGREES: "the loss agrees", DIFFERS: "the loss differs", BLIND: "the loss is blind"}[
+        loss.state if loss else None
+    ]
+    if DIFFERS in states or (loss and loss.state == DIFFERS):
+        wrong = states.count(DIFFERS)
+        right = states.count(AGREES)
+        return STATUS_DIFFERS, f"{wrong} of {given} gradients differ, {right} agree; {about_loss}"
+    if not given:
+        return NOT_ANSWERED, "no gradient was returned: nothing was compared"
+    if AGREES not in states:
+        return NOT_ANSWERED, "every gradient is blind: these cases cannot tell"
+    checked = states.count(AGREES)
+    blind = f", {states.count(BLIND)} blind" if BLIND in states else ""
+    return STATUS_AGREES, f"{checked} of {total} gradients checked, all agree{blind}; {about_loss}"
+
+
+def _array(port: Declaration, verdict: Verdict) -> ArrayReport:
+    lines = [line for line in port.layout.lines if line.base == verdict.name]
+    return {
+        "name": verdict.name,
+        "canonical": ", ".join(dict.fromkeys(a for line in lines for a in line.arrays)),
+        "axes": " ".join(port.layout.axes(verdict.name)) if lines else "",
+        "shape": list(verdict.shape),
+        "state": verdict.state,
+        "difference": verdict.difference,
+        "bar": verdict.bar,
+        "size": verdict.size,
+        "where": list(verdict.where),
+        "port": verdict.port,
+        "trusted": verdict.trusted,
+        "case": verdict.case,
+        "note": verdict.note,
+    }
+
+
+class Result:
+    """What `compare` returns: `.agrees`, `.gradients` (name -> verdict), `.diagnosis`, `.patch`.
+
+    `str(result)` is the report as the terminal shows it; `.report` is the same as plain data.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    @property
+    def agrees(self) -> bool:
+        """Does every array that the port gives agree?"""
+        return self.report["agrees"]
+
+    @property
+    def gradients(self) -> dict[str, str]:
+        """`"agrees"`, `"differs"`, `"blind"` or `"not provided"` for each array of the port."""
+        return {a["name"]: a["state"] for a in self.report["arrays"] if a["name"] != LOSS}
+
+    @property
+    def diagnosis(self) -> dict[str, Any] | None:
+        """What was found about the line, as plain data; None where nothing differs."""
+        return self.report["diagnosis"]
+
+    @property
+    def patch(self) -> str | None:
+        """The verified patch as a unified diff, or None."""
+        return (self.report["diagnosis"] or {}).get("patch")
+
+    def __str__(self) -> str:
+        from .report.terminal import render
+
+        return render(self.report)
+
+    def __repr__(self) -> str:
+        return f"<rowcol: {self.report['headline']}>"
+
+
+def compare(
+    function: Callable[..., Any],
+    *,
+    seed: int = 0,
+    dtype: str | None = None,
+    sizes: str = "",
+    cases: int | None = None,
+) -> Result:
+    """Compare a function that `@port` declares with the trusted side of its family, in this process.
+
+    Raises `Problem` where there is nothing to compare (no port, or a port that does not answer).
+    """
+    declaration = getattr(function, "__rowcol__", None)
+    if not isinstance(declaration, Declaration):
+        raise Problem(f"{function!r} is no port: put @port(family, layout) above it.")
+    report = examine(declaration, Options(seed, dtype, sizes, cases))
+    if report["error"] is not None and report["status"] == NOT_ANSWERED:
+        error = report["error"]
+        raise Problem(error["what"], file=error["file"], line=error["line"], status=report["status"])
+    return Result(report)
+
+

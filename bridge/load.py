@@ -1,0 +1,105 @@
+"""Load a port file: run it as a module, and find the functions that it declares."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+
+import numpy as np
+
+from .declaration import Declaration
+from .problem import Problem, nearest
+
+
+def load(path: str) -> list[Declaration]:
+    """The ports of a file, in the order of their lines; `file.py::name` is one of them.
+
+    Runs the file with its folder first on the import path, as `python file.py` would. Raises `Problem`
+    for a file that is missing, cannot be read, has a syntax error, raises, or declares no port.
+    """
+    path, _, wanted = path.partition("::")
+    module = run_module(path)
+    ports = sorted(
+        {id(d): d for d in (_declaration(v) for v in list(vars(module).values())) if d is not None}.values(),
+        key=lambda d: (d.file != module.__file__, d.line or 0),
+    )
+    if not ports:
+        raise Problem(
+            "no port in this file. Put @port(\"rnn\", \"\"\"...layout...\"\"\") above a function "
+            "(`from rowcol.bridge import port`); `rowcol new FILE` writes one to fill in.",
+            file=path,
+        )
+    if wanted:
+        names = [d.name for d in ports]
+        if wanted not in names:
+            raise Problem(f"no port named '{wanted}'{nearest(wanted, names)}. Ports: {', '.join(names)}.", file=path)
+        return [d for d in ports if d.name == wanted]
+    return ports
+
+
+def _declaration(value: object) -> Declaration | None:
+    try:
+        found = vars(value).get("__rowcol__")
+    except TypeError:
+        return None
+    return found if isinstance(found, Declaration) else None
+
+
+def run_module(path: str) -> ModuleType:
+    """Run a user's file as a module of its own, with every failure made one message at its place."""
+    text = source_of(path)
+    try:
+        code = compile(text, path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise Problem(f"syntax error: {error.msg}", file=path, line=error.lineno) from None
+    except ValueError as error:
+        raise Problem(f"cannot be compiled: {error}", file=path) from None
+    module = ModuleType(os.path.splitext(os.path.basename(path))[0])
+    module.__file__ = path
+    folder = os.path.dirname(os.path.abspath(path))
+    if sys.path[:1] != [folder]:
+        sys.path.insert(0, folder)
+    sys.modules[module.__name__] = module
+    try:
+        with np.errstate(all="ignore"):
+            exec(code, vars(module))
+    except Problem as problem:
+        raise problem.at(path, None) from None
+    except (Exception, SystemExit) as error:
+        raise _failed(path, folder, error) from None
+    return module
+
+
+def source_of(path: str) -> bytes:
+    """The bytes of a Python file, or a message that says why there are none."""
+    if os.path.isdir(path):
+        raise Problem("is a folder, not a port file. Name the Python file in it.", file=path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        raise Problem("no such file.", file=path) from None
+    except OSError as error:
+        raise Problem(f"cannot be read: {error.strerror}.", file=path) from None
+    if b"\0" in data:
+        raise Problem("is not a Python source file (it holds zero bytes).", file=path)
+    return data
+
+
+def _failed(path: str, folder: str, error: BaseException) -> Problem:
+    """A file that raises while it is loaded: its own line, or that of a module beside it."""
+    line, file = None, path
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if name == path or os.path.dirname(os.path.abspath(name)) == folder:
+            file, line = name, trace.tb_lineno
+        trace = trace.tb_next
+    if isinstance(error, SyntaxError):
+        return Problem(f"syntax error: {error.msg}", file=error.filename or file, line=error.lineno)
+    if isinstance(error, SystemExit):
+        return Problem(f"called sys.exit({error.code!r}) while it was loaded.", file=file, line=line)
+    kind = "import error" if isinstance(error, ImportError) else f"raised {type(error).__name__} while it was loaded"
+    text = " ".join(str(error).split())
+    return Problem(f"{kind}: {text}", file=file, line=line)

@@ -1,0 +1,71 @@
+"""What a comparison reports, as plain data: it crosses the border of the worker process and is the JSON.
+
+Every report is a dict of strings, numbers, booleans, lists and dicts. `SCHEMA` is raised when a field
+changes its meaning or goes away; new fields may come without that.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+SCHEMA = 1
+
+
+class ArrayReport(TypedDict):
+    """One array of the port, or its loss; the numbers are those of the case that told most."""
+
+    name: str  # the port's name, or "loss"
+    canonical: str  # which canonical array it is, as the layout line writes it
+    axes: str  # the port's axes, in the port's order
+    shape: list[int]
+    state: str  # "agrees", "differs", "blind", "not provided"
+    difference: float
+    bar: float
+    size: float  # the largest element of the trusted side's gradient
+    where: list[int]
+    port: float
+    trusted: float
+    case: str
+    note: str
+
+
+class CaseReport(TypedDict):
+    """The data of one case can be made again from its seed and sizes."""
+
+    label: str
+    seed: int
+    sizes: dict[str, int]
+
+
+class ErrorReport(TypedDict):
+    """Why there is no comparison, or why it stopped."""
+
+    what: str
+    file: str | None
+    line: int | None
+
+
+class Report(TypedDict):
+    """One port, compared with one trusted side."""
+
+    schema: int
+    port: str
+    file: str | None
+    line: int | None
+    family: str
+    objective: str
+    reduction: str
+    dtype: str
+    trusted: str
+    seed: int
+    status: int  # the exit status that this port leads to
+    agrees: bool
+    finding: str | None
+    headline: str
+    sentences: list[str]
+    remarks: list[str]
+    declared: str | None
+    arrays: list[ArrayReport]
+    cases: list[CaseReport]
+    diagnosis: dict[str, Any] | None
+    error: ErrorReport | None

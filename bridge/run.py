@@ -1,0 +1,338 @@
+"""Run any side on a case: the user's function, called as it is, and its answer read with care."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .axes import Map
+from .case import Array, Case
+from .declaration import Declaration
+from .problem import DIFFERS, NOT_ANSWERED, Problem, nearest
+
+VARKEYWORDS = 0x08  # the flag of a code object that takes `**arrays`
+limit: float | None = None  # seconds that one call of a side may take; the worker sets it
+
+
+class OutOfTime(BaseException):
+    """Raised inside a side that runs past `limit`."""
+
+
+@dataclass
+class Answer:
+    """What a side gave back on one case, in its own layout.
+
+    `loss` is the loss, or for an upstream objective the sum of upstream times output; None where the
+    side gives none. `unreadable` says for a gradient that cannot be compared what is wrong with it.
+    """
+
+    loss: float | None
+    gradients: dict[str, NDArray[Any]]
+    unreadable: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def run(side: Declaration, case: Case) -> Answer:
+    """Call a side on a case (of one example, if its arrays have no batch axis) and read its answer.
+
+    Raises `Problem` where there is no answer to read: the side raises, returns nothing, or returns
+    something that is not `(loss, {name: gradient})`.
+    """
+    layout = side.bind(case.sizes)
+    arrays = arguments(side, layout, case)
+    kept = {name: value.copy() for name, value in arrays.items() if isinstance(value, np.ndarray)}
+    answer = read(side, layout, arrays, call(side, arrays, case.sizes))
+    for name, value in kept.items():
+        if not np.array_equal(value, arrays[name], equal_nan=True):
+            answer.remarks.append(f"writes into its argument {name}")
+    return answer
+
+
+def arguments(side: Declaration, layout: Map, case: Case) -> dict[str, Any]:
+    """The case's arrays in the side's layout and dtype: fresh C-contiguous copies, or ints."""
+    dtype = np.dtype(side.dtype)
+    canonical = {name: value.astype(dtype) for name, value in case.arrays.items()}
+    return layout.parameters(canonical, np.random.default_rng([case.seed, 21]))
+
+
+def call(side: Declaration, arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> Any:
+    """Call the side's function with its arrays, and with the settings and sizes that it asks for by name."""
+    names, anything = parameter_names(side)
+    available = {**sizes, **side.settings, "objective": side.objective.implemented, **arrays}
+    if not anything:
+        for name in arrays:
+            if name not in names:
+                raise _at(
+                    side,
+                    f"{side.name}() takes no parameter '{name}', which its layout declares"
+                    f"{nearest(name, names)}. Add the parameter, or `**arrays`.",
+                    NOT_ANSWERED,
+                )
+    taken = {name: available[name] for name in available if name in names or (anything and name in arrays)}
+    for name, required in names.items():
+        if required and name not in available:
+            raise _at(
+                side,
+                f"{side.name}() has a parameter '{name}' that nothing in the declaration gives"
+                f"{nearest(name, available)}. Name it in the layout, or give it a default.",
+                NOT_ANSWERED,
+            )
+    try:
+        with np.errstate(all="ignore"), in_time():
+            return side.function(**taken)
+    except Problem:
+        raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise raised(side, error) from None
+
+
+@contextmanager
+def in_time() -> Iterator[None]:
+    """Raise `OutOfTime` in what runs inside when it takes longer than `limit`, where signals can do that."""
+    import signal
+
+    if limit is None or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def out_of_time(number: int, frame: FrameType | None) -> None:
+        raise OutOfTime
+
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def parameter_names(side: Declaration) -> tuple[dict[str, bool], bool]:
+    """The parameters of the side's function (True where one must be given), and whether it takes `**arrays`."""
+    function = side.function
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = getattr(function, "__code__", None)
+    if isinstance(code, CodeType) and not hasattr(function, "__self__"):
+        positional = code.co_varnames[: code.co_argcount]
+        keyword_only = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        optional = set(positional[len(positional) - len(function.__defaults__ or ()) :])
+        optional |= set(function.__kwdefaults__ or ())
+        names = {name: name not in optional for name in positional + keyword_only}
+        return names, bool(code.co_flags & VARKEYWORDS)
+    import inspect
+
+    found = inspect.signature(function).parameters.values()
+    anything = any(p.kind is p.VAR_KEYWORD for p in found)
+    plain = [p for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return {p.name: p.default is p.empty for p in plain}, anything
+
+
+def read(side: Declaration, layout: Map, arrays: Mapping[str, Any], returned: Any) -> Answer:
+    """Make an `Answer` of what a side returned."""
+    if returned is None:
+        raise _at(side, f"{side.name}() returned nothing. Expected `return loss, {{name: gradient}}`.", NOT_ANSWERED)
+    if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], dict)):
+        raise _at(
+            side,
+            f"{side.name}() returned {_kind(returned)}. Expected a loss (or None) and a dict of gradients: "
+            "`return loss, {name: gradient}`.",
+            DIFFERS,
+        )
+    gradients = returned[1]
+    answer = Answer(loss_of(side, arrays, returned), {})
+    parameters = side.parameters
+    for name, value in gradients.items():
+        if name not in parameters:
+            answer.unreadable[str(name)] = _stranger(side, str(name))
+            continue
+        _read_gradient(answer, name, value, layout.shapes[name])
+    return answer
+
+
+def loss_of(side: Declaration, arrays: Mapping[str, Any], returned: tuple[Any, Any]) -> float | None:
+    """The loss that a side returned; for an upstream objective, its output times the upstream array."""
+    first = returned[0]
+    if first is None:
+        return None
+    try:
+        value = np.asarray(first, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise _at(
+            side, f"{side.name}() returned {_kind(first)} as its loss. Expected a number, or None.", DIFFERS
+        ) from None
+    if value.size == 1:
+        return float(value.reshape(()))
+    if side.objective.upstream:
+        given = side.family.given(side.objective)
+        name = next(line.base for line in side.layout.lines if given in line.arrays)
+        if value.shape == np.shape(arrays[name]):
+            return float(np.sum(value * arrays[name]))
+        raise _at(
+            side,
+            f"{side.name}() returned an output of shape {value.shape}. Expected the shape of '{name}', "
+            f"{np.shape(arrays[name])}, or the sum of the output times '{name}'.",
+            DIFFERS,
+        )
+    raise _at(
+        side, f"{side.name}() returned an array of shape {value.shape} as its loss. Expected a number.", DIFFERS
+    )
+
+
+def _stranger(side: Declaration, name: str) -> str:
+    lines = [line for line in side.layout.lines if line.base == name]
+    if any(line.indices for line in lines):
+        return f"is the gradient of class indices, which have none: leave '{name}' out of the returned dict"
+    if lines:
+        return f"is not differentiated (it is given): leave '{name}' out of the returned dict"
+    return f"is no array of the layout{nearest(name, side.parameters)}"
+
+
+def _read_gradient(answer: Answer, name: str, value: Any, shape: tuple[int, ...]) -> None:
+    """Take a gradient if it is an array of the declared shape (or differs in axes of length one only)."""
+    if value is None or isinstance(value, str | bytes | dict | set):
+        answer.unreadable[name] = f"is {_kind(value)}, not an array: return an array, or leave it out"
+        return
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            if array.dtype.kind == "c":
+                answer.unreadable[name] = "is complex: return real numbers"
+                return
+            array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        answer.unreadable[name] = f"is {_kind(value)}, not an array of numbers"
+        return
+    if array.shape != shape:
+        if _without_ones(array.shape) != _without_ones(shape):
+            turned = " (it is the transpose)" if array.shape == shape[::-1] else ""
+            answer.unreadable[name] = f"has shape {array.shape}{turned}, expected {shape}"
+            return
+        answer.remarks.append(f"the gradient of {name} has shape {array.shape}, declared is {shape}")
+    answer.gradients[name] = np.array(array, dtype=np.result_type(array.dtype, np.float32)).reshape(shape)
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "None"
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)}"
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _at(side: Declaration, what: str, status: int) -> Problem:
+    return Problem(what, file=side.file, line=side.line, status=status)
+
+
+def raised(side: Declaration, error: BaseException) -> Problem:
+    """The finding that a side raised: its own line, the error, and the shapes of what stands on the line."""
+    frame, line = _own_frame(error, side.file)
+    file = side.file if frame is None else frame.f_code.co_filename
+    if isinstance(error, OutOfTime):
+        what = f"{side.name}() ran past its limit of {limit:g} s; it was at this line."
+    elif isinstance(error, SystemExit):
+        what = f"{side.name}() called sys.exit({error.code!r})."
+    else:
+        text = str(error).strip().splitlines()
+        what = f"{side.name}() raised {type(error).__name__}" + (f": {text[0]}" if text else "")
+    shapes = [] if frame is None or file is None else shapes_on_line(frame, file, line or 0)
+    if shapes:
+        what += f"\n    on that line {', '.join(shapes)}"
+    return Problem(what, file=file, line=line or side.line, status=DIFFERS)
+
+
+def _own_frame(error: BaseException, file: str | None) -> tuple[FrameType | None, int | None]:
+    """The innermost frame of the traceback that is the user's: not numpy's, not Python's, not ours."""
+    ours = __file__.rpartition("run.py")[0]
+    foreign = (ours, sys.prefix, sys.base_prefix, np.__path__[0], "<frozen", "<__array_function__")
+    found: tuple[FrameType | None, int | None] = (None, None)
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if name == file or not name.startswith(foreign):
+            found = trace.tb_frame, trace.tb_lineno
+        trace = trace.tb_next
+    return found
+
+
+def shapes_on_line(frame: FrameType, file: str, line: int) -> list[str]:
+    """`"x is (3, 5)"` for each array that a source line names, as the frame holds them."""
+    import linecache
+
+    text = linecache.getline(file, line)
+    found: dict[str, str] = {}
+    for word in re.findall(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*", text):
+        first, *rest = word.split(".")
+        value = frame.f_locals.get(first, frame.f_globals.get(first))
+        shown = first
+        for part in rest:
+            inner = getattr(value, "__dict__", {}).get(part)
+            if inner is None:
+                break
+            value, shown = inner, f"{shown}.{part}"
+        if isinstance(value, np.ndarray) and shown not in found:
+            found[shown] = f"{shown} is {value.shape}"
+    return list(found.values())
+
+
+def canonical(
+    side: Declaration, case: Case, handed: Callable[[Any], Any] = lambda array: array
+) -> tuple[float, dict[str, Array]]:
+    """Run a trusted side; its loss and its gradients of the canonical arrays, summed over examples.
+
+    A side that takes one example is run on each: the parameters' gradients add up, those of data are
+    put side by side along the batch axis. `handed` makes of each array what the side is handed.
+    """
+    if not side.layout.one_example or case.sizes["batch"] == 1:
+        return _canonical_once(side, case, handed)
+    axes = side.family.arrays(side.objective)
+    loss = 0.0
+    parts: dict[str, list[Array]] = {}
+    for n in range(case.sizes["batch"]):
+        its_loss, gradients = _canonical_once(side, case.example(side.family, side.objective, n), handed)
+        loss += its_loss
+        for name, value in gradients.items():
+            parts.setdefault(name, []).append(value)
+    return loss, {
+        name: np.concatenate(values, axis=axes[name].index("batch")) if "batch" in axes[name] else sum_of(values)
+        for name, values in parts.items()
+    }
+
+
+def sum_of(values: list[Array]) -> Array:
+    """The sum of arrays, first to last (an array subclass keeps its class)."""
+    total = values[0]
+    for value in values[1:]:
+        total = total + value
+    return total
+
+
+def _canonical_once(
+    side: Declaration, case: Case, handed: Callable[[Any], Any]
+) -> tuple[float, dict[str, Array]]:
+    layout = side.bind(case.sizes)
+    arrays = {name: handed(value) for name, value in arguments(side, layout, case).items()}
+    answer = read(side, layout, arrays, call(side, arrays, case.sizes))
+    if answer.loss is None or answer.unreadable:
+        trouble = "; ".join(f"the gradient of {n} {w}" for n, w in answer.unreadable.items())
+        raise _at(side, f"{side.name}() is trusted here, but {trouble or 'gives no loss'}.", NOT_ANSWERED)
+    # An element that two lines name has its gradient twice, not twice its gradient.
+    named = layout.canonical({n: np.ones_like(g) for n, g in answer.gradients.items()})
+    total = layout.canonical(answer.gradients)
+    return answer.loss, {name: total[name] / np.maximum(named[name], 1) for name in total}
