@@ -23,7 +23,7 @@ class Encoder:
             pre += self.hs[t] @ self.Wh
             pre += self.b
             np.tanh(pre, out=self.hs[t + 1])
-        return self.hs[-1]
+        return self.hs[-1].copy()
 
     def backward(self, d_last):
         self.dWx = np.zeros_like(self.Wx)
