@@ -281,8 +281,8 @@ def _fault(path: Path, table: Mapping[str, Any], entry: Mapping[str, Any]) -> Fa
     file = table.get("file", port.name)
     if entry["class"] not in CLASSES:
         raise ValueError(f"{name}: its class is {entry['class']!r}, must be one of {', '.join(CLASSES)}")
-    if entry.get("equation", False) != bool(entry.get("operation")):
-        raise ValueError(f"{name}: an operation is named exactly where `equation = true`")
+    if entry.get("equation", False) and not entry.get("operation"):
+        raise ValueError(f"{name}: where `equation = true`, `operation` says which equation")
     edits = tuple(Edit(e.get("file", file), e["right"], e["wrong"]) for e in entry["edits"])
     blame = tuple(_blame(one, edits[0].file) for one in entry["blame"])
     if not blame:
