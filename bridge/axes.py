@@ -605,7 +605,7 @@ class _Reader:
         known = self.vocabulary.classes
         if classes and (len(refs) > 1 or index is not None):
             raise self.wrong(
-                f"{classes[0]} without '{known[classes[0]]}' is class indices, and they need an array of their own"
+                f"{classes[0]} without '{known[classes[0]]}' is class indices, which need their own array"
             )
         if one_hot and (len(refs) > 1 or refs[0].array not in known):
             able = " and ".join(known) or "no array"
