@@ -268,7 +268,7 @@ def _check_coverage(lines: list[Line], vocabulary: Vocabulary) -> None:
             missing = [letter for letter in vocabulary.letters[axis] if letter not in given]
             if missing:
                 raise last.wrong(
-                    f"{array}[{' '.join(missing)}] is in no line; with {array} comes every {axis} of it"
+                    f"{array}[{' '.join(missing)}] is in no line; every {axis} of {array} must be"
                 )
 
 
@@ -334,7 +334,8 @@ class _Reader:
         """A colon, no foreign characters, and every bracket closed."""
         if not any(token.group() == ":" for token in self.tokens):
             name, _, rest = self.text.partition(" ")
-            example = f"{name}: {rest.strip()}" if rest and name.isidentifier() else "W: Wax  hidden input"
+            likely = name.isidentifier() and rest and _is_word(rest.strip())
+            example = f"{name}: {rest.strip()}" if likely else "W: Wax  hidden input"
             raise self.wrong(f"there is no colon; a line reads '{_printable(example)}'")
         opened: list[Token] = []
         for token in self.tokens:

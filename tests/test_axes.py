@@ -454,7 +454,7 @@ def test_axes_that_a_port_ties_have_another_reading_too() -> None:
 WRONG = {
     "nothing at all": (RNN, "  \n # only this\n", "the layout is empty; it has a line for each array"),
     "no colon": (RNN, "W Wax input hidden", "there is no colon; a line reads 'W: Wax input hidden'"),
-    "no colon in code": (RNN, "W = Wax.T", "there is no colon; a line reads"),
+    "no colon in code": (RNN, "W = Wax.T", "there is no colon; a line reads 'W: Wax  hidden input'"),
     "two colons": (RNN, "W: Wax: hidden input", "a line has one colon"),
     "no name": (RNN, ": Wax hidden input", "before the colon stands the name that the port gives"),
     "two names": (RNN, "W1 W2: Wax hidden input", "before the colon stands one name"),
@@ -539,7 +539,7 @@ WRONG = {
         "b[i] is a single gate, so it has no axis 'gate'",
     ),
     "gate word missing": (LSTM, "b: b[i f] hidden", "the axis 'gate' of b[i f] is missing"),
-    "gates in no line": (LSTM, "b: b[i f] (gate hidden)", "b[g o] is in no line"),
+    "gates in no line": (LSTM, "b: b[i f] (gate hidden)", "b[g o] is in no line; every gate of b must be"),
     "groups in brackets": (LSTM, "b: b[i|f] (gate hidden)", "brackets hold names set apart by spaces"),
     "brackets twice": (LSTM, "W: (Wax[i]|Waa)[f] hidden (input|prev)", "has brackets of its own already"),
     "brackets on an axis": (LSTM, "b: by output[0]", "brackets stand right after the name of an array"),
