@@ -173,18 +173,20 @@ def _declared(
     )
 
 
-def side(family: Family, implementation: Implementation, like: Declaration) -> Declaration:
-    """One of our own implementations, declared as a user would, for the objective and settings of a port."""
-    arrays = family.arrays(like.objective)
+def side(
+    family: Family, implementation: Implementation, objective: Objective, settings: Mapping[str, str]
+) -> Declaration:
+    """One of our own implementations, declared as a user would, for an objective and settings."""
+    arrays = family.arrays(objective)
     lines = []
     for line in implementation.layout.splitlines():
         name = line.split(":")[-1].split()
         if not name or name[0] not in arrays:
             continue
-        if like.objective.last and name[0] == family.given(like.objective):
+        if objective.last and name[0] == family.given(objective):
             line = re.sub(r"\btime\b", "", line)
         lines.append(line)
-    keywords = {"objective": like.objective.implemented, **like.settings}
+    keywords = {"objective": objective.implemented, **settings}
     return declared(implementation.function, family.name, "\n".join(lines), keywords)
 
 

@@ -59,7 +59,7 @@ class Judgement:
 
 def trusted_side(port: Declaration) -> Declaration:
     """The reference, declared for the port's objective and settings."""
-    return side(port.family, port.family.reference, port)
+    return side(port.family, port.family.reference, port.objective, port.settings)
 
 
 def judge(port: Declaration, trusted: Declaration, found: Diff, seed: int) -> Judgement:
@@ -364,18 +364,24 @@ def pattern(port: Declaration, trusted: Declaration, judgement: Judgement, seed:
             continue
         if axis not in {a for axes in port.family.arrays(port.objective).values() for a in axes}:
             continue
-        if _agrees_at_one(port, trusted, axis, seed, judgement):
+        still = _wrong_at_one(port, trusted, axis, seed)
+        mended = [n for n in judgement.wrong if n not in still]
+        if mended and not still:
             said.append(f"With {axis} = 1 everything agrees: {meaning}.")
+        elif mended:
+            agree = f"{_and(mended)} agree{'s' if len(mended) == 1 else ''}"
+            said.append(f"With {axis} = 1 only {_and(still)} differ{'s' if len(still) == 1 else ''}, and {agree}: {meaning}.")
     return said
 
 
-def _agrees_at_one(port: Declaration, trusted: Declaration, axis: str, seed: int, judgement: Judgement) -> bool:
+def _wrong_at_one(port: Declaration, trusted: Declaration, axis: str, seed: int) -> list[str]:
+    """What differs when an axis has length one, while the port can be run so; else everything."""
     try:
         case = make_case(port, seed, recipes(port)[0], Sizes({axis: 1}, {}))
         once = diff_of(port, [expect(port, trusted, c) for c in single_cases(port, [case])])
     except Problem:
-        return False
-    return not [n for n in once.differing if n in judgement.wrong]
+        return list(port.parameters)
+    return once.differing
 
 
 def _and(names: list[str]) -> str:
