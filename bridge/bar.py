@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .case import Array, Case
 from .declaration import Declaration
@@ -18,13 +19,13 @@ RUNS = 3
 MARGIN = 100.0
 
 
-class Jittered(np.ndarray):  # type: ignore[type-arg]
+class Jittered(np.ndarray[Any, Any]):
     """An array whose every arithmetic result is moved by one rounding unit of a dtype.
 
     The class rides along: what NumPy computes from a `Jittered` array is one too.
     """
 
-    factors: ClassVar[Array] = np.ones(1)
+    factors: ClassVar[NDArray[Any]] = np.ones(1)
     turn: ClassVar[int] = 0
 
     def __array_ufunc__(
@@ -37,7 +38,7 @@ class Jittered(np.ndarray):  # type: ignore[type-arg]
         result = getattr(ufunc, method)(*plain, **kwargs)
         if out is not None:
             result = kwargs["out"][0]
-        if not isinstance(result, np.ndarray | np.floating) or result.dtype.kind != "f":
+        if getattr(getattr(result, "dtype", None), "kind", "") != "f":
             return result
         start, Jittered.turn = Jittered.turn, Jittered.turn + result.size
         if Jittered.turn > Jittered.factors.size:

@@ -1,0 +1,72 @@
+"""What is shipped: the wheel, and how fast the command starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The names in a wheel built from a copy of the checkout's files."""
+    import shutil
+
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    for room in ("reference", "batched", "bridge"):
+        shutil.copytree(ROOT / room, source / room, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    (built,) = folder.glob("rowcol-*.whl")
+    return zipfile.ZipFile(built).namelist()
+
+
+def test_wheel_holds_rowcol_and_nothing_else_at_top_level(wheel: list[str]) -> None:
+    top = {name.split("/")[0] for name in wheel}
+    assert {t for t in top if not t.endswith(".dist-info")} == {"rowcol"}
+
+
+def test_wheel_holds_every_module_and_its_data(wheel: list[str]) -> None:
+    for room in ("reference", "batched", "bridge"):
+        for file in sorted((ROOT / room).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                assert f"rowcol/{file.relative_to(ROOT).as_posix()}" in wheel
+
+
+@pytest.mark.parametrize("room", ["reference", "batched"])
+def test_an_implementation_imports_nothing_of_the_others(room: str) -> None:
+    others = {"reference", "batched", "bridge"} - {room}
+    code = f"import sys, rowcol.{room}; print([m for m in sys.modules if m.startswith('rowcol.')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert f"rowcol.{room}" in done.stdout
+    assert not [other for other in others if f"rowcol.{other}" in done.stdout]
+
+
+def test_help_imports_neither_numpy_nor_a_family() -> None:
+    code = (
+        "import sys\nfrom rowcol.bridge.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print('LOADED', [m for m in ('numpy', 'tabulate', 'rowcol.reference', 'rowcol.bridge.families') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "usage: rowcol" in done.stdout
+    assert "LOADED []" in done.stdout
+
+
+def test_version_is_that_of_the_package() -> None:
+    from importlib.metadata import version
+
+    done = subprocess.run(
+        [sys.executable, "-m", "rowcol.bridge.cli", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["rowcol", version("rowcol")]
