@@ -42,15 +42,14 @@ class Row:
 
 def objectives(family: Family) -> list[Objective]:
     """Every objective of a family: its losses and upstream gradients, at every step and at the last."""
-    kinds = ["softmax", "logistic", "squared error", *family.upstream]
-    return [Objective(kind, last) for kind in kinds for last in (False, True)]
+    return [Objective(kind, last) for kind in family.objectives for last in (False, True)[: 1 + family.timed]]
 
 
 def compared(
     family: Family, objective: Objective, seed: int = 0, dtype: str | None = None, sizes: str = ""
 ) -> list[Row]:
     """The batched side held against the reference, as any port is, and both against the oracle."""
-    settings = {name: values[0] for name, values in family.settings.items()}
+    settings = {name: setting.values[0] for name, setting in family.settings.items()}
     trusted = side(family, family.reference, objective, settings)
     rows = side(family, family.batched, objective, settings)
     port = rows.with_(dtype=dtype or rows.dtype)
@@ -105,7 +104,7 @@ def oracle_of(own: Declaration, case: Case) -> dict[str, Array]:
     """The oracle's canonical gradients of one of our sides, summed over examples where it takes one."""
     if not own.layout.one_example:
         return own.bind(case.sizes).canonical(oracle(own, case))
-    axes = own.family.arrays(own.objective)
+    axes = own.arrays
     parts: dict[str, list[Array]] = {}
     for n in range(case.sizes["batch"]):
         one = case.example(own.family, own.objective, n)

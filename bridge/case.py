@@ -92,7 +92,7 @@ def choose_sizes(
     family = declaration.family
     axes = sorted({a for shape in family.every_array().values() for a in shape} | {"batch"})
     tied = {**family.ties, **declaration.sizes.tied, **(extra.tied if extra else {})}
-    fixed = dict(declaration.sizes.fixed)
+    fixed = {**family.sizes, **{a: len(names) for a, names in family.letters.items()}, **declaration.sizes.fixed}
     for axis, size in (extra.fixed if extra else {}).items():
         if fixed.get(axis, size) != size:
             raise Problem(
@@ -101,7 +101,7 @@ def choose_sizes(
                 line=declaration.line,
             )
         fixed[axis] = size
-    if not any("time" in line.axes for line in declaration.layout.lines):
+    if "time" in axes and not any("time" in line.axes for line in declaration.layout.lines):
         fixed["time"] = 1
     free = [a for a in axes if a not in fixed and a not in tied]
 
@@ -123,14 +123,10 @@ def choose_sizes(
 
 
 def _followed(axis: str, tied: Mapping[str, str], sizes: Mapping[str, int]) -> int:
-    """The size of an axis, through the axes it is tied to."""
-    seen = set()
-    while axis in tied and axis not in seen:
-        seen.add(axis)
-        if tied[axis] not in sizes and tied[axis] not in tied and axis in sizes:
-            break
-        axis = tied[axis]
-    return sizes[axis]
+    """The size of an axis, through the axis (or the product of axes) that it is tied to."""
+    if axis not in tied or axis in sizes:
+        return sizes[axis]
+    return prod(_followed(other, tied, sizes) for other in tied[axis].split())
 
 
 def _clashes(sizes: Mapping[str, int], tied: Mapping[str, str]) -> int:
@@ -158,13 +154,13 @@ def make_arrays(
     """
     family, objective = declaration.family, declaration.objective
     arrays: dict[str, Array] = {}
-    for name, axes in family.arrays(objective).items():
+    for name, axes in declaration.arrays.items():
         shape = tuple(sizes[a] for a in axes)
         if name not in declaration.layout.canonical:
             arrays[name] = np.zeros(shape)
-        elif name == family.target[0]:
+        elif name == family.given(objective) and not objective.upstream:
             arrays[name] = _targets(objective, shape, recipe, rng)
-        elif name == family.given(objective):
+        elif name in family.all_given(objective):
             arrays[name] = rng.standard_normal(shape) * (0.01 if recipe.gentle else recipe.upstream)
         elif name in family.classes and _classes(declaration, name):
             arrays[name] = _one_hot(rng, shape)
@@ -180,7 +176,8 @@ def _numbers(
     values = rng.standard_normal(shape)
     if name in family.data:
         return values if name in family.classes else np.clip(0.6 * values, -0.95, 0.95)
-    matrix = len([a for a in axes if a != "gate"]) > 1
+    # Neither a gate nor a head is summed over; what is, is an axis of a matrix's columns.
+    matrix = len([a for a in axes if a not in (*family.letters, "head")]) > 1
     scale = recipe.weights / sqrt(shape[-1]) if matrix else 0.5 * recipe.weights
     if name in family.readout:
         if recipe.gentle:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from .axes import Layout, Map, parse
-from .family import Family, Implementation, family_named
+from .family import Axes, Family, Implementation, Setting, family_named, words_of
 from .objective import LAST, UPSTREAM, Objective, parse_objective
 from .problem import Problem, nearest
 
@@ -51,7 +51,7 @@ class Declaration:
     layout: Layout
     objective: Objective
     reduction: tuple[str, ...]
-    settings: Mapping[str, str]
+    settings: Mapping[str, Any]
     clip: Clip | None
     sizes: Sizes
     dtype: str
@@ -63,14 +63,19 @@ class Declaration:
     @cached_property
     def parameters(self) -> tuple[str, ...]:
         """The port's arrays that have a gradient: all but targets, upstreams and class indices."""
-        given = self.family.given(self.objective)
+        given = self.family.all_given(self.objective)
         return tuple(
             name
             for name in self.layout.names
             if not any(
-                line.indices or given in line.arrays for line in self.layout.lines if line.base == name
+                line.indices or given & set(line.arrays) for line in self.layout.lines if line.base == name
             )
         )
+
+    @cached_property
+    def arrays(self) -> dict[str, Axes]:
+        """The canonical arrays that take part, with their axes."""
+        return self.family.arrays(self.objective, self.settings)
 
     def bind(self, sizes: Mapping[str, int]) -> Map:
         """The layout at given sizes; made once for each."""
@@ -128,7 +133,7 @@ def _declared(
     file: str | None,
     line: int | None,
 ) -> Declaration:
-    family = family_named(family_name)
+    family = family_named(family_name, words_of(text))
     known = KEYWORDS + tuple(family.settings)
     for word in keywords:
         if word not in known:
@@ -136,26 +141,25 @@ def _declared(
                 f"@port does not know the keyword '{word}'{nearest(word, known)}. "
                 f"For the family '{family.name}' it takes {', '.join(known)}."
             )
+    settings = {name: _setting(name, s, keywords) for name, s in family.settings.items()}
     first_reading = parse(text, family.vocabulary())
     objective = _objective(family, first_reading, keywords.get("objective"))
+    arrays = family.arrays(objective)
     for row in first_reading.lines:
         for array in row.arrays:
-            if array not in family.arrays(objective):
+            if array not in arrays:
                 raise Problem(
                     f"the line '{row.text}' names '{array}', which the objective '{objective}' does not use. "
                     f"Take the line out, or write the objective that uses it."
                 )
-    layout = parse(text, family.vocabulary(objective))
-    for array in family.arrays(objective):
+    layout = parse(text, family.vocabulary(objective, settings))
+    for array in family.arrays(objective, settings):
         if array not in layout.canonical and array not in family.absent:
-            axes = " ".join(family.arrays(objective)[array])
+            axes = " ".join(arrays[array])
             raise Problem(
                 f"the layout has no line for '{array}' ({axes}), which the family '{family.name}' needs "
                 f"under the objective '{objective}'. Add a line such as '{array}: {array}  {axes}'."
             )
-    settings = {}
-    for name, values in family.settings.items():
-        settings[name] = _one_of(name, keywords.get(name, values[0]), values)
     return Declaration(
         function=function,
         family=family,
@@ -174,13 +178,13 @@ def _declared(
 
 
 def side(
-    family: Family, implementation: Implementation, objective: Objective, settings: Mapping[str, str]
+    family: Family, implementation: Implementation, objective: Objective, settings: Mapping[str, Any]
 ) -> Declaration:
     """One of our own implementations, declared as a user would, for an objective and settings."""
-    arrays = family.arrays(objective)
+    arrays = family.arrays(objective, settings)
     lines = []
     for line in implementation.layout.splitlines():
-        name = line.split(":")[-1].split()
+        name = line.split(":")[-1].partition("[")[0].split()
         if not name or name[0] not in arrays:
             continue
         if objective.last and name[0] == family.given(objective):
@@ -199,18 +203,21 @@ def place_of(function: Callable[..., Any]) -> tuple[str | None, int | None]:
 def _objective(family: Family, layout: Layout, phrase: str | None) -> Objective:
     """The objective that the layout's lines imply, or the written one if it does not contradict them."""
     given = {array: kind for kind, (array, _) in family.upstream.items() if array in layout.canonical}
-    target, _ = family.target
-    if len(given) > 1 or (given and target in layout.canonical):
+    target = family.target[0] if family.target is not None else next(iter(family.upstream.values()))[0]
+    if len(given) > 1 or (given and target not in given and target in layout.canonical):
         names = " and ".join(f"'{n}'" for n in [*given, *[target] * (target in layout.canonical)])
         raise Problem(f"the layout has lines for {names}: only one of them can be what is differentiated.")
     what = next(iter(given), target)
-    last = _without_time(layout, what) and not _without_time(layout, "x")
+    last = family.timed and _without_time(layout, what) and not _without_time(layout, "x")
     if phrase is None or (phrase == "upstream" and given):
         return Objective(given.get(what, "softmax"), last)
     if phrase == "upstream":
         lines = ", ".join(f"'{array}'" for array, _ in family.upstream.values())
         raise Problem(f"objective='upstream' needs a line for the given gradient: one of {lines}.")
     written = parse_objective(phrase)
+    if written.kind not in family.objectives or (written.last and not family.timed):
+        known = ", ".join(f"'{o}'" for o in family.objectives)
+        raise Problem(f"objective='{phrase}' is none that the family '{family.name}' has. Known: {known}.")
     implied = given.get(what)
     if implied is not None and written.kind != implied:
         raise Problem(f"objective='{phrase}' contradicts the layout, whose line for '{what}' says '{implied}'.")
@@ -232,7 +239,19 @@ def _without_time(layout: Layout, array: str) -> bool:
     return bool(lines) and all("time" not in line.axes for line in lines)
 
 
-def _one_of(name: str, value: Any, values: tuple[str, ...]) -> str:
+def _setting(name: str, setting: Setting, keywords: Mapping[str, Any]) -> Any:
+    if name not in keywords:
+        if setting.required:
+            values = " or ".join(f"{name}='{v}'" for v in setting.values)
+            raise Problem(f"@port needs {values}: ports differ in it, and there is no usual way.")
+        return setting.values[0]
+    value = keywords[name]
+    if value in setting.values or setting.accepts(value):
+        return value
+    return _one_of(name, value, setting.values)
+
+
+def _one_of(name: str, value: Any, values: tuple[Any, ...]) -> str:
     value = getattr(value, "__name__", value)
     if value not in values:
         known = ", ".join(f"'{v}'" for v in values)

@@ -178,10 +178,12 @@ def alternatives(port: Declaration) -> Iterator[tuple[str, Declaration]]:
     for axes in ((), ("batch",), ("batch", "time"), ("time",), ("batch", "time", "output")):
         if axes != port.reduction and not (port.objective.upstream and axes):
             yield f"reduction='{reduction_phrase(axes)}'", port.with_(reduction=axes)
-    for name, values in port.family.settings.items():
-        for value in values:
+    for name, setting in port.family.settings.items():
+        for value in setting.values:
             if value != port.settings[name]:
-                yield f"{name}='{value}'", port.with_(settings={**port.settings, name: value})
+                other = port.with_(settings={**port.settings, name: value})
+                if port.layout.canonical <= set(other.arrays):
+                    yield f"{name}={value!r}", other
     for objective in _other_objectives(port.family, port.objective):
         if objective is not None:
             yield f"objective='{objective}'", port.with_(objective=objective)
@@ -195,7 +197,7 @@ def alternatives(port: Declaration) -> Iterator[tuple[str, Declaration]]:
 
 def _other_objectives(family: Family, objective: Objective) -> Iterator[Objective]:
     """Other losses on the same arrays: they take targets of the same shape."""
-    if objective.upstream:
+    if objective.upstream or family.target is None:
         return
     if objective.kind == "squared error":
         yield replace(objective, factor=3.0 - objective.factor)
@@ -362,7 +364,7 @@ def pattern(port: Declaration, trusted: Declaration, judgement: Judgement, seed:
     ):
         if port.sizes.fixed.get(axis) == 1 or (axis == "batch" and port.layout.one_example):
             continue
-        if axis not in {a for axes in port.family.arrays(port.objective).values() for a in axes}:
+        if axis not in {a for axes in port.arrays.values() for a in axes}:
             continue
         still = _wrong_at_one(port, trusted, axis, seed)
         mended = [n for n in judgement.wrong if n not in still]

@@ -66,7 +66,8 @@ def arguments(side: Declaration, layout: Map, case: Case) -> dict[str, Any]:
 def call(side: Declaration, arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> Any:
     """Call the side's function with its arrays, and with the settings and sizes that it asks for by name."""
     names, anything = parameter_names(side)
-    available = {**sizes, **side.settings, "objective": side.objective.implemented, **arrays}
+    settings = {n: side.family.settings[n].given(value, sizes) for n, value in side.settings.items()}
+    available = {**sizes, **settings, "objective": side.objective.implemented, **arrays}
     if not anything:
         for name in arrays:
             if name not in names:
@@ -301,7 +302,7 @@ def canonical(
     """
     if not side.layout.one_example or case.sizes["batch"] == 1:
         return _canonical_once(side, case, handed)
-    axes = side.family.arrays(side.objective)
+    axes = side.arrays
     loss = 0.0
     parts: dict[str, list[Array]] = {}
     for n in range(case.sizes["batch"]):
