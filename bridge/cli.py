@@ -17,8 +17,8 @@ VERSION = "0.1.0"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 (agrees), 1 (differs) or 2 (not asked or not answered)."""
-    parser = _parser()
-    args = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    args = _parser(words[:1]).parse_args(words)
     try:
         status: int = args.run(args)
         sys.stdout.flush()
@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOT_ANSWERED
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser; only the command that is asked for has its module imported, so that `--help` starts at once."""
     parser = argparse.ArgumentParser(
         prog="rowcol",
         description="Compare a hand-written neural network with two independent implementations, "
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     new = commands.add_parser("new", help="write a port file to fill in")
     train = commands.add_parser("train", help="both implementations learn a text side by side")
     for name, sub in (("new", new), ("train", train)):
-        if _asked_for(name):
+        if name in asked_for:
             _own_arguments(name, sub)
     return parser
 
@@ -76,11 +77,6 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", type=_positive, metavar="N", help="how many cases a verdict is taken on")
     parser.add_argument("--json", action="store_true", help="the report for programs")
     parser.add_argument("--verbose", "-v", action="store_true", help="both numbers at the worst place, and the cases")
-
-
-def _asked_for(name: str) -> bool:
-    """Only the command that is run has its module imported: `rowcol --help` starts at once."""
-    return name in sys.argv[1:2] or "pytest" in sys.modules
 
 
 def _own_arguments(name: str, parser: argparse.ArgumentParser) -> None:

@@ -134,6 +134,8 @@ def _declared(
     line: int | None,
 ) -> Declaration:
     family = family_named(family_name, words_of(text))
+    if "activations" in keywords:  # one a layer: the same choice under the name that reads better then
+        keywords = {k: v for k, v in keywords.items() if k != "activations"} | {"activation": keywords["activations"]}
     known = KEYWORDS + tuple(family.settings)
     for word in keywords:
         if word not in known:
