@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from rowcol.batched.learn import adagrad as adagrad_in_rows
 from rowcol.batched.learn import clip as clip_in_rows
 from rowcol.batched.learn import sample as sample_in_rows
@@ -116,15 +115,17 @@ class ColumnLearner:
 
         `handed` makes of each floating-point array what the implementation is handed.
         """
-        weights = {name: handed(W) for name, W in self.weights.items()}
+        W = {name: handed(array) for name, array in self.weights.items()}
         dtype = self.zeros.dtype
         loss = 0.0
-        total = {name: np.zeros_like(W) for name, W in self.weights.items()}
+        total = {name: handed(np.zeros_like(array)) for name, array in self.weights.items()}
         da0 = np.zeros(self.a0.shape, dtype)
         for n in range(len(self.a0)):
             y = one_hot(batch.y[:, n], self.classes, dtype)
             a0 = handed(self.a0[n][:, np.newaxis])
-            its_loss, grads = rnn_in_columns(x=batch.x[:, n], a0=a0, y=y, **weights)
+            its_loss, grads = rnn_in_columns(
+                batch.x[:, n], a0, W["Wax"], W["Waa"], W["b"], W["Wya"], W["by"], y
+            )
             loss += float(its_loss)
             for name in total:
                 total[name] = total[name] + grads[name]
@@ -176,8 +177,10 @@ class RowLearner:
 
 def gradients_in_rows(weights: Weights, h0: Array, batch: Batch) -> tuple[float, Weights]:
     """Loss and gradients of the batched side at any weights in its layout."""
-    y = np.eye(len(weights["by"]), dtype=h0.dtype)[batch.y]
-    loss, grads = rnn_in_rows(x=batch.x, h0=h0, y=y, **weights)
+    y = np.zeros((*batch.y.shape, len(weights["by"])), h0.dtype)
+    np.put_along_axis(y, batch.y[..., np.newaxis], 1, axis=-1)
+    W = weights
+    loss, grads = rnn_in_rows(batch.x, h0, W["Wxh"], W["Whh"], W["bh"], W["Why"], W["by"], y)
     return float(loss), grads
 
 
@@ -193,13 +196,14 @@ class Bar:
         self.shares: dict[str, float] = {}
         self.measured_at = 0
 
-    def measure(self, step: int, learner: ColumnLearner, batch: Batch, gradients: Mapping[str, Array]) -> None:
+    def measure(
+        self, step: int, learner: ColumnLearner, batch: Batch, gradients: Mapping[str, Array]
+    ) -> None:
         deviations = {name: self.unit * _largest(g) for name, g in gradients.items()}
-        Jittered.unit = self.unit
         for run in range(RUNS):
             # A prime length: a loop that asks for the same shapes each time does not get the same signs.
             signs = np.random.default_rng([self.seed, step, run]).choice([-1.0, 1.0], size=10007)
-            Jittered.signs, Jittered.turn = signs, 0
+            Jittered.factors, Jittered.turn = 1 + self.unit * signs, 0
             _, moved = learner.gradients(batch, lambda array: array.view(Jittered))
             for name, g in gradients.items():
                 deviations[name] = max(deviations[name], _largest(moved[name] - g))
@@ -313,3 +317,13 @@ class Race:
             self.bar.measure(step, reference, batch, grads)
             ratios = self.bar.ratios(grads, others)
         return ratios
+
+    def samples(self, first: int, length: int) -> dict[str, list[int]]:
+        """What the two implementations write after the class `first`.
+
+        Both draw with the same random numbers: models that are the same write the same.
+        """
+        return {
+            "reference": self.reference.sample(first, length, np.random.default_rng([self.seed, 23])),
+            "batched": self.batched.sample(first, length, np.random.default_rng([self.seed, 23])),
+        }
