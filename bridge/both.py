@@ -50,6 +50,7 @@ def compared(
 ) -> list[Row]:
     """The batched side held against the reference, as any port is, and both against the oracle."""
     settings = {name: setting.values[0] for name, setting in family.settings.items()}
+    assert family.reference is not None and family.batched is not None
     trusted = side(family, family.reference, objective, settings)
     rows = side(family, family.batched, objective, settings)
     port = rows.with_(dtype=dtype or rows.dtype)

@@ -156,7 +156,7 @@ def make_arrays(
     arrays: dict[str, Array] = {}
     for name, axes in declaration.arrays.items():
         shape = tuple(sizes[a] for a in axes)
-        if name not in declaration.layout.canonical:
+        if name not in declaration.layout.canonical or name in declaration.silent:
             arrays[name] = np.zeros(shape)
         elif name == family.given(objective) and not objective.upstream:
             arrays[name] = _targets(objective, shape, recipe, rng)
@@ -166,6 +166,16 @@ def make_arrays(
             arrays[name] = _one_hot(rng, shape)
         else:
             arrays[name] = _numbers(name, family, axes, shape, recipe, rng)
+    if family.make is not None:
+        for name, value in family.make(dict(sizes), rng).items():
+            if name not in arrays or np.shape(value) != arrays[name].shape:
+                wanted = f"the shape {arrays[name].shape}" if name in arrays else f"one of {', '.join(arrays)}"
+                raise Problem(
+                    f"case= gave '{name}' of shape {np.shape(value)}; expected {wanted}.",
+                    file=declaration.file,
+                    line=declaration.line,
+                )
+            arrays[name] = np.array(value, dtype=np.float64)
     dtype = np.dtype(declaration.dtype)
     return {name: value.astype(dtype).astype(np.float64) for name, value in arrays.items()}
 

@@ -56,6 +56,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
         "implementations are set side by side, and the oracle is asked.",
     )
     diff.add_argument("ports", nargs="*", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them")
+    diff.add_argument("--against", metavar="OTHER.py", help="trust this port instead of the reference")
     diff.add_argument("--family", help="without a port: this family only")
     _common(diff)
     diff.add_argument("--limit", type=float, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)")
@@ -115,7 +116,7 @@ def _diff(args: argparse.Namespace) -> int:
     from .examine import Options
     from .worker import examined
 
-    options = Options(args.seed, args.dtype, args.sizes, args.cases)
+    options = Options(args.seed, args.dtype, args.sizes, args.cases, args.against)
     reports: list[Report] = []
     for path in args.ports:
         reports += examined(path, options, limit=args.limit, quiet=not args.show_output)

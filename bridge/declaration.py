@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from .axes import Layout, Map, parse
 from .family import Axes, Family, Implementation, Setting, family_named, words_of
-from .objective import LAST, UPSTREAM, Objective, parse_objective
+from .objective import LAST, OWN, Objective, parse_objective
 from .problem import Problem, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,7 +43,8 @@ class Declaration:
     """A side: a function, and everything that has to be known to run it on a case.
 
     `reduction` holds the axes that the loss is a mean over; the empty tuple is the sum.
-    `written` holds the keywords that the user wrote, so that a message can quote them.
+    `written` holds the keywords that the user wrote, so that a message can quote them; `silent`, the canonical
+    arrays that must be zero because the side it is compared with does without them.
     """
 
     function: Callable[..., Any]
@@ -59,6 +60,7 @@ class Declaration:
     file: str | None
     line: int | None
     written: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
@@ -93,8 +95,11 @@ class Declaration:
         return replace(self, **changes)
 
 
-def port(family: str, layout: str, **keywords: Any) -> Callable[[F], F]:
+def port(family: str | Family, layout: str, **keywords: Any) -> Callable[[F], F]:
     """Declare a function as a port of `family`; the function itself is returned unchanged.
+
+    `family` is a name ("rnn", "lstm", ...), a family of one's own (`rowcol.bridge.own.own_family`), or "any" for a
+    port that fits no family: its gradients are then held against its own loss.
 
     `layout` has one line an array: the port's name, the canonical name, the port's axes in order.
     Keywords: `objective`, `reduction`, `clip`, `sizes`, `dtype` and the settings of the family
@@ -115,7 +120,7 @@ def port(family: str, layout: str, **keywords: Any) -> Callable[[F], F]:
 
 
 def declared(
-    function: Callable[..., Any], family: str, layout: str, keywords: Mapping[str, Any]
+    function: Callable[..., Any], family: str | Family, layout: str, keywords: Mapping[str, Any]
 ) -> Declaration:
     """The declaration that `@port(family, layout, **keywords)` makes of a function."""
     file, line = place_of(function)
@@ -127,13 +132,20 @@ def declared(
 
 def _declared(
     function: Callable[..., Any],
-    family_name: str,
+    family: str | Family,
     text: str,
     keywords: Mapping[str, Any],
     file: str | None,
     line: int | None,
 ) -> Declaration:
-    family = family_named(family_name, words_of(text))
+    if family == "any":
+        from .own import family_of_lines
+
+        case = keywords.get("case")
+        keywords = {k: v for k, v in keywords.items() if k != "case"}
+        family = family_of_lines("any", text, case=case)
+    elif not isinstance(family, Family):
+        family = family_named(family, words_of(text))
     if "activations" in keywords:  # one a layer: the same choice under the name that reads better then
         keywords = {k: v for k, v in keywords.items() if k != "activations"} | {"activation": keywords["activations"]}
     known = KEYWORDS + tuple(family.settings)
@@ -192,8 +204,8 @@ def side(
         if objective.last and name[0] == family.given(objective):
             line = re.sub(r"\btime\b", "", line)
         lines.append(line)
-    keywords = {"objective": objective.implemented, **settings}
-    return declared(implementation.function, family.name, "\n".join(lines), keywords)
+    phrase = {} if objective.kind == OWN else {"objective": objective.implemented}
+    return declared(implementation.function, family, "\n".join(lines), {**phrase, **settings})
 
 
 def place_of(function: Callable[..., Any]) -> tuple[str | None, int | None]:
@@ -204,6 +216,10 @@ def place_of(function: Callable[..., Any]) -> tuple[str | None, int | None]:
 
 def _objective(family: Family, layout: Layout, phrase: str | None) -> Objective:
     """The objective that the layout's lines imply, or the written one if it does not contradict them."""
+    if family.objectives == (OWN,):
+        if phrase is not None:
+            raise Problem(f"objective='{phrase}': a port of the family '{family.name}' gives a loss of its own.")
+        return Objective(OWN)
     given = {array: kind for kind, (array, _) in family.upstream.items() if array in layout.canonical}
     target = family.target[0] if family.target is not None else next(iter(family.upstream.values()))[0]
     if len(given) > 1 or (given and target not in given and target in layout.canonical):

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from .bar import MARGIN, jittered_runs
 from .case import Array, Case
 from .declaration import Clip, Declaration
-from .run import Answer, canonical, run
+from .oracle import OwnLoss
+from .run import Answer, canonical, run, scale
 
 AGREES, DIFFERS, BLIND, NOT_PROVIDED = "agrees", "differs", "blind", "not provided"
 LOSS = "loss"
@@ -68,8 +69,13 @@ class Diff:
         return [name for name, v in self.verdicts.items() if v.state == AGREES]
 
 
-def expect(port: Declaration, trusted: Declaration, case: Case) -> Expected:
+def expect(port: Declaration, trusted: Declaration | OwnLoss, case: Case) -> Expected:
     """Run the trusted side on a case and lay its gradients out as the port does, reduced and clipped alike."""
+    if isinstance(trusted, OwnLoss):
+        loss, gradients, errors = trusted.gradients(port, case)
+        if port.clip is not None:
+            gradients = clipped(gradients, port.clip, parameters_of(port))
+        return Expected(case, loss, gradients, errors)
     runs = [canonical(trusted, case), *jittered_runs(trusted, case, port.dtype)]
     laid_out = [laid_out_for(port, case, *answer) for answer in runs]
     (loss, gradients), *moved = laid_out
@@ -95,15 +101,6 @@ def laid_out_for(
     return loss * share, out
 
 
-def scale(port: Declaration, case: Case) -> int:
-    """What the port's reduction divides the sum by."""
-    steps = {"time": 1} if port.objective.last else {}
-    number = 1
-    for axis in port.reduction:
-        number *= steps.get(axis, case.sizes.get(axis, 1))
-    return number
-
-
 def parameters_of(port: Declaration) -> set[str]:
     """The port's names of the family's parameters: what a clipping by norm takes together."""
     own = {**port.family.parameters, **port.family.readout}
@@ -123,7 +120,7 @@ def clipped(gradients: Mapping[str, Array], clip: Clip, together: Iterable[str])
 def compare_once(port: Declaration, expected: Expected, answer: Answer) -> dict[str, Verdict]:
     """The verdict on every array of the port, and on its loss, on one case."""
     verdicts = {}
-    if answer.loss is not None:
+    if answer.loss is not None and LOSS in expected.deviations:
         verdicts[LOSS] = _verdict(LOSS, answer.loss, expected.loss, expected)
     for name, gradient in expected.gradients.items():
         if name in answer.unreadable:
@@ -134,6 +131,10 @@ def compare_once(port: Declaration, expected: Expected, answer: Answer) -> dict[
             verdicts[name] = _verdict(name, answer.gradients[name], gradient, expected)
         else:
             verdicts[name] = Verdict(name, NOT_PROVIDED, gradient.shape, size=_largest(gradient))
+    for name in port.parameters:
+        if name not in verdicts and name not in answer.unreadable:
+            note = "has no gradient on the trusted side" if name in answer.gradients else ""
+            verdicts[name] = Verdict(name, NOT_PROVIDED, note=note)
     for name, trouble in answer.unreadable.items():
         if name not in verdicts:
             verdicts[name] = Verdict(name, DIFFERS, note=trouble)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .case import Case, cases
-from .declaration import Declaration, parse_sizes, reduction_phrase
+from .declaration import Declaration, Sizes, parse_sizes, reduction_phrase
 from .diff import AGREES, BLIND, DIFFERS, LOSS, NOT_PROVIDED, Expected, Verdict, diff, expect, single_cases
 from .judge import Judgement, judge, steady, trusted_side
 from .load import load
+from .oracle import OwnLoss
 from .problem import AGREES as STATUS_AGREES
 from .problem import DIFFERS as STATUS_DIFFERS
 from .problem import NOT_ANSWERED, Problem
@@ -25,11 +26,13 @@ class Options:
     dtype: str | None = None
     sizes: str = ""
     cases: int | None = None
+    against: str | None = None
 
 
 def examine_file(path: str, options: Options) -> list[Report]:
     """Load a port file and examine each of its ports. Problems become reports too."""
     try:
+        trusted = load(options.against)[0] if options.against is not None else None
         ports = load(path)
     except Problem as problem:
         return [failed(problem.at(path.partition("::")[0], None), options)]
@@ -37,17 +40,23 @@ def examine_file(path: str, options: Options) -> list[Report]:
     def again(name: str) -> Declaration:
         return next(port for port in load(path) if port.name == name)
 
-    return [examine(port, options, lambda name=port.name: again(name)) for port in ports]  # type: ignore[misc]
+    return [
+        examine(port, options, lambda name=port.name: again(name), trusted)  # type: ignore[misc]
+        for port in ports
+    ]
 
 
 def examine(
-    port: Declaration, options: Options, again: Callable[[], Declaration] | None = None
+    port: Declaration,
+    options: Options,
+    again: Callable[[], Declaration] | None = None,
+    against: Declaration | None = None,
 ) -> Report:
-    """Compare one port with the trusted side of its family, and report."""
+    """Compare one port with the trusted side of its family (or with another port, `against`), and report."""
     if options.dtype is not None:
         port = port.with_(dtype=options.dtype)
     try:
-        trusted = trusted_side(port)
+        port, trusted = (port, trusted_side(port)) if against is None else facing(port, against)
         sizes = parse_sizes(options.sizes, port.family)
         chosen = single_cases(port, cases(port, options.seed, sizes, options.cases))
         unsteady = steady(port, chosen[0], again)
@@ -63,7 +72,31 @@ def examine(
         judgement = judge(port, trusted, diff(port, expected), options.seed)
     except Problem as problem:
         return failed(problem.at(port.file, port.line), options, port)
-    return _report(port, trusted, options, judgement, expected)
+    return _report(port, trusted.name, options, judgement, expected)
+
+
+def facing(port: Declaration, trusted: Declaration) -> tuple[Declaration, Declaration]:
+    """A port as it is compared with another one, which is trusted: with sizes and arrays that both can take."""
+
+    def no(what: str) -> Problem:
+        return Problem(f"{trusted.name}() cannot be what {port.name}() is held against: {what}", file=trusted.file, line=trusted.line)
+
+    if port.family.name != trusted.family.name:
+        raise no(f"its family is '{trusted.family.name}', the port's '{port.family.name}'.")
+    if str(port.objective) != str(trusted.objective) or port.settings != trusted.settings:
+        raise no(
+            f"it computes '{trusted.objective}' with {dict(trusted.settings)}, the port '{port.objective}' with "
+            f"{dict(port.settings)}."
+        )
+    if trusted.clip is not None:
+        raise no("it clips its gradients. Declare an unclipped one; the port may clip.")
+    fixed = {**trusted.sizes.fixed, **port.sizes.fixed}
+    for axis, size in trusted.sizes.fixed.items():
+        if fixed[axis] != size:
+            raise no(f"it fixes {axis} = {size}, the port {axis} = {fixed[axis]}.")
+    sizes = Sizes(fixed, {**trusted.sizes.tied, **port.sizes.tied})
+    silent = frozenset(trusted.arrays) - trusted.layout.canonical
+    return port.with_(sizes=sizes, silent=silent), trusted
 
 
 def failed(problem: Problem, options: Options, port: Declaration | None = None) -> Report:
@@ -85,7 +118,7 @@ def _empty(options: Options, port: Declaration | None) -> Report:
         "objective": str(port.objective) if port else "",
         "reduction": reduction_phrase(port.reduction) if port else "",
         "dtype": port.dtype if port else "",
-        "trusted": "reference",
+        "trusted": "",
         "seed": options.seed,
         "status": NOT_ANSWERED,
         "agrees": False,
@@ -102,9 +135,10 @@ def _empty(options: Options, port: Declaration | None) -> Report:
 
 
 def _report(
-    port: Declaration, trusted: Declaration, options: Options, judgement: Judgement, expected: list[Expected]
+    port: Declaration, trusted: str, options: Options, judgement: Judgement, expected: list[Expected]
 ) -> Report:
     report = _empty(options, port)
+    report["trusted"] = trusted
     report["arrays"] = [_array(port, v) for v in judgement.verdicts.values()]
     seen: dict[int, Case] = {e.case.seed: e.case for e in expected}
     report["cases"] = [{"label": c.label, "seed": c.seed, "sizes": dict(c.sizes)} for c in seen.values()]
@@ -112,18 +146,18 @@ def _report(
     report["sentences"] = judgement.sentences
     report["remarks"] = judgement.remarks
     report["declared"] = judgement.declared
-    report["status"], report["headline"] = _headline(judgement)
+    report["status"], report["headline"] = _headline(judgement, trusted)
     report["agrees"] = report["status"] == STATUS_AGREES
     return report
 
 
-def _headline(judgement: Judgement) -> tuple[int, str]:
+def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
     """The exit status and the verdict in one line: how many of how many."""
     states = [v.state for v in judgement.verdicts.values() if v.name != LOSS]
     total = len(states)
     given = total - states.count(NOT_PROVIDED)
     loss = judgement.verdicts.get(LOSS)
-    about_loss = {None: "no loss was given", AGREES: "the loss agrees", DIFFERS: "the loss differs", BLIND: "the loss is blind"}[
+    about_loss = {None: "no loss was given" if trusted != OwnLoss.name else "held against its own loss", AGREES: "the loss agrees", DIFFERS: "the loss differs", BLIND: "the loss is blind"}[
         loss.state if loss else None
     ]
     if DIFFERS in states or (loss and loss.state == DIFFERS):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .axes import Vocabulary
-from .objective import LOSSES, Objective
+from .objective import LOSSES, OWN, Objective
 from .problem import Problem, nearest
 
 Axes = tuple[str, ...]
@@ -65,6 +65,9 @@ class Family:
     absent       arrays a port may do without; they are zero then
     only         arrays that exist under one value of a setting alone
     settings     what a port may choose
+    make         arrays of a case that are not to be random numbers, for families of a user's own
+
+    A family without `reference` has no trusted side: its ports are held against their own loss.
     """
 
     name: str
@@ -73,8 +76,8 @@ class Family:
     data: Mapping[str, Axes]
     target: tuple[str, Axes] | None
     upstream: Mapping[str, tuple[str, Axes]]
-    reference: Implementation
-    batched: Implementation
+    reference: Implementation | None
+    batched: Implementation | None
     beside: Mapping[str, Mapping[str, Axes]] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
     letters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -83,6 +86,7 @@ class Family:
     absent: frozenset[str] = frozenset()
     only: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    make: Callable[[Mapping[str, int], Any], Mapping[str, Any]] | None = None
 
     def arrays(self, objective: Objective, settings: Mapping[str, Any] | None = None) -> dict[str, Axes]:
         """The canonical arrays that take part under an objective (and settings), with their axes."""
@@ -90,8 +94,9 @@ class Family:
         if objective.kind != "upstream of the states":
             arrays |= self.readout
         arrays |= self.data
-        name, axes = self._given(objective)
-        arrays[name] = tuple(a for a in axes if a != "time") if objective.last else axes
+        if objective.kind != OWN:
+            name, axes = self._given(objective)
+            arrays[name] = tuple(a for a in axes if a != "time") if objective.last else axes
         arrays |= self.beside.get(objective.kind, {})
         if settings is not None:
             for array, (setting, value) in self.only.items():
@@ -106,8 +111,8 @@ class Family:
         return self.target
 
     def given(self, objective: Objective) -> str:
-        """The name of the target or upstream array: what has no gradient of its own."""
-        return self._given(objective)[0]
+        """The name of the target or upstream array, which has no gradient of its own; "" where there is none."""
+        return "" if objective.kind == OWN else self._given(objective)[0]
 
     def all_given(self, objective: Objective) -> set[str]:
         """The target or upstream array and those beside it."""
@@ -116,7 +121,7 @@ class Family:
     @property
     def objectives(self) -> tuple[str, ...]:
         """The phrases of what this family can be differentiated under, at every step."""
-        return (LOSSES if self.target is not None else ()) + tuple(self.upstream)
+        return (LOSSES if self.target is not None else ()) + tuple(self.upstream) or (OWN,)
 
     @property
     def timed(self) -> bool:

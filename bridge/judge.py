@@ -19,7 +19,7 @@ from .diff import diff as diff_of
 from .diff import expect, single_cases
 from .family import Family
 from .objective import Objective
-from .oracle import slope
+from .oracle import OwnLoss, slope
 from .declaration import Clip, Declaration, Sizes, reduction_phrase, side
 from .problem import Problem
 from .run import run
@@ -57,12 +57,14 @@ class Judgement:
         return [n for n, v in self.verdicts.items() if v.state == DIFFERS and n != LOSS]
 
 
-def trusted_side(port: Declaration) -> Declaration:
-    """The reference, declared for the port's objective and settings."""
+def trusted_side(port: Declaration) -> Declaration | OwnLoss:
+    """The reference, declared for the port's objective and settings; without one, the port's own loss."""
+    if port.family.reference is None:
+        return OwnLoss()
     return side(port.family, port.family.reference, port.objective, port.settings)
 
 
-def judge(port: Declaration, trusted: Declaration, found: Diff, seed: int) -> Judgement:
+def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: int) -> Judgement:
     """Read a diff: explain differences that are no fault of a gradient, and name the kind of the others."""
     judgement = Judgement(dict(found.verdicts), remarks=list(found.remarks))
     if not found.differing:
@@ -77,7 +79,12 @@ def judge(port: Declaration, trusted: Declaration, found: Diff, seed: int) -> Ju
             judgement.verdicts[name] = replace(judgement.verdicts[name], state=AGREES, note=remark)
     if not any(v.state == DIFFERS for v in judgement.verdicts.values()):
         return judgement
-    if not _declaration(port, found, judgement):
+    if isinstance(trusted, OwnLoss):
+        judgement.finding = WRONG_GRADIENT
+        judgement.sentences.append(f"{_of(judgement.wrong).capitalize()} not the gradient of the port's own loss.")
+    elif trusted.family.reference is None or trusted.function is not trusted.family.reference.function:
+        _own_loss(port, found, judgement)
+    elif not _declaration(port, found, judgement):
         _own_loss(port, found, judgement)
     judgement.sentences += [s for s in (_common_factor(found, judgement),) if s]
     if judgement.finding in (WRONG_GRADIENT, BOTH):
@@ -347,7 +354,7 @@ def _common_factor(found: Diff, judgement: Judgement) -> str | None:
 # What the pattern of right and wrong gradients already says -----------------------------------------------
 
 
-def pattern(port: Declaration, trusted: Declaration, judgement: Judgement, seed: int) -> list[str]:
+def pattern(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgement, seed: int) -> list[str]:
     """What can be said without looking at the code: which arrays are wrong, and at which sizes."""
     said = []
     right = [n for n, v in judgement.verdicts.items() if v.state == AGREES and n != LOSS]
@@ -376,7 +383,7 @@ def pattern(port: Declaration, trusted: Declaration, judgement: Judgement, seed:
     return said
 
 
-def _wrong_at_one(port: Declaration, trusted: Declaration, axis: str, seed: int) -> list[str]:
+def _wrong_at_one(port: Declaration, trusted: Declaration | OwnLoss, axis: str, seed: int) -> list[str]:
     """What differs when an axis has length one, while the port can be run so; else everything."""
     try:
         case = make_case(port, seed, recipes(port)[0], Sizes({axis: 1}, {}))

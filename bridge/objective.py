@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from .problem import Problem, nearest
 
 LOSSES = ("softmax", "logistic", "squared error")
+OWN = "own loss"  # whatever the trusted side of a user's own family computes
 UPSTREAM = ("upstream of the states", "upstream of the logits", "upstream of the output")
 LAST = " at the last step"
 WHOLE = " without the half"
@@ -27,7 +28,7 @@ WHOLE = " without the half"
 
 @dataclass(frozen=True)
 class Objective:
-    """`kind` is one of LOSSES or UPSTREAM; `last`: only the last step is looked at.
+    """`kind` is one of LOSSES or UPSTREAM, or OWN; `last`: only the last step is looked at.
 
     `factor` is 2 for a squared error without its half: our own implementations compute it with the half.
     """

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .case import Array, Case
 from .declaration import Declaration
+from .problem import Problem
 from .run import arguments, call, loss_of, run
 
 STEP = 1e-200  # its square underflows to zero: nothing is left of the second order
@@ -71,6 +72,77 @@ def oracle(side: Declaration, case: Case) -> dict[str, Array]:
         return call(side, moved, case.sizes)[0]
 
     return complex_step(loss, arrays, list(side.parameters))
+
+
+class OwnLoss:
+    """The trusted side of a port that fits no family: the oracle on the port's own loss.
+
+    Where the port's code takes complex numbers (and a difference along a random direction confirms it) the
+    gradients are exact; else they are central differences, with their error estimated.
+    """
+
+    name = "its own loss"
+
+    def gradients(self, port: Declaration, case: Case) -> tuple[float, dict[str, Array], dict[str, float]]:
+        """The port's loss, the gradients of it in the port's layout, and how far each may be off / MARGIN."""
+        loss = run(port, case).loss
+        if loss is None:
+            raise Problem(
+                f"{port.name}() returned None as its loss, and the family 'any' has nothing else to go by. "
+                "Return the loss.",
+                file=port.file,
+                line=port.line,
+            )
+        gradients, errors = {}, {}
+        arrays = arguments(port, port.bind(case.sizes), case)
+        for name in port.parameters:
+            exact = self._complex(port, case, arrays, name)
+            if exact is not None:
+                unit = float(np.finfo(port.dtype).eps)
+                gradients[name], errors[name] = exact, 10 * unit * float(np.max(np.abs(exact), initial=0.0))
+            else:
+                gradients[name], error = self._differences(port, case, arrays, name, loss)
+                errors[name] = error / 10  # the bar is a hundred times this: ten times the estimated error
+        return loss, gradients, errors
+
+    def _complex(
+        self, port: Declaration, case: Case, arrays: Mapping[str, Any], name: str
+    ) -> Array | None:
+        import warnings
+
+        def loss(moved: dict[str, Any]) -> Any:
+            return np.asarray(call(port, {k: np.copy(v) for k, v in moved.items()}, case.sizes)[0]).reshape(())
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                found = complex_step(loss, arrays, [name])[name]
+        except Exception:
+            return None
+        held = slope(port, case, name, found)
+        if held is None or not np.all(np.isfinite(found)):
+            return None
+        room = 10 * held.error + 1e-6 * abs(held.loss)
+        return found if abs(held.gradient - held.loss) <= room else None
+
+    def _differences(
+        self, port: Declaration, case: Case, arrays: Mapping[str, Any], name: str, base: float
+    ) -> tuple[Array, float]:
+        """Central differences at two steps, extrapolated (Richardson); their disagreement is the error."""
+
+        def loss(moved: dict[str, Any]) -> float:
+            fresh = {k: np.array(v, dtype=port.dtype) if k == name else np.copy(v) for k, v in moved.items()}
+            value = loss_of(port, fresh, call(port, fresh, case.sizes))
+            return float("nan") if value is None else value
+
+        unit = float(np.finfo(port.dtype).eps)
+        step = unit ** (1 / 5)
+        near = central_differences(loss, arrays, [name], step)[name]
+        far = central_differences(loss, arrays, [name], 2 * step)[name]
+        best = (4 * near - far) / 3
+        # What is left of the fourth order is far below the difference of the two, but a kink or rounding is not.
+        rounding = 10 * unit * (abs(base) + 1) / step
+        return best, float(np.max(np.abs(far - near), initial=0.0)) * step + rounding
 
 
 @dataclass(frozen=True)

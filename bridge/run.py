@@ -295,7 +295,7 @@ def shapes_on_line(frame: FrameType, file: str, line: int) -> list[str]:
 def canonical(
     side: Declaration, case: Case, handed: Callable[[Any], Any] = lambda array: array
 ) -> tuple[float, dict[str, Array]]:
-    """Run a trusted side; its loss and its gradients of the canonical arrays, summed over examples.
+    """Run a trusted side; its loss and its gradients of the canonical arrays, summed over batch and time.
 
     A side that takes one example is run on each: the parameters' gradients add up, those of data are
     put side by side along the batch axis. `handed` makes of each array what the side is handed.
@@ -336,4 +336,14 @@ def _canonical_once(
     # An element that two lines name has its gradient twice, not twice its gradient.
     named = layout.canonical({n: np.ones_like(g) for n, g in answer.gradients.items()})
     total = layout.canonical(answer.gradients)
-    return answer.loss, {name: total[name] / np.maximum(named[name], 1) for name in total}
+    whole = scale(side, case) / side.objective.factor
+    return answer.loss * whole, {name: total[name] * whole / np.maximum(named[name], 1) for name in total}
+
+
+def scale(side: Declaration, case: Case) -> int:
+    """What the side's reduction divides the sum over batch and time by."""
+    steps = {"time": 1} if side.objective.last else {}
+    number = 1
+    for axis in side.reduction:
+        number *= steps.get(axis, case.sizes.get(axis, 1))
+    return number
