@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .declaration import port
     from .examine import Result, compare
     from .helpers import definitions, lines
-    from .declaration import port
 
 __all__ = ["Result", "compare", "definitions", "lines", "port"]
 
 # Where each public name lives. Nothing is imported before it is used: a command should start at once.
-_HOME = {"port": "declaration", "compare": "examine", "Result": "examine", "definitions": "helpers", "lines": "helpers"}
+_HOME = {
+    "port": "declaration",
+    "compare": "examine",
+    "Result": "examine",
+    "definitions": "helpers",
+    "lines": "helpers",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -84,7 +84,9 @@ def _small(family: Family, fixed: Mapping[str, int]) -> str:
 def _described(side: Declaration, array: str, case: Case) -> str:
     """A side's own name of an array, its axes, and their sizes on a case."""
     line = next(line for line in side.layout.lines if array in line.arrays)
-    shape = side.layout.bind({**case.sizes, **({"batch": 1} if side.layout.one_example else {})}).shapes[line.base]
+    shape = side.layout.bind({**case.sizes, **({"batch": 1} if side.layout.one_example else {})}).shapes[
+        line.base
+    ]
     return f"{line.base} ({' '.join(side.layout.axes(line.base))}) {'x'.join(map(str, shape))}"
 
 
@@ -117,9 +119,7 @@ def oracle_of(own: Declaration, case: Case) -> dict[str, Array]:
     }
 
 
-def both(
-    only: str | None, *, seed: int, dtype: str | None, sizes: str, as_json: bool, verbose: bool
-) -> int:
+def both(only: str | None, *, seed: int, dtype: str | None, sizes: str, as_json: bool, verbose: bool) -> int:
     """Print the comparison of the two implementations; 0 where everything agrees, else 1."""
     names = [only] if only else list(FAMILIES)
     found: list[Row] = []
@@ -149,10 +149,19 @@ def _text(found: list[Row], verbose: bool) -> str:
             f"{len(rows) - len(wrong)} of {len(rows)} gradients under {len({r.objective for r in rows})} objectives\n"
         )
         shown = rows if verbose else first
-        heads = ["objective"] * verbose + ["is", "reference, one example", "batched", "difference", "bar", "oracle"]
+        heads = ["objective"] * verbose + [
+            "is",
+            "reference, one example",
+            "batched",
+            "difference",
+            "bar",
+            "oracle",
+        ]
         parts.append(grid([_cells(row, verbose) for row in shown], heads) + "\n")
         if not verbose:
-            parts.append(grid([_summary(rows, o) for o in dict.fromkeys(r.objective for r in rows)], _SUMMARY) + "\n")
+            parts.append(
+                grid([_summary(rows, o) for o in dict.fromkeys(r.objective for r in rows)], _SUMMARY) + "\n"
+            )
     parts.append(
         "difference: the largest between the two sides; bar: what rounding alone may make it, measured;\n"
         "oracle: the largest relative distance of either side from the complex step of its own loss."

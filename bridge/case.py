@@ -9,9 +9,9 @@ from math import prod, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from .declaration import Declaration, Sizes
 from .family import Family
 from .objective import Objective
-from .declaration import Declaration, Sizes
 from .problem import Problem
 
 Array = NDArray[np.float64]
@@ -30,7 +30,6 @@ class Case:
     seed: int
     sizes: Mapping[str, int]
     arrays: Mapping[str, Array]
-    extreme: bool = False
 
     def example(self, family: Family, objective: Objective, n: int) -> Case:
         """The case of the n-th example alone, a batch of one."""
@@ -82,7 +81,7 @@ def make_case(
     rng = np.random.default_rng([seed, 20])
     chosen = choose_sizes(declaration, rng, sizes)
     arrays = make_arrays(declaration, chosen, recipe, rng)
-    return Case(recipe.label, seed, chosen, arrays, extreme=recipe.weights > 10)
+    return Case(recipe.label, seed, chosen, arrays)
 
 
 def choose_sizes(
@@ -92,7 +91,11 @@ def choose_sizes(
     family = declaration.family
     axes = sorted({a for shape in family.every_array().values() for a in shape} | {"batch"})
     tied = {**family.ties, **declaration.sizes.tied, **(extra.tied if extra else {})}
-    fixed = {**family.sizes, **{a: len(names) for a, names in family.letters.items()}, **declaration.sizes.fixed}
+    fixed = {
+        **family.sizes,
+        **{a: len(names) for a, names in family.letters.items()},
+        **declaration.sizes.fixed,
+    }
     for axis, size in (extra.fixed if extra else {}).items():
         if fixed.get(axis, size) != size:
             raise Problem(
@@ -169,7 +172,9 @@ def make_arrays(
     if family.make is not None:
         for name, value in family.make(dict(sizes), rng).items():
             if name not in arrays or np.shape(value) != arrays[name].shape:
-                wanted = f"the shape {arrays[name].shape}" if name in arrays else f"one of {', '.join(arrays)}"
+                wanted = (
+                    f"the shape {arrays[name].shape}" if name in arrays else f"one of {', '.join(arrays)}"
+                )
                 raise Problem(
                     f"case= gave '{name}' of shape {np.shape(value)}; expected {wanted}.",
                     file=declaration.file,
@@ -181,7 +186,12 @@ def make_arrays(
 
 
 def _numbers(
-    name: str, family: Family, axes: tuple[str, ...], shape: tuple[int, ...], recipe: Recipe, rng: np.random.Generator
+    name: str,
+    family: Family,
+    axes: tuple[str, ...],
+    shape: tuple[int, ...],
+    recipe: Recipe,
+    rng: np.random.Generator,
 ) -> Array:
     values = rng.standard_normal(shape)
     if name in family.data:
@@ -192,14 +202,14 @@ def _numbers(
     if name in family.readout:
         if recipe.gentle:
             # Every target is class 0 then (see _targets): a bias that expects it makes errors small.
-            return values * 0.05 if matrix else np.where(np.arange(prod(shape)) == 0, 7.0, -1.0) + 0.05 * values
+            return (
+                values * 0.05 if matrix else np.where(np.arange(prod(shape)) == 0, 7.0, -1.0) + 0.05 * values
+            )
         return values * scale * (1 + recipe.upstream / 2 if matrix else 1)
     return values * scale * (1.2 if matrix else 1.0)
 
 
-def _targets(
-    objective: Objective, shape: tuple[int, ...], recipe: Recipe, rng: np.random.Generator
-) -> Array:
+def _targets(objective: Objective, shape: tuple[int, ...], recipe: Recipe, rng: np.random.Generator) -> Array:
     if objective.kind == "softmax":
         y = _one_hot(rng, shape)
         return np.eye(shape[-1])[np.zeros(shape[:-1], dtype=int)] if recipe.gentle else y

@@ -55,11 +55,15 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
         description="Compare ports with the reference on identical data. Without a port, the two "
         "implementations are set side by side, and the oracle is asked.",
     )
-    diff.add_argument("ports", nargs="*", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them")
+    diff.add_argument(
+        "ports", nargs="*", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them"
+    )
     diff.add_argument("--against", metavar="OTHER.py", help="trust this port instead of the reference")
     diff.add_argument("--family", help="without a port: this family only")
     _common(diff)
-    diff.add_argument("--limit", type=float, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)")
+    diff.add_argument(
+        "--limit", type=float, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)"
+    )
     diff.add_argument("--show-output", action="store_true", help="let what the port prints through")
     diff.set_defaults(run=_diff)
 
@@ -74,10 +78,14 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_natural, default=0, help="of the data (0)")
     parser.add_argument("--dtype", choices=("float64", "float32"), help="instead of the port's own")
-    parser.add_argument("--sizes", default="", metavar="'AXIS = N, ...'", help="fix axes, or tie one to another")
+    parser.add_argument(
+        "--sizes", default="", metavar="'AXIS = N, ...'", help="fix axes, or tie one to another"
+    )
     parser.add_argument("--cases", type=_positive, metavar="N", help="how many cases a verdict is taken on")
     parser.add_argument("--json", action="store_true", help="the report for programs")
-    parser.add_argument("--verbose", "-v", action="store_true", help="both numbers at the worst place, and the cases")
+    parser.add_argument(
+        "--verbose", "-v", action="store_true", help="both numbers at the worst place, and the cases"
+    )
 
 
 def _own_arguments(name: str, parser: argparse.ArgumentParser) -> None:
@@ -112,7 +120,14 @@ def _diff(args: argparse.Namespace) -> int:
     if not args.ports:
         from .both import both
 
-        return both(args.family, seed=args.seed, dtype=args.dtype, sizes=args.sizes, as_json=args.json, verbose=args.verbose)
+        return both(
+            args.family,
+            seed=args.seed,
+            dtype=args.dtype,
+            sizes=args.sizes,
+            as_json=args.json,
+            verbose=args.verbose,
+        )
     from .examine import Options
     from .worker import examined
 

@@ -147,7 +147,9 @@ def _declared(
     elif not isinstance(family, Family):
         family = family_named(family, words_of(text))
     if "activations" in keywords:  # one a layer: the same choice under the name that reads better then
-        keywords = {k: v for k, v in keywords.items() if k != "activations"} | {"activation": keywords["activations"]}
+        keywords = {k: v for k, v in keywords.items() if k != "activations"} | {
+            "activation": keywords["activations"]
+        }
     known = KEYWORDS + tuple(family.settings)
     for word in keywords:
         if word not in known:
@@ -218,7 +220,9 @@ def _objective(family: Family, layout: Layout, phrase: str | None) -> Objective:
     """The objective that the layout's lines imply, or the written one if it does not contradict them."""
     if family.objectives == (OWN,):
         if phrase is not None:
-            raise Problem(f"objective='{phrase}': a port of the family '{family.name}' gives a loss of its own.")
+            raise Problem(
+                f"objective='{phrase}': a port of the family '{family.name}' gives a loss of its own."
+            )
         return Objective(OWN)
     given = {array: kind for kind, (array, _) in family.upstream.items() if array in layout.canonical}
     target = family.target[0] if family.target is not None else next(iter(family.upstream.values()))[0]
@@ -238,7 +242,9 @@ def _objective(family: Family, layout: Layout, phrase: str | None) -> Objective:
         raise Problem(f"objective='{phrase}' is none that the family '{family.name}' has. Known: {known}.")
     implied = given.get(what)
     if implied is not None and written.kind != implied:
-        raise Problem(f"objective='{phrase}' contradicts the layout, whose line for '{what}' says '{implied}'.")
+        raise Problem(
+            f"objective='{phrase}' contradicts the layout, whose line for '{what}' says '{implied}'."
+        )
     if written.upstream and implied is None:
         name, axes = family.upstream[written.kind]
         raise Problem(f"objective='{phrase}' needs a line '{name}: {name}  {' '.join(axes)}' in the layout.")

@@ -37,5 +37,3 @@ def demo() -> int:
     if report["finding"] is None:
         raise Problem("the story's port was found to agree: this installation is broken.", status=1)
     return 0
-
-

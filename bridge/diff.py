@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bar import MARGIN, jittered_runs
+from .bar import MARGIN, jittered_runs, overflows
 from .case import Array, Case
 from .declaration import Clip, Declaration
 from .oracle import OwnLoss
@@ -22,12 +22,16 @@ BLINDNESS = 1e-3  # a bar above this share of the gradient can tell nothing
 
 @dataclass(frozen=True)
 class Expected:
-    """What the trusted side says of one case, in the port's layout, and how far rounding alone moves it."""
+    """What the trusted side says of one case, in the port's layout, and how far rounding alone moves it.
+
+    `extreme`: its values lie where a textbook formula may overflow in the port's dtype.
+    """
 
     case: Case
     loss: float
     gradients: Mapping[str, Array]
     deviations: Mapping[str, float]
+    extreme: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,19 @@ def expect(port: Declaration, trusted: Declaration | OwnLoss, case: Case) -> Exp
     runs = [canonical(trusted, case), *jittered_runs(trusted, case, port.dtype)]
     laid_out = [laid_out_for(port, case, *answer) for answer in runs]
     (loss, gradients), *moved = laid_out
-    unit = float(np.finfo(port.dtype).eps)
-    deviations = {
-        name: max([unit * _largest(g)] + [_largest(other[name] - g) for _, other in moved])
-        for name, g in gradients.items()
-    }
-    deviations[LOSS] = max([unit * abs(loss)] + [abs(other - loss) for other, _ in moved])
-    return Expected(case, loss, gradients, deviations)
+    unit, tiny = float(np.finfo(port.dtype).eps), float(np.finfo(port.dtype).tiny)
+    with np.errstate(all="ignore"):
+        deviations = {
+            name: _worst(tiny, unit * _largest(g), *(_largest(other[name] - g) for _, other in moved))
+            for name, g in gradients.items()
+        }
+        deviations[LOSS] = _worst(tiny, unit * abs(loss), *(abs(other - loss) for other, _ in moved))
+    return Expected(case, loss, gradients, deviations, overflows(port.dtype))
+
+
+def _worst(*deviations: float) -> float:
+    """The largest; one that is not a number (rounding alone may overflow here) is infinitely large."""
+    return max(np.inf if np.isnan(d) else float(d) for d in deviations)
 
 
 def laid_out_for(
@@ -152,9 +162,15 @@ def _verdict(name: str, port: Any, trusted: Any, expected: Expected) -> Verdict:
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(theirs))[0])
         value = float(theirs[where])
         note = f"is {value:g} at {list(where)}" if where else f"is {value:g}"
-        state = BLIND if expected.case.extreme else DIFFERS
+        state = BLIND if expected.extreme or bar > BLINDNESS * size else DIFFERS
         return replace(
-            found, state=state, where=where, port=value, trusted=float(ours[where]), difference=np.inf, note=note
+            found,
+            state=state,
+            where=where,
+            port=value,
+            trusted=float(ours[where]),
+            difference=np.inf,
+            note=note,
         )
     distance = np.abs(theirs - ours)
     where = tuple(int(i) for i in np.unravel_index(int(np.argmax(distance)), distance.shape))
@@ -167,7 +183,10 @@ def _verdict(name: str, port: Any, trusted: Any, expected: Expected) -> Verdict:
     )
     if bar > BLINDNESS * size:
         return replace(found, state=BLIND)
-    return replace(found, state=DIFFERS if found.difference > bar else AGREES)
+    if found.difference <= bar:
+        return found
+    # The logarithm of a probability that has nearly underflowed has few digits, long before it is infinite.
+    return replace(found, state=BLIND if expected.extreme and name == LOSS else DIFFERS)
 
 
 def _largest(values: NDArray[Any]) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from .case import Case, cases
 from .declaration import Declaration, Sizes, parse_sizes, reduction_phrase
 from .diff import AGREES, BLIND, DIFFERS, LOSS, NOT_PROVIDED, Expected, Verdict, diff, expect, single_cases
-from .judge import Judgement, judge, steady, trusted_side
+from .judge import DECLARATION, Judgement, judge, steady, trusted_side
 from .load import load
 from .oracle import OwnLoss
 from .problem import AGREES as STATUS_AGREES
@@ -79,7 +79,11 @@ def facing(port: Declaration, trusted: Declaration) -> tuple[Declaration, Declar
     """A port as it is compared with another one, which is trusted: with sizes and arrays that both can take."""
 
     def no(what: str) -> Problem:
-        return Problem(f"{trusted.name}() cannot be what {port.name}() is held against: {what}", file=trusted.file, line=trusted.line)
+        return Problem(
+            f"{trusted.name}() cannot be what {port.name}() is held against: {what}",
+            file=trusted.file,
+            line=trusted.line,
+        )
 
     if port.family.name != trusted.family.name:
         raise no(f"its family is '{trusted.family.name}', the port's '{port.family.name}'.")
@@ -157,9 +161,12 @@ def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
     total = len(states)
     given = total - states.count(NOT_PROVIDED)
     loss = judgement.verdicts.get(LOSS)
-    about_loss = {None: "no loss was given" if trusted != OwnLoss.name else "held against its own loss", AGREES: "the loss agrees", DIFFERS: "the loss differs", BLIND: "the loss is blind"}[
-        loss.state if loss else None
-    ]
+    about_loss = {
+        None: "no loss was given" if trusted != OwnLoss.name else "held against its own loss",
+        AGREES: "the loss agrees",
+        DIFFERS: "the loss differs",
+        BLIND: "the loss is blind",
+    }[loss.state if loss else None]
     if DIFFERS in states or (loss and loss.state == DIFFERS):
         wrong = states.count(DIFFERS)
         right = states.count(AGREES)
@@ -250,5 +257,3 @@ def compare(
         error = report["error"]
         raise Problem(error["what"], file=error["file"], line=error["line"], status=report["status"])
     return Result(report)
-
-

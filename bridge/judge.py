@@ -14,13 +14,24 @@ from typing import Any
 import numpy as np
 
 from .case import Case, make_case, recipes
-from .diff import AGREES, DIFFERS, LOSS, NOT_PROVIDED, Diff, Expected, Verdict, clipped, parameters_of
+from .declaration import Clip, Declaration, Sizes, reduction_phrase, side
+from .diff import (
+    AGREES,
+    DIFFERS,
+    LOSS,
+    NOT_PROVIDED,
+    Diff,
+    Expected,
+    Verdict,
+    clipped,
+    expect,
+    parameters_of,
+    single_cases,
+)
 from .diff import diff as diff_of
-from .diff import expect, single_cases
 from .family import Family
 from .objective import Objective
 from .oracle import OwnLoss, slope
-from .declaration import Clip, Declaration, Sizes, reduction_phrase, side
 from .problem import Problem
 from .run import run
 
@@ -81,10 +92,10 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
         return judgement
     if isinstance(trusted, OwnLoss):
         judgement.finding = WRONG_GRADIENT
-        judgement.sentences.append(f"{_of(judgement.wrong).capitalize()} not the gradient of the port's own loss.")
-    elif trusted.family.reference is None or trusted.function is not trusted.family.reference.function:
-        _own_loss(port, found, judgement)
-    elif not _declaration(port, found, judgement):
+        judgement.sentences.append(
+            f"{_of(judgement.wrong).capitalize()} not the gradient of the port's own loss."
+        )
+    elif trusted.family.reference is None or trusted.function is not trusted.family.reference.function or not _declaration(port, found, judgement):
         _own_loss(port, found, judgement)
     judgement.sentences += [s for s in (_common_factor(found, judgement),) if s]
     if judgement.finding in (WRONG_GRADIENT, BOTH):
@@ -122,9 +133,7 @@ def _clipping(port: Declaration, found: Diff) -> tuple[str, list[str]] | None:
         largest = max((float(np.max(np.abs(gradients[n]))) for n in together), default=0.0)
         norm = float(np.sqrt(sum(float(np.sum(gradients[n] ** 2)) for n in together)))
         fits = {
-            clip.norm: all(
-                _close(expected, n, gradients[n], under[n]) for n in gradients
-            )
+            clip.norm: all(_close(expected, n, gradients[n], under[n]) for n in gradients)
             for clip in (Clip(largest or 1.0), Clip(norm or 1.0, norm=True))
             for under in [clipped({n: expected.gradients[n] for n in gradients}, clip, together)]
         }
@@ -163,11 +172,15 @@ def _factor_of_sizes(pairs: list[tuple[Case, float, float]]) -> str | None:
                 continue
             axes = ("batch", "time", "output", "input")
             factors = [
-                two * float(np.prod([float(case.sizes.get(a, 1)) ** p for a, p in zip(axes, powers, strict=True)]))
+                two
+                * float(
+                    np.prod([float(case.sizes.get(a, 1)) ** p for a, p in zip(axes, powers, strict=True)])
+                )
                 for case, _, _ in pairs
             ]
             if len(pairs) > 1 and all(
-                abs(one - f * other) <= 1e-5 * abs(f * other) for (_, one, other), f in zip(pairs, factors, strict=True)
+                abs(one - f * other) <= 1e-5 * abs(f * other)
+                for (_, one, other), f in zip(pairs, factors, strict=True)
             ):
                 above = [a for a, p in zip(axes, powers, strict=True) if p > 0] + ["2"] * (two == 2.0)
                 below = [a for a, p in zip(axes, powers, strict=True) if p < 0] + ["2"] * (two == 0.5)
@@ -330,7 +343,10 @@ def _common_factor(found: Diff, judgement: Judgement) -> str | None:
             if square == 0:
                 return None
             factor = float(np.sum(port * trusted)) / square
-            if float(np.max(np.abs(port - factor * trusted))) > 1e-6 * float(np.max(np.abs(port), initial=0.0)) + 1e-300:
+            if (
+                float(np.max(np.abs(port - factor * trusted)))
+                > 1e-6 * float(np.max(np.abs(port), initial=0.0)) + 1e-300
+            ):
                 return None
             factors.setdefault(name, []).append(factor)
     if not factors:
@@ -379,7 +395,9 @@ def pattern(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgem
             said.append(f"With {axis} = 1 everything agrees: {meaning}.")
         elif mended:
             agree = f"{_and(mended)} agree{'s' if len(mended) == 1 else ''}"
-            said.append(f"With {axis} = 1 only {_and(still)} differ{'s' if len(still) == 1 else ''}, and {agree}: {meaning}.")
+            said.append(
+                f"With {axis} = 1 only {_and(still)} differ{'s' if len(still) == 1 else ''}, and {agree}: {meaning}."
+            )
     return said
 
 
@@ -436,8 +454,12 @@ def _seeded(port: Declaration, case: Case, seed: int) -> Mapping[str, Any]:
 def _alike(port: Declaration, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     room = 1e-9 if port.dtype == "float64" else 1e-3
     return one.keys() == other.keys() and all(
-        np.allclose(one[n], other[n], rtol=room, atol=room * float(np.max(np.abs(one[n]), initial=0.0)), equal_nan=True)
+        np.allclose(
+            one[n],
+            other[n],
+            rtol=room,
+            atol=room * float(np.max(np.abs(one[n]), initial=0.0)),
+            equal_nan=True,
+        )
         for n in one
     )
-
-

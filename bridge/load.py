@@ -26,14 +26,16 @@ def load(path: str) -> list[Declaration]:
     )
     if not ports:
         raise Problem(
-            "no port in this file. Put @port(\"rnn\", \"\"\"...layout...\"\"\") above a function "
+            'no port in this file. Put @port("rnn", """...layout...""") above a function '
             "(`from rowcol.bridge import port`); `rowcol new FILE` writes one to fill in.",
             file=path,
         )
     if wanted:
         names = [d.name for d in ports]
         if wanted not in names:
-            raise Problem(f"no port named '{wanted}'{nearest(wanted, names)}. Ports: {', '.join(names)}.", file=path)
+            raise Problem(
+                f"no port named '{wanted}'{nearest(wanted, names)}. Ports: {', '.join(names)}.", file=path
+            )
         return [d for d in ports if d.name == wanted]
     return ports
 
@@ -100,6 +102,10 @@ def _failed(path: str, folder: str, error: BaseException) -> Problem:
         return Problem(f"syntax error: {error.msg}", file=error.filename or file, line=error.lineno)
     if isinstance(error, SystemExit):
         return Problem(f"called sys.exit({error.code!r}) while it was loaded.", file=file, line=line)
-    kind = "import error" if isinstance(error, ImportError) else f"raised {type(error).__name__} while it was loaded"
+    kind = (
+        "import error"
+        if isinstance(error, ImportError)
+        else f"raised {type(error).__name__} while it was loaded"
+    )
     text = " ".join(str(error).split())
     return Problem(f"{kind}: {text}", file=file, line=line)

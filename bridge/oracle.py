@@ -105,13 +105,13 @@ class OwnLoss:
                 errors[name] = error / 10  # the bar is a hundred times this: ten times the estimated error
         return loss, gradients, errors
 
-    def _complex(
-        self, port: Declaration, case: Case, arrays: Mapping[str, Any], name: str
-    ) -> Array | None:
+    def _complex(self, port: Declaration, case: Case, arrays: Mapping[str, Any], name: str) -> Array | None:
         import warnings
 
         def loss(moved: dict[str, Any]) -> Any:
-            return np.asarray(call(port, {k: np.copy(v) for k, v in moved.items()}, case.sizes)[0]).reshape(())
+            return np.asarray(call(port, {k: np.copy(v) for k, v in moved.items()}, case.sizes)[0]).reshape(
+                ()
+            )
 
         try:
             with warnings.catch_warnings():

@@ -43,7 +43,9 @@ def _family(
 ) -> Family:
     arrays = _canonical(text)
     if upstream is not None and upstream not in arrays:
-        raise Problem(f"upstream='{upstream}' is none of the arrays of the family '{name}': {', '.join(arrays)}.")
+        raise Problem(
+            f"upstream='{upstream}' is none of the arrays of the family '{name}': {', '.join(arrays)}."
+        )
     return Family(
         name=name,
         parameters={n: axes for n, axes in arrays.items() if n != upstream},

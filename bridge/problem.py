@@ -46,7 +46,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     known = list(known)
-    close = get_close_matches(word, known, n=1, cutoff=0.5) or [
-        k for k in known if k.lower() == word.lower()
-    ]
+    close = get_close_matches(word, known, n=1, cutoff=0.5) or [k for k in known if k.lower() == word.lower()]
     return f"; did you mean '{close[0]}'?" if close else ""

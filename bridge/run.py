@@ -141,7 +141,9 @@ def parameter_names(side: Declaration) -> tuple[dict[str, bool], bool]:
 def read(side: Declaration, layout: Map, arrays: Mapping[str, Any], returned: Any) -> Answer:
     """Make an `Answer` of what a side returned."""
     if returned is None:
-        raise _at(side, f"{side.name}() returned nothing. Expected `return loss, {{name: gradient}}`.", NOT_ANSWERED)
+        raise _at(
+            side, f"{side.name}() returned nothing. Expected `return loss, {{name: gradient}}`.", NOT_ANSWERED
+        )
     if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], dict)):
         raise _at(
             side,
@@ -185,7 +187,9 @@ def loss_of(side: Declaration, arrays: Mapping[str, Any], returned: tuple[Any, A
             DIFFERS,
         )
     raise _at(
-        side, f"{side.name}() returned an array of shape {value.shape} as its loss. Expected a number.", DIFFERS
+        side,
+        f"{side.name}() returned an array of shape {value.shape} as its loss. Expected a number.",
+        DIFFERS,
     )
 
 
@@ -311,7 +315,9 @@ def canonical(
         for name, value in gradients.items():
             parts.setdefault(name, []).append(value)
     return loss, {
-        name: np.concatenate(values, axis=axes[name].index("batch")) if "batch" in axes[name] else sum_of(values)
+        name: np.concatenate(values, axis=axes[name].index("batch"))
+        if "batch" in axes[name]
+        else sum_of(values)
         for name, values in parts.items()
     }
 

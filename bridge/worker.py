@@ -130,7 +130,9 @@ def _spawned(task: dict[str, Any], total: float) -> tuple[bytes, int | None]:
 
     command = [sys.executable, "-m", __name__, repr(task)]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=total, check=False)
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=total, check=False
+        )
     except subprocess.TimeoutExpired:
         return b"", None
     return done.stdout, done.returncode

@@ -154,12 +154,17 @@ def test_code_that_cannot_go_complex_is_held_against_differences(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real_only = written(
-        tmp_path, SKIP_GRAM, "v = centre @ V\n", "v = np.zeros((len(centre), V.shape[1])); v[:] = centre @ V\n"
+        tmp_path,
+        SKIP_GRAM,
+        "v = centre @ V\n",
+        "v = np.zeros((len(centre), V.shape[1])); v[:] = centre @ V\n",
     )
     status, found = report(real_only, capsys)
     assert status == 0
     bars = {a["name"]: a["bar"] / a["size"] for a in found["arrays"] if a["state"] == "agrees"}
-    assert bars["V"] > 1e-11 > bars["U"], "V is held against a difference, and the verdict knows how good it is"
+    assert bars["V"] > 1e-11 > bars["U"], (
+        "V is held against a difference, and the verdict knows how good it is"
+    )
 
 
 def test_a_port_without_a_loss_has_nothing_to_be_held_against(

@@ -88,7 +88,8 @@ def _deeper(one: Implementation, own: set[str], suffixes: list[str], top: str) -
                 below = suffix[1:2].isdigit()
                 named = array.replace(array.partition("[")[0], array.partition("[")[0] + suffix, 1)
                 lines.append(
-                    f"{port}{suffix}: {named} " + " ".join("below" if a == "input" and below else a for a in axes)
+                    f"{port}{suffix}: {named} "
+                    + " ".join("below" if a == "input" and below else a for a in axes)
                 )
         else:
             outer = array in ("Wya", "da")

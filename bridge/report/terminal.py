@@ -16,7 +16,9 @@ STATE_COLOUR = {"agrees": "green", "differs": "red", "blind": "yellow", "not pro
 class Paper:
     """What a stream can show: colours (not with NO_COLOR, nor into a file), width, and which characters."""
 
-    def __init__(self, stream: TextIO | None = None, colour: bool | None = None, width: int | None = None) -> None:
+    def __init__(
+        self, stream: TextIO | None = None, colour: bool | None = None, width: int | None = None
+    ) -> None:
         stream = stream or sys.stdout
         terminal = hasattr(stream, "isatty") and stream.isatty()
         self.colour = terminal and not os.environ.get("NO_COLOR") if colour is None else colour
@@ -64,10 +66,18 @@ def headline(report: Report, paper: Paper) -> str:
     """`file:line: name: VERDICT: how many of how many`, in one line."""
     error = report["error"]
     file, line = (error["file"], error["line"]) if error else (report["file"], report["line"])
-    place = "" if file is None else f"{shown_path(file)}:{line}: " if line is not None else f"{shown_path(file)}: "
+    place = (
+        ""
+        if file is None
+        else f"{shown_path(file)}:{line}: "
+        if line is not None
+        else f"{shown_path(file)}: "
+    )
     if error is not None:
         return f"{place}{report['headline']}"
-    word, colour = {0: ("agrees", "green"), 1: ("DIFFERS", "red"), 2: ("NO VERDICT", "yellow")}[report["status"]]
+    word, colour = {0: ("agrees", "green"), 1: ("DIFFERS", "red"), 2: ("NO VERDICT", "yellow")}[
+        report["status"]
+    ]
     return f"{place}{report['port']}: {paper.paint(word, colour, 'bold')}: {report['headline']}"
 
 
@@ -118,8 +128,12 @@ def _paragraphs(sentences: Sequence[str], paper: Paper, lead: str = "") -> list[
 
     text = lead + " ".join(sentences)
     return textwrap.wrap(
-        text, width=min(paper.width, 100) - 2, initial_indent="  ", subsequent_indent="    ",
-        break_long_words=False, break_on_hyphens=False,
+        text,
+        width=min(paper.width, 100) - 2,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
