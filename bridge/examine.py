@@ -71,8 +71,32 @@ def examine(
         expected = [expect(port, trusted, case) for case in chosen]
         judgement = judge(port, trusted, diff(port, expected), options.seed)
     except Problem as problem:
-        return failed(problem.at(port.file, port.line), options, port)
-    return _report(port, trusted.name, options, judgement, expected)
+        report = failed(problem.at(port.file, port.line), options, port)
+        if problem.status == STATUS_DIFFERS and against is None:
+            report["diagnosis"] = _of_one_that_raises(port, options)
+        return report
+    report = _report(port, trusted.name, options, judgement, expected)
+    if judgement.finding not in (None, DECLARATION) and isinstance(trusted, Declaration):
+        from .diagnose.engine import diagnose
+
+        report["diagnosis"] = diagnose(port, trusted, expected, judgement, options.seed)
+    return report
+
+
+def _of_one_that_raises(port: Declaration, options: Options) -> dict[str, Any] | None:
+    """The diagnosis of a port that raises on a legal case; None for one that does not."""
+    from .diagnose.engine import diagnose
+
+    try:
+        trusted = trusted_side(port)
+        if not isinstance(trusted, Declaration):
+            return None
+        sizes = parse_sizes(options.sizes, port.family)
+        chosen = single_cases(port, cases(port, options.seed, sizes, options.cases))
+        expected = [expect(port, trusted, case) for case in chosen]
+    except Problem:
+        return None
+    return diagnose(port, trusted, expected, None, options.seed)
 
 
 def facing(port: Declaration, trusted: Declaration) -> tuple[Declaration, Declaration]:

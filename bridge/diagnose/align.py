@@ -1,0 +1,557 @@
+"""Align: what every value that the port computes is on the trusted side.
+
+The reference is run with every expression reporting its value, one example at a time. Each value has a name
+there (`daraw`, `dWaa`, or the expression's own text) and a step. A value of the port is looked up under a key
+that neither the order of axes, nor singleton axes, nor sign, nor a common factor changes; a hit is confirmed
+by really matching it, so that layout, sign and factor are known.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import permutations
+from math import sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..case import Case
+from ..declaration import Declaration
+from ..run import canonical, run
+from .source import Scope
+from .trace import Array, Event, Recorder, Site
+
+STEP, BATCH_SUM, EXAMPLE, STACK, TOTAL, SO_FAR = "step", "batch sum", "example", "stack", "total", "so far"
+
+
+class Meaning(NamedTuple):
+    """What a value is: a quantity of the trusted side, in which form, at which step, times which factor.
+
+    `axes` is the order in which the port has the quantity's axes; None where it merges some.
+    """
+
+    quantity: int
+    form: str
+    t: int | None
+    factor: float
+    axes: tuple[int, ...] | None
+
+
+class Operand(NamedTuple):
+    """A quantity that another is made from, how many steps later (or earlier) it is taken, and where it stands."""
+
+    quantity: int
+    shift: int | None
+    node: ast.AST
+
+
+class Formula(NamedTuple):
+    """How the trusted side makes a quantity: the expression, and the operands in its order.
+
+    `node` is an operation, or None for an accumulator, whose operand is what is added at every step.
+    """
+
+    node: ast.expr | None
+    text: str
+    operands: tuple[Operand, ...]
+
+
+class Quantity:
+    """A value of the trusted side at each of its steps (None: it has no step), stacked over examples."""
+
+    def __init__(self, name: str, values: dict[int | None, Array], order: int) -> None:
+        self.name, self.values, self.order = name, values, order
+        self.formulas: list[Formula] = []
+        self.aliases: list[str] = []
+        self.named = False
+
+    @property
+    def steps(self) -> list[int | None]:
+        return list(self.values)
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+class _Entry(NamedTuple):
+    quantity: int
+    form: str
+    t: int | None
+    value: Array
+
+
+class Trusted:
+    """Every value of the trusted side on a case, by what it is; looked up by value alone."""
+
+    def __init__(self, trusted: Declaration, case: Case, dtype: str) -> None:
+        self.room = 1e-7 if dtype == "float64" else 2e-3
+        self.bin = 1e-8 if dtype == "float64" else 1e-4
+        self.sizes = dict(case.sizes)
+        self.quantities: list[Quantity] = []
+        self._keys: dict[tuple[int, float, float, float], list[tuple[int, int | None]]] = {}
+        self._read(trusted, case)
+        self._index()
+        self._known: dict[tuple[bytes, tuple[int, ...]], tuple[Meaning, ...]] = {}
+        sizes = [float(n) for n in self.sizes.values() if n > 1]
+        products = {1.0, 2.0, 0.5, *sizes, *(a * b for a in sizes for b in sizes)}
+        self._factors = sorted(products | {1 / p for p in products})
+
+    # Reading the trusted side's run.
+
+    def _read(self, trusted: Declaration, case: Case) -> None:
+        count = case.sizes["batch"] if trusted.layout.one_example else 1
+        axes = trusted.family, trusted.objective
+        examples = [case.example(*axes, n) for n in range(count)] if count > 1 else [case]
+        scope = Scope.discover(lambda: canonical(trusted, examples[0]), _modules_of(trusted))
+        recorders = []
+        for example in examples:
+            recorder = Recorder()
+            with scope.traced(recorder):
+                canonical(trusted, example)
+            recorders.append(recorder)
+        self.recorder = recorders[0]
+        self._series(recorders)
+
+    def _series(self, recorders: Sequence[Recorder]) -> None:
+        """Name the values of every site at every step, and know how each is made from others."""
+        first = recorders[0]
+        events: dict[int, list[tuple[int | None, Event, list[Array]]]] = {}
+        order: list[int] = []
+        for position, event in enumerate(first.events):
+            step = step_of(first, event)
+            values = [r.events[position].value for r in recorders]
+            if event.site not in events:
+                order.append(event.site)
+            events.setdefault(event.site, []).append((step, event, values))
+        # What is named by assignment first, so that a value is called by its name where it has one.
+        place = {number: k for k, number in enumerate(order)}
+        top = first.frames[1].function
+        sites = sorted(order, key=lambda s: (_rank(first.sites[s], top), place[s]))
+        of_site: dict[int, tuple[int, int | None]] = {}
+        for number in sites:
+            site = first.sites[number]
+            series: dict[int | None, Array] = {}
+            for step, _, values in events[number]:
+                if all(v.shape == values[0].shape for v in values):
+                    series[step] = np.stack(values)
+            if not series or trivial(next(iter(series.values()))) and trivial(list(series.values())[-1]):
+                continue
+            found = self._same(series)
+            if found is None:
+                name = _called(site)
+                self.quantities.append(Quantity(name, series, place[number]))
+                found = len(self.quantities) - 1, 0
+                self.quantities[-1].named = site.kind != "load"
+                for step, value in series.items():
+                    if not trivial(value):
+                        self._keys.setdefault(self._key(value[0]), []).append((found[0], step))
+            else:
+                self.quantities[found[0]].aliases.append(_called(site))
+            of_site[number] = found
+        self._formulas(first, of_site)
+        names: set[str] = set()
+        for quantity in self.quantities:
+            if quantity.name in names:
+                other = (a for a in quantity.aliases if a.isidentifier() and a not in names)
+                quantity.name = next(other, quantity.name)
+            names.add(quantity.name)
+
+    def _same(self, series: dict[int | None, Array]) -> tuple[int, int | None] | None:
+        """The quantity that has these values already, and how many steps it is ahead."""
+        options: dict[tuple[int, int | None], int] = {}
+        before: dict[tuple[int, int], Array] = {}
+        count = 0
+        for step, value in series.items():
+            if trivial(value):
+                continue
+            count += 1
+            for quantity, other in self._keys.get(self._key(value[0]), ()):
+                if not _alike(self.quantities[quantity].values[other], value):
+                    continue
+                shift = other - step if other is not None and step is not None else None
+                options[quantity, shift] = options.get((quantity, shift), 0) + 1
+                if other is None and step is not None:
+                    before[quantity, step] = value
+        for one, hits in options.items():
+            if hits == count:
+                return one
+        for (quantity, shift), hits in options.items():
+            # All but one step: the state before the first one, say, which has a name of its own.
+            if shift is not None and hits == count - 1 and count > 2:
+                missing = [
+                    (s, v)
+                    for (_, s), v in before.items()
+                    if s + shift not in self.quantities[quantity].values
+                ]
+                if len(missing) == 1:
+                    self.quantities[quantity].values[missing[0][0] + shift] = missing[0][1]
+                    self._keys.setdefault(self._key(missing[0][1][0]), []).append(
+                        (quantity, missing[0][0] + shift)
+                    )
+                    return quantity, shift
+        return None
+
+    def _key(self, value: Array) -> tuple[int, float, float, float]:
+        size, norm, first, third = moments(value)
+        sign = -1.0 if size == 1 and value.flat[0] < 0 else 1.0
+        return size, round(first, 9), round(third, 9), float(f"{sign * norm:.9e}")
+
+    def _formulas(self, recorder: Recorder, of_site: dict[int, tuple[int, int | None]]) -> None:
+        children = recorder.children()
+        for number, (quantity, ahead) in of_site.items():
+            site = recorder.sites[number]
+            node: Any = site.node
+            added = site.kind == "store" and children.get(number, ())
+            if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call | ast.Compare):
+                below = self._operands(recorder, children.get(number, ()), of_site)
+            elif added and of_site.get(children[number][0], (quantity, 0))[0] != quantity:
+                below, node = self._operands(recorder, children[number][:1], of_site), None
+            else:
+                continue
+            if not below or any(o.quantity == quantity for o in below):
+                continue
+            operands = tuple(
+                Operand(o, None if s is None or ahead is None else s - ahead, at) for o, s, at in below
+            )
+            formula = Formula(node, site.text, operands)
+            kinds = [[o[:2] for o in f.operands] for f in self.quantities[quantity].formulas]
+            if [o[:2] for o in operands] not in kinds:
+                self.quantities[quantity].formulas.append(formula)
+
+    def _operands(
+        self, recorder: Recorder, below: Iterable[int], of_site: dict[int, tuple[int, int | None]]
+    ) -> list[Operand]:
+        """The quantities among some sites."""
+        return [Operand(*of_site[number], recorder.sites[number].node) for number in below if number in of_site]
+
+    # The index.
+
+    def _index(self) -> None:
+        groups: dict[int, list[tuple[float, float, _Entry]]] = {}
+        for number, quantity in enumerate(self.quantities):
+            for entry in _forms(number, quantity):
+                if trivial(entry.value):
+                    continue
+                size, norm, first, third = moments(entry.value)
+                groups.setdefault(size, []).append((first, third, entry))
+        self._groups: dict[int, tuple[Array, list[tuple[float, float, _Entry]]]] = {}
+        for size, group in groups.items():
+            group.sort(key=lambda one: one[0])
+            self._groups[size] = np.array([one[0] for one in group]), group
+
+    def lookup(self, value: Array) -> tuple[Meaning, ...]:
+        """Everything that a value is on the trusted side; nothing for a stranger."""
+        key = value.tobytes(), value.shape
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._lookup(value)
+        return known
+
+    def _lookup(self, value: Array) -> tuple[Meaning, ...]:
+        value = np.asarray(value, dtype=np.float64)
+        group = self._groups.get(value.size)
+        if group is None:
+            return ()
+        size, norm, first, third = moments(value)
+        if not (first > 0):
+            return ()
+        room = self.bin * first
+        low, high = np.searchsorted(group[0], (first - room, first + room))
+        found: list[Meaning] = []
+        for _, other, entry in group[1][low:high]:
+            if abs(other - third) > 3 * self.bin * third + 1e-12:
+                continue
+            meaning = self._matched(value, entry)
+            if meaning is not None:
+                found.append(meaning)
+            if len(found) >= 8:
+                break
+        return tuple(
+            sorted(found, key=lambda m: (abs(m.factor - 1) > 1e-6, self.quantities[m.quantity].order))
+        )
+
+    def _matched(self, value: Array, entry: _Entry) -> Meaning | None:
+        ours, theirs = entry.value.squeeze(), value.squeeze()
+        norm = sqrt(float(np.sum(ours * ours)))
+        factor = sqrt(float(np.sum(theirs * theirs))) / norm
+        if value.size <= 3:
+            nearest = min(self._factors, key=lambda f: abs(f - factor))
+            if abs(nearest - factor) > self.room * factor:
+                return None
+        room = self.room * float(np.max(np.abs(theirs), initial=0.0))
+        flat = theirs.ravel()
+        for axes in permutations(range(ours.ndim)):
+            shape = tuple(ours.shape[a] for a in axes)
+            if theirs.ndim == ours.ndim and shape != theirs.shape:
+                continue
+            turned = ours.transpose(axes).ravel()
+            for sign in (1.0, -1.0):
+                if float(np.max(np.abs(flat - sign * factor * turned), initial=0.0)) <= room:
+                    merged = theirs.ndim != ours.ndim
+                    return Meaning(
+                        entry.quantity, entry.form, entry.t, sign * factor, None if merged else axes
+                    )
+        return None
+
+    # Words.
+
+    def name(self, meaning: Meaning) -> str:
+        """`daraw`, `dWaa so far`, `-2 * dz`."""
+        quantity = self.quantities[meaning.quantity]
+        words = quantity.name
+        if meaning.form == SO_FAR and quantity.name.isidentifier():
+            words = f"sum of {words} so far"
+        elif meaning.form in (SO_FAR, TOTAL):
+            words = f"sum of {words}"
+        if abs(meaning.factor - 1) > 1e-6:
+            words = f"-{words}" if abs(meaning.factor + 1) < 1e-6 else f"{meaning.factor:.3g} * {words}"
+        return words
+
+    def outputs(self, names: Iterable[str]) -> list[int]:
+        """The quantities that the trusted side returns, by canonical name (`Wax` -> `dWax`, `loss`)."""
+        wanted = {"loss" if name == "loss" else f"d{name}" for name in names}
+        wanted |= {"da_next"} if "da0" in wanted else set()
+        found = [k for k, q in enumerate(self.quantities) if {q.name, *q.aliases} & wanted]
+        return [k for k in found if self.quantities[k].formulas]
+
+
+class Trace:
+    """One traced run of the port, every value with its meanings."""
+
+    def __init__(self, scope: Scope, port: Declaration, case: Case, trusted: Trusted) -> None:
+        self.scope, self.trusted = scope, trusted
+        self.recorder = Recorder(limit=20_000)
+        self.failed: Exception | None = None
+        with scope.traced(self.recorder):
+            try:
+                run(port, case)
+            except Exception as problem:
+                self.failed = problem
+        self.meanings: list[tuple[Meaning, ...] | None] = [
+            None if neutral(event.value) else trusted.lookup(event.value) for event in self.recorder.events
+        ]
+        self._by_site: dict[int, list[int]] = {}
+        for position, event in enumerate(self.recorder.events):
+            self._by_site.setdefault(event.site, []).append(position)
+
+    @property
+    def events(self) -> list[Event]:
+        return self.recorder.events
+
+    @property
+    def sites(self) -> list[Site]:
+        return self.recorder.sites
+
+    def at(self, site: int) -> list[int]:
+        """The positions of a site's events."""
+        return self._by_site.get(site, [])
+
+    @property
+    def reached(self) -> set[tuple[int, str, int | None]]:
+        """Every quantity that the port computes in some form at some step."""
+        found: set[tuple[int, str, int | None]] = set()
+        for meanings in self.meanings:
+            for m in meanings or ():
+                found.add((m.quantity, "", m.t))
+                if m.form == STACK:
+                    found |= {(m.quantity, "", t) for t in self.trusted.quantities[m.quantity].values}
+                elif m.form == TOTAL:
+                    found.add((m.quantity, TOTAL, None))
+        return found
+
+    def unknown(self, position: int) -> bool:
+        return self.meanings[position] == ()
+
+    def unreached(self, outputs: Sequence[int]) -> list[Need]:
+        """The earliest quantities that the port does not reach although it reaches what they are made from."""
+        return frontier(self.trusted, self.reached, outputs)
+
+    def series(self, site: int) -> list[tuple[int, tuple[int | None, ...]]]:
+        """The quantities that a site's values are, at every event, with their steps."""
+        return series(self.trusted, [self.meanings[p] for p in self.at(site)])
+
+
+class Need(NamedTuple):
+    """A quantity that the port does not compute, at these steps, though it has what it is made from."""
+
+    quantity: int
+    steps: tuple[int | None, ...]
+    depth: int
+
+
+def frontier(
+    trusted: Trusted, reached: set[tuple[int, str, int | None]], outputs: Sequence[int]
+) -> list[Need]:
+    """Walk back from what the port ought to return, through what it does not reach, to what it could."""
+    quantities = trusted.quantities
+    found: dict[int, dict[int | None, int]] = {}
+    seen: set[tuple[int, int | None]] = set()
+
+    def has(quantity: int, step: int | None) -> bool:
+        return (quantity, "", step) in reached
+
+    def visit(quantity: int, step: int | None, depth: int) -> None:
+        if (quantity, step) in seen:
+            return
+        seen.add((quantity, step))
+        lacking = False
+        for formula in quantities[quantity].formulas[:1]:
+            for operand in formula.operands:
+                if operand.shift is not None and step is not None:
+                    below: list[int | None] = [step + operand.shift]
+                elif quantities[operand.quantity].steps == [None]:
+                    below = [None]
+                else:
+                    below = quantities[operand.quantity].steps if step is None else [step]
+                for other in below:
+                    if other not in quantities[operand.quantity].values or has(operand.quantity, other):
+                        continue
+                    if trivial(quantities[operand.quantity].values[other]):
+                        continue
+                    if not quantities[operand.quantity].formulas:
+                        continue
+                    lacking = True
+                    visit(operand.quantity, other, depth + 1)
+        if not lacking and quantities[quantity].formulas:
+            found.setdefault(quantity, {})[step] = depth
+
+    for quantity in outputs:
+        each = quantities[quantity]
+        accumulator = any(f.node is None for f in each.formulas)
+        if accumulator and (quantity, TOTAL, None) not in reached and not has(quantity, each.steps[-1]):
+            for step in each.steps:
+                for operand in each.formulas[0].operands:
+                    if not has(operand.quantity, step):
+                        visit(operand.quantity, step, 1)
+            if not any(not has(o.quantity, t) for t in each.steps for o in each.formulas[0].operands):
+                found.setdefault(quantity, {})[None] = 0
+        elif not accumulator and not has(quantity, each.steps[-1]):
+            visit(quantity, each.steps[-1], 0)
+    needs = [Need(q, tuple(steps), max(steps.values())) for q, steps in found.items()]
+    return sorted(needs, key=lambda n: (-n.depth, quantities[n.quantity].order))
+
+
+def series(
+    trusted: Trusted, meanings: Sequence[tuple[Meaning, ...] | None]
+) -> list[tuple[int, tuple[int | None, ...]]]:
+    """The quantities that values are, one after another, at steps that follow one another (or stand still)."""
+    if not meanings or any(not m for m in meanings):
+        return []
+    found = []
+    for quantity in dict.fromkeys(m.quantity for m in meanings[0] or ()):
+        options = [[m.t for m in one or () if m.quantity == quantity] for one in meanings]
+        if not all(options):
+            continue
+        for start in options[0]:
+            for pace in (0, 1, -1):
+                steps = [None if start is None else start + pace * k for k in range(len(options))]
+                if all(step in some for step, some in zip(steps, options, strict=True)):
+                    one = quantity, tuple(steps)
+                    if one not in found:
+                        found.append(one)
+    return found
+
+
+def moments(value: Array) -> tuple[int, float, float, float]:
+    """Size and norm, and two numbers that neither order, sign nor a common factor of the elements changes."""
+    flat = np.abs(value.ravel())
+    square = flat * flat
+    norm = sqrt(float(square.sum()))
+    if not (0 < norm < 1e100):
+        return flat.size, norm, 0.0, 0.0
+    return flat.size, norm, float(flat.sum()) / norm, float(square.dot(flat)) / norm**3
+
+
+def _alike(one: Array, other: Array) -> bool:
+    """Whether two stacks of examples are equal, up to a transpose."""
+    one, other = one.squeeze(), other.squeeze()
+    if one.shape == other.shape and np.allclose(one, other, rtol=1e-9, atol=0):
+        return True
+    turned = np.moveaxis(other, 0, -1).T if other.ndim == 3 else other.T
+    return one.shape == turned.shape and np.allclose(one, turned, rtol=1e-9, atol=0)
+
+
+def trivial(value: Array) -> bool:
+    """Zeros, ones and the like: what is equal to too much."""
+    if value.size == 0:
+        return True
+    first = value.flat[0]
+    return bool((value == first).all()) and (value.size > 1 or float(abs(first)) in (0.0, 1.0))
+
+
+def neutral(value: Array) -> bool:
+    """What has no meaning of its own: numbers, indices, zeros; nothing to hold against anybody."""
+    if value.dtype.kind in "iu":
+        return True
+    if value.size == 1:
+        number = float(value.reshape(()).real)
+        return number == int(number) if abs(number) < 1e6 else False
+    return trivial(value)
+
+
+def step_of(recorder: Recorder, event: Event) -> int | None:
+    """The step `t` of an event: of the innermost loop over it, in its own frame or its callers'."""
+    loops, frame = event.loops, recorder.frames[event.frame]
+    while True:
+        for name, value in reversed(loops):
+            if name == "t":
+                return value
+        if frame.number == 0:
+            return None
+        loops, frame = frame.loops, recorder.frames[frame.caller]
+
+
+def _called(site: Site) -> str:
+    """What a value is called where it first has a name: the variable, or the expression's text."""
+    node = site.node
+    while isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name | ast.Subscript):
+        node = node.value
+    if isinstance(node, ast.Name):
+        return node.id
+    return node.arg if isinstance(node, ast.arg) else site.text
+
+
+def _rank(site: Site, top: str) -> int:
+    """Names before expressions; the names of the arguments before those that are handed on."""
+    if site.kind == "argument" and site.function == top:
+        return -1
+    if site.kind == "store":
+        return 0 if isinstance(site.node, ast.Name) else 1
+    if site.kind == "argument":
+        return 2
+    return 3
+
+
+def _forms(number: int, quantity: Quantity) -> Iterator[_Entry]:
+    """The forms in which a port may hold a quantity."""
+    values = quantity.values
+    examples = len(next(iter(values.values())))
+    for t, value in values.items():
+        yield _Entry(number, STEP, t, value)
+        if examples > 1:
+            yield _Entry(number, BATCH_SUM, t, value.sum(axis=0))
+            for one in value:
+                yield _Entry(number, EXAMPLE, t, one)
+    steps = sorted(t for t in values if t is not None)
+    shapes = {values[t].shape for t in steps}
+    if len(steps) < 2 or len(shapes) != 1:
+        return
+    stacked = np.stack([values[t] for t in steps])
+    yield _Entry(number, STACK, steps[0], stacked)
+    if steps[0] < 0:
+        yield _Entry(number, STACK, steps[1], stacked[1:])
+        yield _Entry(number, STACK, steps[0], stacked[:-1])
+        stacked = stacked[1:]
+    together = stacked.sum(axis=1)
+    yield _Entry(number, TOTAL, None, together.sum(axis=0))
+    for k in range(1, len(steps) - 1):
+        yield _Entry(number, SO_FAR, steps[k], together[: k + 1].sum(axis=0))
+        yield _Entry(number, SO_FAR, steps[-1 - k], together[-1 - k :].sum(axis=0))
+
+
+def _modules_of(trusted: Declaration) -> list[str]:
+    """The files of the package that a trusted side lives in."""
+    folder = os.path.dirname(os.path.abspath(trusted.file or ""))
+    return [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".py")]

@@ -1,0 +1,405 @@
+"""The diagnosis with source: align, try single edits and translations, mend the first divergence, align again.
+
+What comes back is plain data. A claim is never more than was verified: a patch is called verified when every
+gradient and the loss agree on fresh cases; otherwise the first divergent expression is named, or suspects.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..case import Case, cases
+from ..declaration import Declaration
+from ..diff import AGREES, DIFFERS, LOSS, NOT_PROVIDED, Expected, compare_once, expect, single_cases
+from ..judge import Judgement
+from ..problem import Problem
+from ..run import run
+from .align import Need, Trace, Trusted
+from .edits import Edit, edits
+from .source import NotInForce, Scope, Source, Splice
+from .suspects import Suspect, suspects
+
+VERIFIED_PATCH, DIVERGENT, SUSPECTS = "verified patch", "first divergent expression", "suspects"
+BUDGET = 2.5  # seconds for the whole search
+ROUNDS = 10
+FRESH = 6  # cases of other sizes and seeds that a patch is verified on, at least
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the port does on a case as it is now: what agrees, what differs, or what it raised."""
+
+    agree: frozenset[str]
+    differ: frozenset[str]
+    raised: Problem | None = None
+
+    @property
+    def all_agree(self) -> bool:
+        return not self.differ and self.raised is None and bool(self.agree)
+
+
+class Bench:
+    """Runs the port, edits in force, and holds what it gives against what is expected. Never raises."""
+
+    def __init__(self, port: Declaration, trusted: Declaration, expected: Sequence[Expected], excused: set[str]) -> None:
+        self.port, self.trusted, self.excused = port, trusted, excused
+        self.expected = list(expected)
+        self.tried = 0
+        self.started = time.perf_counter()
+        self.seconds = 0.0
+
+    def once(self, expected: Expected) -> Score:
+        try:
+            answer = run(self.port, expected.case)
+        except Problem as problem:
+            return Score(frozenset(), frozenset(expected.gradients), problem)
+        verdicts = compare_once(self.port, expected, answer)
+        agree = frozenset(n for n, v in verdicts.items() if v.state != DIFFERS and v.state != NOT_PROVIDED)
+        differ = frozenset(n for n, v in verdicts.items() if v.state == DIFFERS and n not in self.excused)
+        return Score(agree | (self.excused & set(verdicts)), differ)
+
+    def score(self, scope: Scope, splices: Iterable[Splice], expected: Expected | None = None) -> Score | None:
+        """The score with splices in force; None where they cannot be."""
+        begin = time.perf_counter()
+        self.tried += 1
+        try:
+            with scope.edited(splices):
+                return self.once(expected or self.expected[0])
+        except (NotInForce, ValueError, RecursionError):
+            return None
+        finally:
+            self.seconds += time.perf_counter() - begin
+
+    def holds(self, scope: Scope, splices: Sequence[Splice], among: Sequence[Expected], wanted: frozenset[str]) -> bool:
+        """Whether everything agrees on every one of these cases, and nothing is given any more that was not."""
+        for expected in among:
+            score = self.score(scope, splices, expected)
+            if score is None or not score.all_agree or not wanted <= score.agree:
+                return False
+        return True
+
+    def fresh(self, seed: int, count: int) -> list[Expected]:
+        """Cases of other sizes and seeds."""
+        made = single_cases(self.port, cases(self.port, seed + 1000, None, count))
+        if self.port.layout.one_example:
+            made = made[:: max(1, len(made) // (2 * count))]
+        return [expect(self.port, self.trusted, case) for case in made]
+
+
+@dataclass
+class Step:
+    """One mend that was accepted: how it was found, and what it says."""
+
+    kind: str
+    sentence: str
+    line: int
+    path: str
+
+
+@dataclass
+class Search:
+    """The state of a diagnosis: the port as mended so far, and what was seen on the way."""
+
+    scope: Scope
+    bench: Bench
+    case: Case
+    reference: Trusted
+    outputs: list[int]
+    until: float
+    steps: list[Step] = field(default_factory=list)
+    first: Trace | None = None
+    first_suspects: list[Suspect] = field(default_factory=list)
+    first_needs: list[Need] = field(default_factory=list)
+    equivalent: list[Edit] = field(default_factory=list)
+
+    @property
+    def late(self) -> bool:
+        return time.perf_counter() > self.until
+
+
+def diagnose(
+    port: Declaration,
+    trusted: Declaration,
+    expected: Sequence[Expected],
+    judgement: Judgement | None,
+    seed: int = 0,
+    budget: float = BUDGET,
+) -> dict[str, Any] | None:
+    """Find the line. `judgement` is None for a port that raises; the answer is None if it does not."""
+    begin = time.perf_counter()
+    excused = set() if judgement is None else {n for n, v in judgement.verdicts.items() if v.state != DIFFERS}
+    bench = Bench(port, trusted, expected, set())
+    scores = [bench.once(one) for one in expected]
+    if judgement is None and not any(score.raised for score in scores):
+        return None
+    if judgement is not None:
+        # What was excused (a loss in other units, say) is no fault on any case.
+        bench.excused = {n for n in excused if any(n in s.differ for s in scores)}
+    most = max(range(len(scores)), key=lambda k: (len(scores[k].differ - bench.excused), -k))
+    bench.expected.insert(0, bench.expected.pop(most))
+    case = bench.expected[0].case
+    scope = Scope.discover(lambda: bench.once(bench.expected[0]), _folder(port))
+    if not scope.functions and not scope.units:
+        return _nothing(begin)
+    reference = Trusted(trusted, case, port.dtype)
+    wrong = scores[most].differ - bench.excused
+    names = {LOSS} & wrong | {a for line in port.layout.lines if line.base in wrong for a in line.arrays}
+    search = Search(scope, bench, case, reference, reference.outputs(names), begin + budget)
+    wanted = frozenset(n for n in scores[most].agree | scores[most].differ if n in bench.expected[0].gradients or n == LOSS)
+    solved = _mend(search, scores[most], wanted if scores[most].raised is None else frozenset())
+    verified = 0
+    patch, hunks, changed = None, 0, []
+    if solved is not None:
+        fresh = bench.fresh(seed, FRESH)
+        pieces = _pieces(scope, solved)
+        needed = _minimal(bench, scope, pieces, fresh, wanted)
+        if bench.holds(scope, needed, fresh, wanted):
+            verified = len(fresh)
+            patch, hunks, changed = _patch(scope, needed), len(needed), needed
+    return _report(search, begin, patch, hunks, changed, verified, solved)
+
+
+def _folder(port: Declaration) -> list[str] | None:
+    if port.file is None or not os.path.isfile(port.file):
+        return None
+    return [os.path.dirname(os.path.abspath(port.file))]
+
+
+# The loop: mend the first divergence, align again. ---------------------------------------------------------
+
+
+def _mend(search: Search, score: Score, wanted: frozenset[str]) -> Scope | None:
+    """The scope in which everything agrees, or None."""
+    scope, bench = search.scope, search.bench
+    for _ in range(ROUNDS):
+        trace = Trace(scope, bench.port, search.case, search.reference)
+        needs = trace.unreached(search.outputs)
+        named = suspects(trace, needs, score.raised)
+        if search.first is None:
+            search.first, search.first_suspects, search.first_needs = trace, named, needs
+        found = _round(search, scope, trace, needs, named, score, wanted)
+        if found is None:
+            return None
+        edit, new = found
+        scope = scope.mended(edit.splices)
+        search.steps.append(Step(edit.kind, edit.sentence, edit.line, edit.path))
+        if new.all_agree:
+            return scope
+        score = new
+        if search.late:
+            return None
+    return None
+
+
+def _round(
+    search: Search,
+    scope: Scope,
+    trace: Trace,
+    needs: Sequence[Need],
+    named: Sequence[Suspect],
+    score: Score,
+    wanted: frozenset[str],
+) -> tuple[Edit, Score] | None:
+    """The edit that mends everything, or else the one that brings most."""
+    bench = search.bench
+    progress: list[tuple[Edit, Score]] = []
+    survivors: list[tuple[Edit, Score]] = []
+    stop = float("inf")
+    for edit in candidates(search, scope, trace, needs, named):
+        if search.late or time.perf_counter() > stop:
+            break
+        new = bench.score(scope, edit.splices)
+        if new is None or new.raised is not None and score.raised is None:
+            continue
+        if new.all_agree and wanted <= new.agree:
+            if bench.holds(scope, edit.splices, bench.expected[1:], wanted):
+                if not survivors:
+                    stop = time.perf_counter() + 0.03
+                survivors.append((edit, new))
+        elif _better(new, score):
+            progress.append((edit, new))
+    if survivors:
+        search.equivalent = [edit for edit, _ in survivors[1:]]
+        return survivors[0]
+    if progress:
+        return max(progress, key=lambda one: (one[1].raised is None, len(one[1].agree)))
+    return None
+
+
+def _better(new: Score, old: Score) -> bool:
+    if old.raised is not None:
+        return new.raised is None or (new.raised.line or 0, new.raised.file) != (old.raised.line or 0, old.raised.file)
+    return new.raised is None and new.agree > old.agree
+
+
+def candidates(
+    search: Search, scope: Scope, trace: Trace, needs: Sequence[Need], named: Sequence[Suspect]
+) -> Iterator[Edit]:
+    """What to try, the likeliest first."""
+    yield from edits(scope, trace.recorder, ranking(scope, named))
+
+
+def ranking(scope: Scope, named: Sequence[Suspect]) -> Callable[[str, int], float]:
+    """How far a place is from the suspects: 0 at the first, more for each statement further off."""
+
+    def rank(path: str, offset: int) -> float:
+        source = scope.source(path)
+        line = source.line(offset)
+        best = 12.0
+        for place, suspect in enumerate(named):
+            if suspect.path == path:
+                away = abs(suspect.line - line)
+                best = min(best, 0.6 * place + min(2.0 + 0.5 * away, 10.0) * (away > 0))
+        return best
+
+    return rank
+
+
+# From the mended text to a patch ---------------------------------------------------------------------------
+
+
+def _pieces(scope: Scope, solved: Scope) -> list[Splice]:
+    """The mended text against the user's own, as one splice for each stretch of changed lines."""
+    from difflib import SequenceMatcher
+
+    found = []
+    for path, source in scope.sources.items():
+        old, new = source.text, solved.sources[path].text
+        if old == new:
+            continue
+        before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+        starts = [0]
+        for line in before:
+            starts.append(starts[-1] + len(line))
+        for tag, i, j, k, m in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+            if tag == "equal":
+                continue
+            if tag == "replace" and j - i == m - k:
+                found += [
+                    Splice(path, starts[i + n], starts[i + n + 1], after[k + n]) for n in range(j - i)
+                ]
+            else:
+                found.append(Splice(path, starts[i], starts[j], "".join(after[k:m])))
+    return found
+
+
+def _minimal(
+    bench: Bench, scope: Scope, pieces: list[Splice], fresh: Sequence[Expected], wanted: frozenset[str]
+) -> list[Splice]:
+    """Each piece left out once: those without which everything still agrees are not needed."""
+    if len(pieces) == 1:
+        return pieces
+    for piece in list(pieces):
+        rest = [p for p in pieces if p is not piece]
+        if rest and bench.holds(scope, rest, [*bench.expected, *fresh], wanted):
+            pieces = rest
+    return pieces
+
+
+def _patch(scope: Scope, splices: Sequence[Splice]) -> str:
+    """A unified diff, its paths relative to the directory of the command."""
+    from difflib import unified_diff
+
+    from .source import apply
+
+    parts = []
+    for path in dict.fromkeys(s.path for s in splices):
+        old = scope.source(path).text
+        new = apply(old, [s for s in splices if s.path == path])
+        name = os.path.relpath(path) if os.path.isfile(path) else path
+        for line in unified_diff(_lines(old), _lines(new), f"a/{name}", f"b/{name}"):
+            parts.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    return "".join(parts)
+
+
+def _lines(text: str) -> list[str]:
+    return text.splitlines(keepends=True)
+
+
+# The report ------------------------------------------------------------------------------------------------
+
+
+def _nothing(begin: float) -> dict[str, Any]:
+    return {
+        "claim": SUSPECTS,
+        "lines": [],
+        "annotation": [],
+        "patch": None,
+        "verified_cases": 0,
+        "hunks": 0,
+        "edits_tried": 0,
+        "edits_per_second": 0.0,
+        "seconds": time.perf_counter() - begin,
+        "suspects": [],
+        "equivalent": [],
+        "explanation": None,
+    }
+
+
+def _report(
+    search: Search,
+    begin: float,
+    patch: str | None,
+    hunks: int,
+    changed: Sequence[Splice],
+    verified: int,
+    solved: Scope | None,
+) -> dict[str, Any]:
+    report = _nothing(begin)
+    bench, scope = search.bench, search.scope
+    named = [suspect.plain(scope) for suspect in search.first_suspects[:5]]
+    if patch is not None:
+        report["claim"] = VERIFIED_PATCH
+        report["lines"] = _changed_lines(search, changed)
+    elif named:
+        report["claim"] = DIVERGENT if search.first_suspects[0].certain else SUSPECTS
+        report["lines"] = named
+    report["suspects"] = named
+    report["patch"], report["hunks"], report["verified_cases"] = patch, hunks, verified
+    report["edits_tried"] = bench.tried
+    report["edits_per_second"] = bench.tried / bench.seconds if bench.seconds else 0.0
+    report["equivalent"] = [edit.sentence for edit in search.equivalent[:5]]
+    report["steps"] = [vars(step) for step in search.steps]
+    report["seconds"] = time.perf_counter() - begin
+    return report
+
+
+def _changed_lines(search: Search, changed: Sequence[Splice]) -> list[dict[str, Any]]:
+    """The lines that the patch changes, the likeliest cause first."""
+    lines = []
+    for splice in changed:
+        source = search.scope.source(splice.path)
+        line = source.line(splice.start)
+        old = source.text[splice.start : splice.end]
+        if not old:
+            line = max(1, line - 1)
+        lines.append(
+            {
+                "file": splice.path,
+                "line": line,
+                "text": source.line_text(line).strip(),
+                "replacement": splice.text.rstrip("\r\n"),
+                "reason": next((s.sentence for s in search.steps if s.path == splice.path), ""),
+                "quantity": None,
+            }
+        )
+    return lines
+
+
+def statement_at(source: Source, offset: int) -> ast.stmt | None:
+    """The innermost statement that holds an offset."""
+    best: ast.stmt | None = None
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.stmt):
+            start, end = source.span(node)
+            if start <= offset < end and (best is None or start >= source.span(best)[0]):
+                best = node
+    return best
+
+
+__all__ = ["AGREES", "diagnose"]
