@@ -5,12 +5,13 @@ Weights are kept by each side in its own convention. Where the two meet, they me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from rowcol.batched.learn import adagrad as adagrad_in_rows
 from rowcol.batched.learn import clip as clip_in_rows
 from rowcol.batched.learn import sample as sample_in_rows
@@ -23,8 +24,12 @@ from rowcol.reference.learn import sample as sample_in_columns
 from rowcol.reference.rnn import forward as forward_in_columns
 from rowcol.reference.rnn import rnn as rnn_in_columns
 
-from .bar import MARGIN, RUNS, Jittered
+from .bar import MARGIN, jittered_runs
+from .case import Case
+from .declaration import side
 from .diff import BLINDNESS
+from .family import family_named
+from .objective import Objective
 
 Array = NDArray[Any]
 Weights = dict[str, Array]
@@ -108,29 +113,23 @@ class ColumnLearner:
         self.zeros = np.zeros((batch, hidden), weights["Wax"].dtype)
         self.a0 = self.zeros
 
-    def gradients(
-        self, batch: Batch, handed: Callable[[Array], Array] = lambda array: array
-    ) -> tuple[float, Weights]:
-        """Loss and gradients; that of the initial states, "a0", as (batch, hidden).
-
-        `handed` makes of each floating-point array what the implementation is handed.
-        """
-        W = {name: handed(array) for name, array in self.weights.items()}
-        dtype = self.zeros.dtype
+    def gradients(self, batch: Batch) -> tuple[float, Weights]:
+        """Loss and gradients; that of the initial states, "a0", as (batch, hidden)."""
+        W, dtype = self.weights, self.zeros.dtype
         loss = 0.0
-        total = {name: handed(np.zeros_like(array)) for name, array in self.weights.items()}
+        total = {name: np.zeros_like(array) for name, array in W.items()}
         da0 = np.zeros(self.a0.shape, dtype)
         for n in range(len(self.a0)):
             y = one_hot(batch.y[:, n], self.classes, dtype)
-            a0 = handed(self.a0[n][:, np.newaxis])
+            a0 = self.a0[n][:, np.newaxis]
             its_loss, grads = rnn_in_columns(
                 batch.x[:, n], a0, W["Wax"], W["Waa"], W["b"], W["Wya"], W["by"], y
             )
             loss += float(its_loss)
             for name in total:
-                total[name] = total[name] + grads[name]
+                total[name] += grads[name]
             da0[n] = grads["a0"][:, 0]
-        return loss, {**{name: np.asarray(g) for name, g in total.items()}, "a0": da0}
+        return loss, {**total, "a0": da0}
 
     def carry(self, batch: Batch) -> None:
         """The states that a batch ends in are those that the next one begins with."""
@@ -177,11 +176,37 @@ class RowLearner:
 
 def gradients_in_rows(weights: Weights, h0: Array, batch: Batch) -> tuple[float, Weights]:
     """Loss and gradients of the batched side at any weights in its layout."""
-    y = np.zeros((*batch.y.shape, len(weights["by"])), h0.dtype)
-    np.put_along_axis(y, batch.y[..., np.newaxis], 1, axis=-1)
     W = weights
+    y = hot(batch.y, len(W["by"])).astype(h0.dtype)
     loss, grads = rnn_in_rows(batch.x, h0, W["Wxh"], W["Whh"], W["bh"], W["Why"], W["by"], y)
     return float(loss), grads
+
+
+def hot(classes: Array, number: int) -> Array:
+    """Class indices (time, batch) as one-hot vectors (time, batch, number)."""
+    vectors = np.zeros((*classes.shape, number))
+    np.put_along_axis(vectors, classes[..., np.newaxis], 1, axis=-1)
+    return vectors
+
+
+def as_case(learner: ColumnLearner, batch: Batch, seed: int) -> Case:
+    """The learner's weights and states, and the batch, as the canonical arrays of a case."""
+    weights = {name: W[:, 0] if name in BIASES else W for name, W in learner.weights.items()}
+    arrays = {
+        **weights,
+        "x": hot(batch.x, learner.classes),
+        "y": hot(batch.y, learner.classes),
+        "a0": learner.a0,
+    }
+    sizes = {
+        "time": batch.x.shape[0],
+        "batch": batch.x.shape[1],
+        "input": learner.classes,
+        "output": learner.classes,
+        "hidden": learner.zeros.shape[1],
+        "prev": learner.zeros.shape[1],
+    }
+    return Case("a batch of text", seed, sizes, arrays)
 
 
 class Bar:
@@ -192,21 +217,22 @@ class Bar:
     """
 
     def __init__(self, seed: int, dtype: str) -> None:
-        self.seed, self.unit = seed, float(np.finfo(dtype).eps)
+        self.seed, self.dtype = seed, dtype
+        family = family_named("rnn")
+        assert family.reference is not None
+        self.reference = side(family, family.reference, Objective("softmax"), {"activation": "tanh"})
         self.shares: dict[str, float] = {}
         self.measured_at = 0
 
     def measure(
         self, step: int, learner: ColumnLearner, batch: Batch, gradients: Mapping[str, Array]
     ) -> None:
-        deviations = {name: self.unit * _largest(g) for name, g in gradients.items()}
-        for run in range(RUNS):
-            # A prime length: a loop that asks for the same shapes each time does not get the same signs.
-            signs = np.random.default_rng([self.seed, step, run]).choice([-1.0, 1.0], size=10007)
-            Jittered.factors, Jittered.turn = 1 + self.unit * signs, 0
-            _, moved = learner.gradients(batch, lambda array: array.view(Jittered))
+        case = as_case(learner, batch, self.seed + step)
+        unit = float(np.finfo(self.dtype).eps)
+        deviations = {name: unit * _largest(g) for name, g in gradients.items()}
+        for _, moved in jittered_runs(self.reference, case, self.dtype):
             for name, g in gradients.items():
-                deviations[name] = max(deviations[name], _largest(moved[name] - g))
+                deviations[name] = max(deviations[name], _largest(moved[name].reshape(g.shape) - g))
         self.shares = {
             name: MARGIN * deviations[name] / (_largest(g) or 1.0) for name, g in gradients.items()
         }

@@ -322,9 +322,8 @@ def _verdict(training: Training, out: Out) -> None:
     where = f"{training.worst_array}, step {training.worst_step:,}"
     if training.steps_beyond:
         out(f"Gradients  DIFFER from the same weights, at {training.steps_beyond:,} of {steps:,} steps,")
-        out(
-            f"           first at step {training.first_beyond:,}; {training.worst_ratio:.2g} x the bar at {where}"
-        )
+        out(f"           first at step {training.first_beyond:,}; the worst ({where})")
+        out(f"           {training.worst_ratio:.2g} x the bar")
     elif training.compared:
         out("Gradients  agree from the same weights, at every step:")
         out(f"           at most {training.worst_ratio:.2g} of the bar ({where})")

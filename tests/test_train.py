@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+
 import rowcol.batched.rnn  # noqa: F401  (its module is patched below, by its name in sys.modules)
 from rowcol.bridge import learners
 from rowcol.bridge.cli import main
@@ -107,7 +108,7 @@ def test_a_missing_transpose_is_caught_at_the_first_step(monkeypatch, capsys):
     assert main(["train", *SMALL_OPTIONS]) == 1
     shown = capsys.readouterr().out
     assert "Gradients  DIFFER from the same weights, at 25 of 25 steps" in shown
-    assert "first at step 1," in shown
+    assert "first at step 1;" in shown
     assert "DO NOT agree" in shown
 
 
