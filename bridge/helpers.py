@@ -124,7 +124,8 @@ def _recovered(name: Any, before: Any, after: Any, rate: float) -> Recovered:
         raise Problem(f"update_gradients() needs arrays of floats; the arrays {label}are {dtype}.")
     gradient: Recovered = ((start - end) / dtype.type(rate)).view(Recovered)
     largest = max(float(np.max(np.abs(a), initial=0.0)) for a in (start, end))
-    gradient.rounding = float(np.finfo(dtype).eps) * largest / abs(rate)
+    if np.isfinite(largest):
+        gradient.rounding = float(np.finfo(dtype).eps) * largest / abs(rate)
     return gradient
 
 

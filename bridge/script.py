@@ -38,7 +38,7 @@ class Names(ModuleType):
 
     def __init__(self, name: str, path: str, skipped: Mapping[str, int] | None = None) -> None:
         super().__init__(name)
-        self.__dict__.update(__file__=path, __skipped__=skipped or {})
+        self.__dict__.update(__file__=path, __skipped__={} if skipped is None else skipped)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

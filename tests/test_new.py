@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from rowcol.bridge import new
 from rowcol.bridge.diff import AGREES, NOT_PROVIDED
 from rowcol.bridge.examine import Options, examine_file
