@@ -31,11 +31,12 @@ class Answer:
     """What a side gave back on one case, in its own layout.
 
     `loss` is the loss, or for an upstream objective the sum of upstream times output; None where the
-    side gives none. `unreadable` says for a gradient that cannot be compared what is wrong with it.
+    side gives none. `rounding` is what recovering a gradient may have cost it. `unreadable` says for a gradient that cannot be compared what is wrong with it.
     """
 
     loss: float | None
     gradients: dict[str, NDArray[Any]]
+    rounding: dict[str, float] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
@@ -223,6 +224,8 @@ def _read_gradient(answer: Answer, name: str, value: Any, shape: tuple[int, ...]
             answer.unreadable[name] = f"has shape {array.shape}{turned}, expected {shape}"
             return
         answer.remarks.append(f"the gradient of {name} has shape {array.shape}, declared is {shape}")
+    if getattr(value, "rounding", 0.0):
+        answer.rounding[name] = float(value.rounding)
     answer.gradients[name] = np.array(array, dtype=np.result_type(array.dtype, np.float32)).reshape(shape)
 
 
@@ -256,7 +259,8 @@ def raised(side: Declaration, error: BaseException) -> Problem:
     else:
         text = str(error).strip().splitlines()
         what = f"{side.name}() raised {type(error).__name__}" + (f": {text[0]}" if text else "")
-    shapes = [] if frame is None or file is None else shapes_on_line(frame, file, line or 0)
+    set_then = getattr(error, "globals_then", {})  # globals that a helper had set, and has put back
+    shapes = [] if frame is None or file is None else shapes_on_line(frame, file, line or 0, set_then)
     if shapes:
         what += f"\n    on that line {', '.join(shapes)}"
     return Problem(what, file=file, line=line or side.line, status=DIFFERS)
@@ -276,15 +280,18 @@ def _own_frame(error: BaseException, file: str | None) -> tuple[FrameType | None
     return found
 
 
-def shapes_on_line(frame: FrameType, file: str, line: int) -> list[str]:
+def shapes_on_line(
+    frame: FrameType, file: str, line: int, set_then: Mapping[str, Any] | None = None
+) -> list[str]:
     """`"x is (3, 5)"` for each array that a source line names, as the frame holds them."""
     import linecache
 
     text = linecache.getline(file, line)
+    outer = {**frame.f_globals, **(set_then or {})}
     found: dict[str, str] = {}
     for word in re.findall(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*", text):
         first, *rest = word.split(".")
-        value = frame.f_locals.get(first, frame.f_globals.get(first))
+        value = (outer if frame.f_locals is frame.f_globals else frame.f_locals).get(first, outer.get(first))
         shown = first
         for part in rest:
             inner = getattr(value, "__dict__", {}).get(part)
