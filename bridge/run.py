@@ -51,9 +51,9 @@ def run(side: Declaration, case: Case) -> Answer:
     arrays = arguments(side, layout, case)
     kept = {name: value.copy() for name, value in arrays.items() if isinstance(value, np.ndarray)}
     answer = read(side, layout, arrays, call(side, arrays, case.sizes))
-    for name, value in kept.items():
-        if not np.array_equal(value, arrays[name], equal_nan=True):
-            answer.remarks.append(f"writes into its argument {name}")
+    written = [n for n, value in kept.items() if not np.array_equal(value, arrays[n], equal_nan=True)]
+    if written:
+        answer.remarks.append(f"writes into its argument{'s' * (len(written) > 1)} {', '.join(written)}")
     return answer
 
 
