@@ -38,6 +38,7 @@ class Answer:
     gradients: dict[str, NDArray[Any]]
     rounding: dict[str, float] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
+    misshapen: dict[str, NDArray[Any]] = field(default_factory=dict)  # those of them that have another shape
     remarks: list[str] = field(default_factory=list)
 
 
@@ -222,6 +223,7 @@ def _read_gradient(answer: Answer, name: str, value: Any, shape: tuple[int, ...]
         if _without_ones(array.shape) != _without_ones(shape):
             turned = " (it is the transpose)" if array.shape == shape[::-1] else ""
             answer.unreadable[name] = f"has shape {array.shape}{turned}, expected {shape}"
+            answer.misshapen[name] = np.array(array)
             return
         answer.remarks.append(f"the gradient of {name} has shape {array.shape}, declared is {shape}")
     if getattr(value, "rounding", 0.0):
