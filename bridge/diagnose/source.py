@@ -27,6 +27,8 @@ _NO_DEFINITION = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+# The module that executes stretches of scripts, and holds what is executed in their place.
+_SCRIPTS = "rowcol.bridge.script"
 _BRIDGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -196,11 +198,19 @@ class Source:
 
 
 class Function:
-    """One of the port's own functions (a def, a method, a closure or a lambda) that ran."""
+    """One of the port's own functions (a def, a method, a closure or a lambda) that ran.
 
-    def __init__(self, source: Source, node: FunctionNode, name: str, unit: Unit, index: int) -> None:
+    A stretch of a script that runs by itself is one too: its name is empty, its node a module of its lines.
+    """
+
+    def __init__(
+        self, source: Source, node: FunctionNode | ast.Module, name: str, unit: Unit, index: int
+    ) -> None:
         self.source, self.node, self.name, self.unit, self.index = source, node, name, unit, index
-        self.start, self.end = source.span(node)
+        if isinstance(node, ast.Module):
+            self.start, self.end = unit.start, unit.end
+        else:
+            self.start, self.end = source.span(node)
 
     @property
     def path(self) -> str:
@@ -208,7 +218,7 @@ class Function:
 
     @property
     def line(self) -> int:
-        return self.node.lineno
+        return self.source.line(self.start)
 
     @property
     def body(self) -> list[ast.stmt]:
@@ -509,7 +519,7 @@ class Installed:
             function.__code__ = code
             changed = True
         if unit.stretch is not None:
-            table = getattr(sys.modules.get("rowcol.bridge.helpers"), "in_force", None)
+            table = getattr(sys.modules.get(_SCRIPTS), "in_force", None)
             if table is None:
                 raise NotInForce(f"{unit.source.path} runs as a script whose code cannot be exchanged")
             table[unit.stretch] = module
@@ -753,13 +763,12 @@ def _units(
     units = [unit for unit in units if unit.objects]
     functions = [function for function in functions if function.unit in units]
     for code in codes:
-        # A stretch of a script, executed by itself each time.
-        if code.co_name == "<module>" and code in getattr(
-            sys.modules.get("rowcol.bridge.helpers"), "executed_stretches", ()
-        ):
+        stretches = getattr(sys.modules.get(_SCRIPTS), "executed_stretches", ())
+        if code.co_name == "<module>" and code in stretches:
             stretch = _stretch(source, code)
             if stretch is not None:
                 units.append(stretch)
+                functions.append(Function(source, ast.Module(stretch.statements, []), "", stretch, 0))
     return units, functions
 
 
@@ -851,6 +860,8 @@ def _carried(old: Unit, new: Unit) -> list[tuple[int, FunctionType]]:
 
 
 def _same_function(function: Function, unit: Unit) -> Function | None:
+    if unit.stretch is not None:
+        return Function(unit.source, ast.Module(unit.statements, []), "", unit, 0)
     index = function.index
     if len(unit.codes) != len(function.unit.codes):
         for place, (_, name) in enumerate(unit.pieces):

@@ -81,6 +81,7 @@ class Recorder:
         self.limit = limit
         self.sites: list[Site] = []
         self.events: list[Event] = []
+        self.ints: dict[int, int] = {}  # the last value of every site that held an int
         self.frames: list[Frame] = [Frame(0, "", "", 0, 0, ())]
         self._names: list[tuple[str, str]] = []  # of each entered function: name and path
         self._loop_names: list[tuple[str, ...]] = []
@@ -124,6 +125,8 @@ class Recorder:
         if kind is np.ndarray or isinstance(value, np.ndarray):
             if len(self.events) < self.limit and value.dtype.kind in "fciub":
                 self.events.append(Event(site, self._frame, self._loops, np.array(value)))
+        elif kind is int:
+            self.ints[site] = value
         elif isinstance(value, _NUMBERS):
             if len(self.events) < self.limit:
                 self.events.append(Event(site, self._frame, self._loops, np.asarray(value)))
