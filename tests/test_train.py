@@ -1,12 +1,10 @@
 """`rowcol train`: both implementations learn a text, and whatever sets them apart is said."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
-import rowcol.batched.rnn  # noqa: F401  (its module is patched below, by its name in sys.modules)
 from rowcol.bridge import learners
 from rowcol.bridge.cli import main
 from rowcol.bridge.problem import Problem
@@ -95,20 +93,21 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others():
     assert one.reference_loss != other.reference_loss
 
 
-def missing_transpose(dh_out, x, h, Wxh, Whh, activation="tanh"):
-    return right_backward(dh_out, x, h, Wxh, Whh.T, activation)
+def transposed(*arguments):
+    """The batched side with the gradient of its square matrix turned over."""
+    loss, grads = right_rnn(*arguments)
+    return loss, {**grads, "Whh": grads["Whh"].T}
 
 
-batched_rnn = sys.modules["rowcol.batched.rnn"]
-right_backward = batched_rnn.backward
+right_rnn = learners.rnn_in_rows
 
 
-def test_a_missing_transpose_is_caught_at_the_first_step(monkeypatch, capsys):
-    monkeypatch.setattr(batched_rnn, "backward", missing_transpose)
+def test_a_gradient_that_is_the_transpose_is_caught_from_the_first_step_on(monkeypatch, capsys):
+    monkeypatch.setattr(learners, "rnn_in_rows", transposed)
     assert main(["train", *SMALL_OPTIONS]) == 1
     shown = capsys.readouterr().out
     assert "Gradients  DIFFER from the same weights, at 25 of 25 steps" in shown
-    assert "first at step 1;" in shown
+    assert "first at step 1; the worst (Waa, " in shown
     assert "DO NOT agree" in shown
 
 
@@ -117,9 +116,9 @@ def test_a_fault_that_begins_between_two_measurements_of_the_bar_is_caught(monke
 
     def late(*arguments):
         calls.append(1)
-        return (missing_transpose if len(calls) > 20 else right_backward)(*arguments)
+        return (transposed if len(calls) > 20 else right_rnn)(*arguments)
 
-    monkeypatch.setattr(batched_rnn, "backward", late)
+    monkeypatch.setattr(learners, "rnn_in_rows", late)
     training = train(None, **SMALL, out=quiet)
     assert not training.gradients_agree
     assert training.first_beyond == 11  # two calls a step
@@ -134,17 +133,19 @@ def test_an_update_that_is_wrong_is_caught_by_the_drift_though_gradients_agree(m
     assert not training.agrees
 
 
-def test_a_gradient_that_is_not_a_number_is_caught(monkeypatch):
-    right = learners.gradients_in_rows
-
+def test_a_side_that_gives_what_is_not_a_number_differs(monkeypatch, capsys):
     def spoiled(*arguments):
-        loss, grads = right(*arguments)
+        loss, grads = right_rnn(*arguments)
         return loss, {**grads, "Whh": grads["Whh"] * np.nan}
 
-    monkeypatch.setattr(learners, "gradients_in_rows", spoiled)
-    race = learners.Race(np.arange(40) % 5, rate=0.01, hidden=4, length=3, batch=2, seed=1, dtype="float64")
-    step = next(race.steps(1))
-    assert (step.worst, step.ratio) == ("Waa", np.inf)
+    monkeypatch.setattr(learners, "rnn_in_rows", spoiled)
+    assert main(["train", "--json", *SMALL_OPTIONS]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["gradients"]["worst_array"] == "Waa"
+    assert report["weights"]["distance"] is None
+    assert set(report["samples"]) == {"reference"}
+    assert main(["train", *SMALL_OPTIONS]) == 1
+    assert "DO NOT agree" in capsys.readouterr().out
 
 
 def test_a_text_with_accents_and_chinese_is_learned_and_written(tmp_path, capsys):
