@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .readme import README, real
+from tests.readme import README, real
 
 SHOWN = README.read_text(encoding="utf-8")
 

@@ -1,0 +1,65 @@
+"""A short share of `python -m tests.false_alarms`, and the cases that taught the bar something."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rowcol.bridge.case import Recipe, make_case
+from rowcol.bridge.diff import BLIND, diff, expect, single_cases
+from rowcol.bridge.judge import trusted_side
+from tests.corpus.load import Fault
+from tests.false_alarms import ROOM_ABOVE, ROOM_BELOW, right, story_faults, wrong
+from tests.regrouped import WAYS, right_port
+
+FAULTS = story_faults()
+
+
+def test_a_right_port_is_never_called_wrong() -> None:
+    tally = right(200, seed=70_000)
+    assert tally.alarms == []
+    assert tally.room >= ROOM_BELOW
+    assert tally.agreeing > 5 * tally.blind
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.id for fault in FAULTS])
+def test_each_of_the_storys_faults_is_found_on_every_case(fault: Fault) -> None:
+    tally = wrong(fault, 4, seed=70_000)
+    assert tally.missed == []
+    assert tally.room >= ROOM_ABOVE
+    assert tally.findings == {"wrong loss" if fault.forward else "wrong gradient"}
+
+
+def test_the_storys_faults_stand_in_at_least_ten_styles() -> None:
+    assert len({fault.port for fault in FAULTS}) >= 10
+
+
+def test_the_regrouped_ports_use_every_spelling() -> None:
+    names = " ".join(right_port(seed).name for seed in range(60))
+    assert [way for ways in WAYS.values() for way in ways if repr(way) not in names] == []
+
+
+@pytest.mark.parametrize(
+    ("seed", "weights", "why"),
+    [
+        (590, 3.0, "1 - s keeps few digits where the sigmoid s is nearly one, and its logarithm is the loss"),
+        (674, 100.0, "(1 + tanh(a/2))/2 and exp(a)/(1 + exp(a)) round by a unit of one"),
+        (86, 3.0, "exp(z) overflows without the shift by the largest logit"),
+        (98, 100.0, "a probability that has nearly underflowed has few digits"),
+        (1961, 100.0, "the squares in the norm of a gradient overflow in float32"),
+    ],
+)
+def test_what_a_textbook_formula_loses_is_no_fault(seed: int, weights: float, why: str) -> None:
+    port = right_port(seed)
+    recipe = Recipe("ordinary", weights=weights) if seed % 5 else Recipe("large", weights=weights, upstream=12.0)
+    case = single_cases(port, [make_case(port, seed, recipe)])[0]
+    assert diff(port, [expect(port, trusted_side(port), case)]).differing == [], why
+
+
+def test_a_case_on_which_rounding_decides_is_blind_and_not_passed() -> None:
+    port = right_port(590)
+    case = single_cases(port, [make_case(port, 590, Recipe("far out", weights=1e4))])[0]
+    expected = expect(port, trusted_side(port), case)
+    verdicts = diff(port, [expected]).verdicts
+    assert verdicts["loss"].state == BLIND
+    assert not np.isnan(expected.deviations["loss"])
