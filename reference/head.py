@@ -33,10 +33,9 @@ def head(
     steps = [T - 1] if only_last else list(range(T))
     given = needed({"y": y, "da": da, "dz": dz, "dp": dp}[name], name, objective)
     target = {T - 1: given} if only_last else dict(enumerate(given))
-    losses, da_out, grads = {}, {}, {}
-
-    for t in range(T):
-        da_out[t] = np.zeros_like(a[t])
+    losses: Steps = {}
+    da_out: Steps = {}
+    grads: dict[str, Array] = {}
 
     if name == "da":
         for t in steps:
@@ -48,8 +47,11 @@ def head(
         dz_out = {}
         for t in steps:
             losses[t], dz_out[t] = evaluate(z[t], target[t])
-        da_readout, grads["Wya"], grads["by"] = readout.backward(dz_out, a, Wya, by)
-        da_out.update(da_readout)
+        da_out, grads["Wya"], grads["by"] = readout.backward(dz_out, a, Wya, by)
+
+    for t in range(T):
+        if t not in da_out:
+            da_out[t] = np.zeros_like(a[t], dtype=da_out[T - 1].dtype)
 
     loss = np.sum(list(losses.values()))
     return loss, da_out, grads

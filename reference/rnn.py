@@ -8,13 +8,14 @@ of Waa makes unit i of this step; column j weighs unit j of the step before.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .activation import activation_named
-from .columns import Array, Steps, one_hot
-from .head import head
+from .columns import Array, Steps
+from .network import Run, network
 
 
 def forward(x: Array, a0: Array, Wax: Array, Waa: Array, b: Array, activation: str = "tanh") -> Steps:
@@ -56,6 +57,17 @@ def backward(
     return dx, da0, dWax, dWaa, db
 
 
+def layer(x: Array, a0: Array, Wax: Array, Waa: Array, b: Array, activation: str = "tanh") -> Run:
+    """One layer in one direction."""
+    a = forward(x, a0, Wax, Waa, b, activation)
+
+    def back(da_out: Steps) -> dict[str, Array]:
+        dx, da0, dWax, dWaa, db = backward(da_out, x, a, Wax, Waa, b, activation)
+        return {"Wax": dWax, "Waa": dWaa, "b": db, "a0": da0, "x": dx}
+
+    return Run(a, back)
+
+
 def rnn(
     x: Array,
     a0: Array,
@@ -71,19 +83,14 @@ def rnn(
     *,
     objective: str = "softmax",
     activation: str = "tanh",
+    **deeper: Array,
 ) -> tuple[Any, dict[str, Array]]:
     """The loss of one sequence, summed over its steps, and the gradients by the names of the arrays.
 
-    x (time, input, 1), or class indices (time,), which have no gradient; a0 (hidden, 1). What follows b
-    belongs to the objective: see `head`.
+    x (time, input, 1), or class indices (time,), which have no gradient; a0 (hidden, 1). Wya to dp belong to
+    the objective: see `head`. `deeper` holds the arrays of further layers and of the reverse direction: see
+    `network`.
     """
-    indices = x.ndim == 1
-    if indices:
-        x = one_hot(x, Wax.shape[1], Wax.dtype)
-    a = forward(x, a0, Wax, Waa, b, activation)
-    loss, da_out, head_grads = head(a, len(x), Wya, by, y, da, dz, dp, objective=objective)
-    dx, da0, dWax, dWaa, db = backward(da_out, x, a, Wax, Waa, b, activation)
-    grads = {"Wax": dWax, "Waa": dWaa, "b": db, **head_grads, "a0": da0}
-    if not indices:
-        grads["x"] = dx
-    return loss, grads
+    arrays = {"a0": a0, "Wax": Wax, "Waa": Waa, "b": b}
+    run_layer = partial(layer, activation=activation)
+    return network(run_layer, x, arrays, deeper, Wya, by, y, da, dz, dp, objective=objective)
