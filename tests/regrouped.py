@@ -1,4 +1,4 @@
-"""Right ports of the recurrent network, written in many ways: other layouts, other algebra, other orders of summation.
+"""Right ports of the recurrent network, written in many ways: other layouts, other algebra, other orders.
 
 Each is made from a seed. What is mathematically the same must agree, however it rounds.
 """
@@ -30,7 +30,7 @@ WAYS = {
     "logistic loss": ("logaddexp", "max(z,0) - zy + log1p", "y log s + (1-y) log(1-s)"),
     "logistic error": ("s - y", "(1-y)s - y(1-s)"),
     "squared loss": ("half the squares", "norm", "step by step"),
-    "products": ("in the loop", "stacked after it", "einsum", "tensordot", "example by example", "forwards in time"),
+    "products": ("in the loop", "stacked", "einsum", "tensordot", "example by example", "forwards in time"),
     "carry": ("@ W.T", "(W @ .T).T", "einsum"),
     "mean": ("divide the loss and the error", "divide at the end"),
 }
@@ -39,7 +39,7 @@ UPSTREAMS = {"states": ("da", "hidden"), "logits": ("dz", "output"), "output": (
 
 
 def right_port(seed: int) -> Declaration:
-    """A right port: a random declaration, and a function that computes what is declared in a random spelling."""
+    """A right port: a random declaration, and a function that computes it in a random spelling."""
     rng = np.random.default_rng([seed, 40])
     spelling = {quantity: pick(rng, ways) for quantity, ways in WAYS.items()}
     last = rng.random() < 0.3
@@ -52,7 +52,8 @@ def right_port(seed: int) -> Declaration:
         "objective": (f"upstream of the {upstream}" if upstream else kind) + " at the last step" * last,
     }
     if not upstream:
-        keywords["reduction"] = pick(rng, ("sum", "mean over batch", "mean over batch and time", "mean over time"))
+        over = ("sum", "mean over batch", "mean over batch and time", "mean over time")
+        keywords["reduction"] = pick(rng, over)
     if rng.random() < 0.1:
         keywords["clip"] = pick(rng, (5, "norm 0.25"))
     settings = {**keywords, "kind": kind, "upstream": upstream, "last": last}
@@ -105,12 +106,12 @@ ORDER = ("time", "batch", "input", "prev", "hidden", "output")  # rows are examp
 
 
 def straight(array: Any, axes: tuple[str, ...], wanted: tuple[str, ...]) -> Array:
-    """An array with axes in some order as one with the wanted axes; an axis that is not there has length one."""
+    """An array with axes in some order as one with the wanted axes; one that is not there has length one."""
     array = np.asarray(array)
     array = array.reshape([n for n, a in zip(array.shape, axes, strict=True) if a != "1"])
     named = [a for a in axes if a != "1"]
     array = array.transpose([named.index(a) for a in wanted if a in named])
-    return array.reshape([array.shape[[w for w in wanted if w in named].index(a)] if a in named else 1 for a in wanted])
+    return np.expand_dims(array, tuple(k for k, a in enumerate(wanted) if a not in named))
 
 
 def back(array: Array, wanted: tuple[str, ...], axes: tuple[str, ...]) -> Array:
@@ -122,7 +123,10 @@ def back(array: Array, wanted: tuple[str, ...], axes: tuple[str, ...]) -> Array:
 
 
 def computed(
-    arrays: Mapping[str, Any], axes: Mapping[str, tuple[str, ...]], spelling: Spelling, settings: Mapping[str, Any]
+    arrays: Mapping[str, Any],
+    axes: Mapping[str, tuple[str, ...]],
+    spelling: Spelling,
+    settings: Mapping[str, Any],
 ) -> tuple[Any, dict[str, Array]]:
     """Loss (or output) and gradients of a network whose arrays are laid out as `axes` says."""
     dtype = np.dtype(settings["dtype"])
@@ -130,7 +134,9 @@ def computed(
     Whh = straight(arrays["Waa"], axes["Waa"], ("prev", "hidden"))
     bh = straight(arrays["b"], axes["b"], ("hidden",))
     x = states_or_classes(arrays["x"], axes["x"], "input", len(Wxh), dtype)
-    h0 = straight(arrays["a0"], axes["a0"], ("batch", "hidden")) if "a0" in axes else np.zeros((x.shape[1], len(Whh)), dtype)
+    h0 = np.zeros((x.shape[1], len(Whh)), dtype)
+    if "a0" in axes:
+        h0 = straight(arrays["a0"], axes["a0"], ("batch", "hidden"))
     given: dict[str, Array] = {}
     if "Wya" in axes:
         given["Why"] = straight(arrays["Wya"], axes["Wya"], ("hidden", "output"))
@@ -157,8 +163,13 @@ def computed(
         loss, gradients = loss * share, {n: g * dtype.type(share) for n, g in gradients.items()}
 
     straightened = {
-        "Wax": ("input", "hidden"), "Waa": ("prev", "hidden"), "b": ("hidden",), "Wya": ("hidden", "output"),
-        "by": ("output",), "a0": ("batch", "hidden"), "x": ("time", "batch", "input"),
+        "Wax": ("input", "hidden"),
+        "Waa": ("prev", "hidden"),
+        "b": ("hidden",),
+        "Wya": ("hidden", "output"),
+        "by": ("output",),
+        "a0": ("batch", "hidden"),
+        "x": ("time", "batch", "input"),
     }
     out = {
         n: back(gradients[n], wanted, axes[n])
@@ -250,7 +261,14 @@ def through(dh: Array, h: Array, a: Array, activation: str, spelling: Spelling) 
 
 
 def backward(
-    dh_out: list[Array], x: Array, h: Array, pre: list[Array], Wxh: Array, Whh: Array, activation: str, spelling: Spelling
+    dh_out: list[Array],
+    x: Array,
+    h: Array,
+    pre: list[Array],
+    Wxh: Array,
+    Whh: Array,
+    activation: str,
+    spelling: Spelling,
 ) -> dict[str, Array]:
     """The gradients of the recurrence, by canonical name; matrices as they are multiplied from the right."""
     carried = np.zeros_like(h[0])
@@ -268,7 +286,7 @@ def backward(
     return {
         "Wax": product(x, d, spelling["products"]),
         "Waa": product(h[:-1], d, spelling["products"]),
-        "b": d.sum(axis=(0, 1)) if spelling["products"] != "in the loop" else sum(s.sum(axis=0) for s in steps[::-1]),
+        "b": d.sum(axis=(0, 1)) if spelling["carry"] == "einsum" else sum(s.sum(axis=0) for s in steps[::-1]),
         "a0": carried,
         "x": d @ Wxh.T if spelling["carry"] != "einsum" else np.einsum("tbh,ih->tbi", d, Wxh),
     }
@@ -277,7 +295,7 @@ def backward(
 def product(left: Array, right: Array, way: str) -> Array:
     """sum over time and batch of left[t, n] right[t, n]ᵀ."""
     total = np.zeros((left.shape[-1], right.shape[-1]), left.dtype)
-    if way == "stacked after it":
+    if way == "stacked":
         return left.reshape(-1, left.shape[-1]).T @ right.reshape(-1, right.shape[-1])
     if way == "einsum":
         return np.einsum("tbi,tbj->ij", left, right)
@@ -296,7 +314,7 @@ def product(left: Array, right: Array, way: str) -> Array:
 def head(
     h: Array, given: Array, readout: Mapping[str, Array], spelling: Spelling, settings: Mapping[str, Any]
 ) -> tuple[Any, list[Array], dict[str, Array]]:
-    """The summed loss (or the output), the gradient that reaches each state, and those of the output layer."""
+    """The summed loss (or the output), what reaches each state, and the gradients of the output layer."""
     if settings["upstream"] == "states":
         return h, list(given), {}
     z = h @ readout["Why"] + readout["by"]
@@ -306,10 +324,9 @@ def head(
         p, _ = softmax(z, spelling["softmax"])
         loss, dz = p, p * (given - (p * given).sum(axis=-1, keepdims=True))
     else:
-        loss, dz = {"softmax": of_softmax, "logistic": of_logistic, "squared error": of_squares}[settings["kind"]](
-            z, given, spelling
-        )
-    dh = dz @ readout["Why"].T if spelling["carry"] != "einsum" else np.einsum("tbo,ho->tbh", dz, readout["Why"])
+        of = {"softmax": of_softmax, "logistic": of_logistic, "squared error": of_squares}
+        loss, dz = of[settings["kind"]](z, given, spelling)
+    dh = dz @ readout["Why"].T
     return loss, list(dh), {"Wya": product(h, dz, spelling["products"]), "by": dz.sum(axis=(0, 1))}
 
 
@@ -339,7 +356,8 @@ def of_softmax(z: Array, y: Array, spelling: Spelling) -> tuple[Any, Array]:
         loss = -np.log((y * p).sum(axis=-1)).sum()
     else:
         top = z.max(axis=-1)
-        loss = (top + np.log(np.exp(z - top[..., None]).sum(axis=-1)) - np.take_along_axis(z, classes, -1)[..., 0]).sum()
+        log_total = top + np.log(np.exp(z - top[..., None]).sum(axis=-1))
+        loss = (log_total - np.take_along_axis(z, classes, -1)[..., 0]).sum()
     if spelling["softmax error"] == "p - y":
         return loss, p - y
     if spelling["softmax error"] == "y(p-1) + (1-y)p":
