@@ -109,15 +109,15 @@ def edits(scope: Scope, recorder: Recorder | None = None, rank: Rank | None = No
             start, _ = function.source.span(statement)
             heappush(waiting, (rank(function.path, start), count, (maker, statement)))
             count += 1
-    seen: set[tuple[str, int, str]] = set()
+    seen: set[tuple[str, str]] = set()
     while waiting:
         order, _, what = heappop(waiting)
         if isinstance(what, Edit):
             yield what
             continue
         maker, statement = what
-        for edit in maker.of(statement):
-            key = maker.key(statement, edit)
+        for edit in sorted(maker.of(statement), key=lambda edit: edit.weight):
+            key = maker.path, maker.text_with(edit)
             if key not in seen:
                 seen.add(key)
                 count += 1
@@ -281,13 +281,10 @@ class _Maker:
             return [self.source.statement(self.function.node)]
         return [n for n in _own(self.function.node) if isinstance(n, ast.stmt) and not _is_docstring(n)]
 
-    def key(self, statement: ast.stmt, edit: Edit) -> tuple[str, int, str]:
-        """What tells edits apart: the text that they make."""
-        low, high = min(s.start for s in edit.splices), max(s.end for s in edit.splices)
-        start, end = self.source.span(statement)
-        start, end = min(start, low), max(end, high)
-        made = apply(self.source.text[start:end], edit.splices, start)
-        return self.path, start, made
+    def text_with(self, edit: Edit) -> str:
+        """The text around the function as an edit makes it: what tells edits apart."""
+        unit = self.function.unit
+        return apply(self.source.text[unit.start : unit.end], edit.splices, unit.start)
 
     def of(self, statement: ast.stmt) -> Iterator[Edit]:
         """Every edit of one statement."""
@@ -527,7 +524,13 @@ class _Maker:
         returned = isinstance(parent, ast.Dict | ast.Tuple | ast.Return) or isinstance(
             self.source.parent(parent) if parent else None, ast.Return
         )
-        for place, new in enumerate(self.fitting(node, simple and (matrix or returned))[:_SIZE_LIMIT]):
+        fits = self.fitting(node, simple and (matrix or returned))[:_SIZE_LIMIT]
+        if returned and simple:
+            # A gradient of any shape may stand where another belongs.
+            names = [a for a in self.atoms.values() if a.shape and _is_simple(a.text) and a.text != own.text]
+            names.sort(key=lambda a: _unlike(own.text, a.text) + a.far)
+            fits += [_Text(a.text, _ATOM) for a in names if _Text(a.text, _ATOM) not in fits][:_SIZE_LIMIT]
+        for place, new in enumerate(fits):
             weight = (0.5 if simple else 1.5) + 0.15 * place
             yield "variable", new, weight, f"`{new.text}` where `{own.text}` stands"
 

@@ -1,0 +1,331 @@
+"""Single edits: what they reach, how they read, that they are tried fast, and the patch they end in."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import textwrap
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rowcol.bridge.diagnose.edits import Edit, edits
+from rowcol.bridge.diagnose.repair import hunks, minimal, patch, repair, rewritten
+from rowcol.bridge.diagnose.source import NotInForce, Scope, Splice, apply
+from rowcol.bridge.diagnose.trace import Recorder
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+
+@dataclass(frozen=True)
+class Score:
+    agree: frozenset[str]
+    differ: frozenset[str]
+    raised: Any = None
+
+    @property
+    def all_agree(self) -> bool:
+        return not self.differ and self.raised is None
+
+
+@dataclass
+class Raised:
+    file: str | None
+    line: int | None
+
+
+class Workshop:
+    """A port in a file, data to run it on, and the answer that it should give."""
+
+    def __init__(self, folder: Path, text: str, call: Callable[[Any], Any], newline: str = "\n") -> None:
+        self.path = folder / "port.py"
+        self.path.write_bytes(textwrap.dedent(text).lstrip("\n").replace("\n", newline).encode())
+        self.module = types.ModuleType("port")
+        exec(compile(self.path.read_bytes(), str(self.path), "exec"), self.module.__dict__)
+        self.call = call
+        self.scope = Scope.discover(self.run, [str(folder)])
+        self.recorder = Recorder()
+        with self.scope.traced(self.recorder):
+            self.run()
+        self.expected: dict[str, Any] = {}
+
+    def run(self) -> Any:
+        try:
+            with np.errstate(all="ignore"):
+                return self.call(self.module)
+        except Exception as error:
+            return error
+
+    def judge(self) -> Score:
+        found = self.run()
+        names = frozenset(self.expected)
+        if not isinstance(found, dict):
+            return Score(frozenset(), names, Raised(None, None))
+        agree = frozenset(name for name in names if _same(found.get(name), self.expected[name]))
+        return Score(agree, names - agree)
+
+    def edits(self) -> Iterator[Edit]:
+        return edits(self.scope, self.recorder)
+
+
+def _same(found: Any, expected: Any) -> bool:
+    return np.shape(found) == np.shape(expected) and bool(np.allclose(found, expected, atol=1e-9))
+
+
+RNN = """
+    import numpy as np
+
+    def softmax(z):
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return e / e.sum(axis=1, keepdims=True)
+
+    def rnn(X, Y, U, W, V, b, start):
+        T, N, _ = X.shape
+        hs, ps = {-1: start}, {}
+        loss = 0.0
+        for t in range(T):
+            hs[t] = np.tanh(X[t] @ U + hs[t - 1] @ W + b)
+            ps[t] = softmax(hs[t] @ V)
+            loss += -np.sum(Y[t] * np.log(ps[t]))
+        dU, dW, dV, db = np.zeros_like(U), np.zeros_like(W), np.zeros_like(V), np.zeros_like(b)
+        dh_next = np.zeros_like(start)
+        for t in reversed(range(T)):
+            dz = ps[t] - Y[t]
+            dV += hs[t].T @ dz
+            dh = dz @ V.T + dh_next
+            da = (1 - hs[t] ** 2) * dh
+            db += da.sum(axis=0)
+            dU += X[t].T @ da
+            dW += hs[t - 1].T @ da
+            dh_next = da @ W.T
+        return {"loss": loss, "U": dU, "W": dW, "V": dV, "b": db, "start": dh_next}
+"""
+
+rng = np.random.default_rng(0)
+DATA = (
+    rng.normal(size=(4, 3, 5)),
+    np.eye(6)[rng.integers(0, 6, (4, 3))],
+    *(rng.normal(size=shape) for shape in ((5, 7), (7, 7), (7, 6), (7,), (3, 7))),
+)
+
+
+def on_data(module: Any) -> Any:
+    """Run a port on its own copy of the data: edits may write into it."""
+    return module.rnn(*(array.copy() for array in DATA))
+
+
+def right_answer(folder: Path) -> dict[str, Any]:
+    folder.mkdir()
+    answer: dict[str, Any] = Workshop(folder, RNN, on_data).run()
+    return answer
+
+
+FAULTS = {
+    "a transpose missing": ("da @ W.T", "da @ W"),
+    "a transpose too many": ("hs[t] @ V)", "hs[t] @ V @ np.eye(6))"),
+    "operands swapped": ("hs[t - 1].T @ da", "da.T @ hs[t - 1]"),
+    "the wrong step": ("hs[t - 1].T @ da", "hs[t].T @ da"),
+    "a carry dropped": ("dz @ V.T + dh_next", "dz @ V.T"),
+    "a carry under another name": ("dh_next = da", "dh_prev = da"),
+    "a carry of the wrong thing": ("dh_next = da @", "dh_next = dh @"),
+    "a sign": ("ps[t] - Y[t]", "Y[t] - ps[t]"),
+    "the slope missing": ("da = (1 - hs[t] ** 2) * dh", "da = dh"),
+    "the slope of sigmoid": ("(1 - hs[t] ** 2)", "hs[t] * (1 - hs[t])"),
+    "the slope of the slope": ("(1 - hs[t] ** 2)", "(1 - np.tanh(hs[t]) ** 2)"),
+    "no sum over the batch": ("da.sum(axis=0)", "da[0]"),
+    "a mean for a sum": ("da.sum(axis=0)", "da.mean(axis=0)"),
+    "log of a sum": ("-np.sum(Y[t] * np.log(ps[t]))", "-np.log(np.sum(Y[t] * ps[t]))"),
+    "= for +=": ("dU += X", "dU = X"),
+    "+= for =": ("dh_next = da", "dh_next += da"),
+    "another gradient returned": ('"b": db', '"b": dU'),
+    "steps left out": ("reversed(range(T))", "range(T - 1, 0, -1)"),
+    "forwards for backwards": ("reversed(range(T))", "range(T)"),
+    "a statement in the wrong place": (
+        "dh = dz @ V.T + dh_next\n        da = (1 - hs[t] ** 2) * dh\n",
+        "da = (1 - hs[t] ** 2) * (dz @ V.T)\n        dh = da + dh_next\n",
+    ),
+    "a reset in the loop": ("dz = ps[t] - Y[t]", "dz = ps[t] - Y[t]\n        dW = np.zeros_like(W)"),
+    "weights updated too early": ("dh_next = da", "W = W - 0.1 * dW\n        dh_next = da"),
+    "a clipped carry": ("da @ W.T", "np.clip(da @ W.T, -0.1, 0.1)"),
+}
+OUT_OF_REACH = {"no sum over the batch", "a statement in the wrong place"}
+
+
+@pytest.mark.parametrize("name", [n for n in FAULTS if n not in OUT_OF_REACH])
+def test_a_single_edit_mends(tmp_path: Path, name: str) -> None:
+    right, wrong = FAULTS[name]
+    text = textwrap.dedent(RNN)
+    assert text.count(right) == 1
+    shop = Workshop(tmp_path, text.replace(right, wrong), on_data)
+    shop.expected = right_answer(tmp_path / "right")
+    if shop.judge().all_agree:
+        return  # a change without effect
+    before = shop.path.read_bytes()
+    found = repair(shop.scope, shop.judge, shop.edits(), 10.0)
+    assert found.mends, f"{found.tried} edits tried"
+    assert shop.path.read_bytes() == before
+    assert not shop.judge().all_agree
+
+
+def test_edits_that_mend_a_part_are_progress(tmp_path: Path) -> None:
+    text = textwrap.dedent(RNN).replace("da @ W.T", "da @ W").replace("db += da.sum", "db += da.mean")
+    shop = Workshop(tmp_path, text, on_data)
+    shop.expected = right_answer(tmp_path / "right")
+    line = shop.scope.source(str(shop.path)).text.count("\n", 0, text.index("da @ W\n")) + 1
+    near = (edit for edit in shop.edits() if edit.line == line)
+    found = repair(shop.scope, shop.judge, near, 10.0)
+    assert not found.mends
+    best = max(found.progress, key=lambda one: len(one.score.agree))
+    assert best.score.differ == {"b"}
+    mended = shop.scope.mended(best.edit.splices)
+    recorder = Recorder()
+    with mended.traced(recorder):
+        shop.run()
+    second = repair(mended, shop.judge, edits(mended, recorder), 10.0, before=best.score)
+    assert second.mends
+    whole = mended.mended(second.mends[0].edit.splices)
+    pieces = hunks(shop.scope, whole)
+
+    def verify(some: Any) -> bool:
+        with shop.scope.edited(some):
+            return shop.judge().all_agree
+
+    start = shop.scope.source(str(shop.path)).text.index("    dh_next = np.zeros")
+    idle = Splice(str(shop.path), start, start, "    # a comment\n")
+    assert minimal([*pieces, idle], verify) == pieces
+    assert len(pieces) == 2
+
+
+def test_the_culprit_is_tried_first(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path, RNN, on_data)
+    source = shop.scope.source(str(shop.path))
+    place = source.text.index("dh_next = da @ W.T")
+    line = source.line(place)
+    ranked = edits(shop.scope, shop.recorder, lambda path, offset: abs(source.line(offset) - line) * 10.0)
+    first = [next(ranked) for _ in range(30)]
+    assert {edit.line for edit in first} == {line}
+    assert any("transpose" in edit.sentence for edit in first[:3])
+
+
+def test_no_text_is_offered_twice_and_every_edit_compiles_or_is_refused(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path, RNN, on_data)
+    source = shop.scope.source(str(shop.path))
+    texts = [apply(source.text, edit.splices) for edit in shop.edits()]
+    assert len(set(texts)) == len(texts)
+    broken = 0
+    for text in texts:
+        try:
+            compile(text, "port.py", "exec")
+        except SyntaxError:
+            broken += 1
+    assert broken <= len(texts) / 100
+
+
+READINGS = [
+    ("y = a @ b.T * c", "`b` where `b.T` stands", "y = a @ b * c"),
+    ("y = (a + b) @ c", "without `+ b`", "y = a @ c"),
+    ("y = (a - b) * c", "the other way round", "y = (b - a) * c"),
+    ("y = np.dot(a, (b + c))", "without `+ c`", "y = np.dot(a, b)"),
+    ("y = -(a * b)", "without `* b`", "y = -a"),
+    ("y = a ** 2", "without `** 2`", "y = a"),
+    ("y = a @ b", "a transpose is missing: `(a @ b).T`", "y = (a @ b).T"),
+    ("y = a + b * c", "`b` goes outside", None),
+    ("y = a * b + c", "`c` goes inside", "y = (a + c) * b"),
+    ("y = (a if k else b) * c", "always `a`", "y = a * c"),
+]
+
+
+@pytest.mark.parametrize("line, sentence, expected", READINGS)
+def test_parentheses_stand_where_they_are_needed_and_nowhere_else(
+    tmp_path: Path, line: str, sentence: str, expected: str | None
+) -> None:
+    text = f"import numpy as np\n\ndef f(a, b, c, k=True):\n    {line}\n    return y\n"
+    square = rng.normal(size=(3, 3))
+    shop = Workshop(tmp_path, text, lambda m: m.f(square, square + 1, square + 2))
+    source = shop.scope.source(str(shop.path))
+    made = [
+        apply(source.text, e.splices).splitlines()[3].strip() for e in shop.edits() if sentence in e.sentence
+    ]
+    if expected is None:
+        assert not made
+    else:
+        assert expected in made
+
+
+def test_a_loop_is_not_made_endless(tmp_path: Path) -> None:
+    text = """
+        def f(x):
+            t = 3
+            total = 0.0
+            while t > 0:
+                total = total + x
+                t -= 1
+            return total
+        """
+    shop = Workshop(tmp_path, text, lambda m: m.f(1.5))
+    assert not [e for e in shop.edits() if "t -= 1" in e.sentence and "moved" not in e.kind]
+    assert not [e for e in shop.edits() if e.kind == "accumulation" and e.line == 6]
+
+
+def test_what_is_tried_in_a_second_is_near_one_run_and_one_compile(tmp_path: Path) -> None:
+    import time
+
+    shop = Workshop(tmp_path, RNN, on_data)
+    shop.expected = {name: value + 1 for name, value in shop.run().items()}
+    candidates = list(shop.edits())[:400]
+    begin = time.perf_counter()
+    for _ in range(50):
+        shop.judge()
+    run = (time.perf_counter() - begin) / 50
+    begin = time.perf_counter()
+    for edit in candidates[:50]:
+        unit = shop.scope.function_at(edit.path, edit.offset)
+        assert unit is not None
+        unit.unit.compiled(unit.unit.text)
+    compiled = (time.perf_counter() - begin) / 50
+    found = repair(shop.scope, shop.judge, candidates, 20.0)
+    assert found.per_second >= 0.5 / (run + compiled)
+
+
+@needs_git
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", ["port.py", "my port é.py", 'a"b\\c.py', "sub/port.py"])
+@pytest.mark.parametrize("head", ["", "\ufeff"])
+@pytest.mark.parametrize("ended", [True, False])
+def test_git_applies_the_patch(tmp_path: Path, newline: str, name: str, head: str, ended: bool) -> None:
+    text = head + "import os\ndef f(x):\n\ty = x + 1  # λ\x0c\n\treturn y\n\n\ndef g(x):\n\treturn f(x) * 2"
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes((text + "\n" * ended).replace("\n", newline).encode())
+    module = types.ModuleType("port")
+    exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+    scope = Scope.discover(lambda: module.g(1), [str(tmp_path)])
+    source = scope.source(str(path))
+    changes = [("x + 1", "x + 3"), ("* 2", "* 4"), ("import os", "import os, sys")]
+    splices = [Splice(str(path), (i := source.text.index(a)), i + len(a), b) for a, b in changes]
+    expected = path.read_bytes()
+    for old, new in changes:
+        expected = expected.replace(old.encode(), new.encode())
+    made = patch(scope, splices, str(tmp_path))
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=made.encode(), check=True)
+    assert path.read_bytes() == expected
+    assert rewritten(scope, splices) == {str(path): expected}
+
+
+def test_an_edit_that_cannot_be_in_force_is_passed_over(tmp_path: Path) -> None:
+    shop = Workshop(tmp_path, "def f(x):\n    return {'y': x + 1}\n", lambda m: m.f(1.0))
+    shop.expected = {"y": 3.0}
+    path = str(shop.path)
+    broken = Edit((Splice(path, 0, 3, "def def"),), path, 1, 0, "constant", "", 0.0)
+    place = shop.scope.source(path).text.index("1")
+    good = Edit((Splice(path, place, place + 1, "2"),), path, 2, place, "constant", "", 0.0)
+    with pytest.raises(NotInForce), shop.scope.edited(broken.splices):
+        pass
+    found = repair(shop.scope, shop.judge, [broken, good], 5.0)
+    assert [one.edit for one in found.mends] == [good]
