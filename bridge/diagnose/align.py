@@ -19,7 +19,7 @@ import numpy as np
 
 from ..case import Case
 from ..declaration import Declaration
-from ..run import canonical, run
+from ..run import Answer, canonical, run
 from .source import Scope
 from .trace import Array, Event, Recorder, Site
 
@@ -324,9 +324,10 @@ class Trace:
         self.scope, self.trusted = scope, trusted
         self.recorder = Recorder(limit=20_000)
         self.failed: Exception | None = None
+        self.answer: Answer | None = None
         with scope.traced(self.recorder):
             try:
-                run(port, case)
+                self.answer = run(port, case)
             except Exception as problem:
                 self.failed = problem
         self.meanings: list[tuple[Meaning, ...] | None] = [
@@ -366,7 +367,11 @@ class Trace:
 
     def unreached(self, outputs: Sequence[int]) -> list[Need]:
         """The earliest quantities that the port does not reach although it reaches what they are made from."""
-        return frontier(self.trusted, self.reached, outputs)
+        return frontier(self.trusted, self.reached, outputs)[0]
+
+    def lacking(self, outputs: Sequence[int]) -> int:
+        """How many values the port does not reach of those that its results are made from."""
+        return frontier(self.trusted, self.reached, outputs)[1]
 
     def series(self, site: int) -> list[tuple[int, tuple[int | None, ...]]]:
         """The quantities that a site's values are, at every event, with their steps."""
@@ -383,7 +388,7 @@ class Need(NamedTuple):
 
 def frontier(
     trusted: Trusted, reached: set[tuple[int, str, int | None]], outputs: Sequence[int]
-) -> list[Need]:
+) -> tuple[list[Need], int]:
     """Walk back from what the port ought to return, through what it does not reach, to what it could."""
     quantities = trusted.quantities
     found: dict[int, dict[int | None, int]] = {}
@@ -430,7 +435,7 @@ def frontier(
         elif not accumulator and not has(quantity, each.steps[-1]):
             visit(quantity, each.steps[-1], 0)
     needs = [Need(q, tuple(steps), max(steps.values())) for q, steps in found.items()]
-    return sorted(needs, key=lambda n: (-n.depth, quantities[n.quantity].order))
+    return sorted(needs, key=lambda n: (-n.depth, quantities[n.quantity].order)), len(seen)
 
 
 def series(

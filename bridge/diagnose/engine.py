@@ -9,13 +9,14 @@ from __future__ import annotations
 import ast
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from ..case import Case, cases
 from ..declaration import Declaration
-from ..diff import AGREES, DIFFERS, LOSS, NOT_PROVIDED, Expected, compare_once, expect, single_cases
+from ..diff import DIFFERS, LOSS, NOT_PROVIDED, Expected, compare_once, expect, single_cases
 from ..judge import Judgement
 from ..problem import Problem
 from ..run import run
@@ -23,10 +24,15 @@ from .align import Need, Trace, Trusted
 from .edits import Edit, edits
 from .source import NotInForce, Scope, Source, Splice
 from .suspects import Suspect, suspects
+from .translate import Place, Translator
 
+clock = time.process_time
 VERIFIED_PATCH, DIVERGENT, SUSPECTS = "verified patch", "first divergent expression", "suspects"
 BUDGET = 2.5  # seconds for the whole search
 ROUNDS = 10
+NEAR = 120  # single edits that are tried before formulas are written
+FURTHER = 150  # those that are tried after something was found that brings something
+EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
 FRESH = 6  # cases of other sizes and seeds that a patch is verified on, at least
 
 
@@ -50,7 +56,7 @@ class Bench:
         self.port, self.trusted, self.excused = port, trusted, excused
         self.expected = list(expected)
         self.tried = 0
-        self.started = time.perf_counter()
+        self.started = clock()
         self.seconds = 0.0
 
     def once(self, expected: Expected) -> Score:
@@ -65,7 +71,7 @@ class Bench:
 
     def score(self, scope: Scope, splices: Iterable[Splice], expected: Expected | None = None) -> Score | None:
         """The score with splices in force; None where they cannot be."""
-        begin = time.perf_counter()
+        begin = clock()
         self.tried += 1
         try:
             with scope.edited(splices):
@@ -73,7 +79,7 @@ class Bench:
         except (NotInForce, ValueError, RecursionError):
             return None
         finally:
-            self.seconds += time.perf_counter() - begin
+            self.seconds += clock() - begin
 
     def holds(self, scope: Scope, splices: Sequence[Splice], among: Sequence[Expected], wanted: frozenset[str]) -> bool:
         """Whether everything agrees on every one of these cases, and nothing is given any more that was not."""
@@ -82,6 +88,11 @@ class Bench:
             if score is None or not score.all_agree or not wanted <= score.agree:
                 return False
         return True
+
+    def given(self, scope: Scope) -> frozenset[str]:
+        """What the port gives, as it is mended."""
+        score = self.score(scope, ())
+        return frozenset() if score is None else score.agree
 
     def fresh(self, seed: int, count: int) -> list[Expected]:
         """Cases of other sizes and seeds."""
@@ -117,9 +128,18 @@ class Search:
     first_needs: list[Need] = field(default_factory=list)
     equivalent: list[Edit] = field(default_factory=list)
 
+    def wrong(self, score: Score) -> list[tuple[str, int]]:
+        """The arrays that differ, with the quantities that they ought to be."""
+        found = []
+        lines = self.bench.port.layout.lines
+        for name in sorted(score.differ):
+            arrays = ["loss"] if name == LOSS else [a for line in lines if line.base == name for a in line.arrays]
+            found += [(name, quantity) for quantity in self.reference.outputs(arrays)]
+        return found
+
     @property
     def late(self) -> bool:
-        return time.perf_counter() > self.until
+        return clock() > self.until
 
 
 def diagnose(
@@ -131,7 +151,7 @@ def diagnose(
     budget: float = BUDGET,
 ) -> dict[str, Any] | None:
     """Find the line. `judgement` is None for a port that raises; the answer is None if it does not."""
-    begin = time.perf_counter()
+    begin = clock()
     excused = set() if judgement is None else {n for n, v in judgement.verdicts.items() if v.state != DIFFERS}
     bench = Bench(port, trusted, expected, set())
     scores = [bench.once(one) for one in expected]
@@ -150,18 +170,23 @@ def diagnose(
     wrong = scores[most].differ - bench.excused
     names = {LOSS} & wrong | {a for line in port.layout.lines if line.base in wrong for a in line.arrays}
     search = Search(scope, bench, case, reference, reference.outputs(names), begin + budget)
-    wanted = frozenset(n for n in scores[most].agree | scores[most].differ if n in bench.expected[0].gradients or n == LOSS)
-    solved = _mend(search, scores[most], wanted if scores[most].raised is None else frozenset())
+    given = frozenset(bench.expected[0].gradients) | {LOSS}
+    wanted = frozenset() if scores[most].raised else (scores[most].agree | scores[most].differ) & given
+    bench.tried, bench.seconds = 0, 0.0
+    solved = _mend(search, scores[most], wanted)
+    tried, spent = bench.tried, bench.seconds
     verified = 0
     patch, hunks, changed = None, 0, []
     if solved is not None:
         fresh = bench.fresh(seed, FRESH)
+        wanted = wanted or bench.given(solved)
         pieces = _pieces(scope, solved)
         needed = _minimal(bench, scope, pieces, fresh, wanted)
         if bench.holds(scope, needed, fresh, wanted):
             verified = len(fresh)
             patch, hunks, changed = _patch(scope, needed), len(needed), needed
-    return _report(search, begin, patch, hunks, changed, verified, solved)
+    bench.tried, bench.seconds = tried, spent
+    return _report(search, begin, patch, hunks, changed, verified)
 
 
 def _folder(port: Declaration) -> list[str] | None:
@@ -179,7 +204,7 @@ def _mend(search: Search, score: Score, wanted: frozenset[str]) -> Scope | None:
     for _ in range(ROUNDS):
         trace = Trace(scope, bench.port, search.case, search.reference)
         needs = trace.unreached(search.outputs)
-        named = suspects(trace, needs, score.raised)
+        named = suspects(trace, needs, search.wrong(score), score.raised)
         if search.first is None:
             search.first, search.first_suspects, search.first_needs = trace, named, needs
         found = _round(search, scope, trace, needs, named, score, wanted)
@@ -206,29 +231,77 @@ def _round(
     wanted: frozenset[str],
 ) -> tuple[Edit, Score] | None:
     """The edit that mends everything, or else the one that brings most."""
-    bench = search.bench
-    progress: list[tuple[Edit, Score]] = []
-    survivors: list[tuple[Edit, Score]] = []
-    stop = float("inf")
-    for edit in candidates(search, scope, trace, needs, named):
-        if search.late or time.perf_counter() > stop:
+    tries = _Tries(search, scope, score, wanted)
+    single = edits(scope, trace.recorder, ranking(scope, named))
+    near = list(islice(single, NEAR))
+    if tries.all(near):
+        return tries.survivor()
+    formulas: list[Edit] = []
+    if trace.failed is None:
+        translator = Translator(scope, trace, lambda: bench_run(search))
+        aims = list(dict.fromkeys([*(q for s in named[:3] for q in s.needs[:2]), *(n.quantity for n in needs[:2])]))
+        formulas = list(islice(translator.edits(_places(scope, named), aims[:5]), 150))
+    if tries.all(formulas):
+        return tries.survivor()
+    if tries.all(islice(single, FURTHER if tries.progress else None)):
+        return tries.survivor()
+    if tries.progress:
+        return max(tries.progress, key=lambda one: (one[1].raised is None, len(one[1].agree)))
+    # No array agrees yet that did not before; but what was missing may now be there.
+    lacking = trace.lacking(search.outputs)
+    best: tuple[int, Edit, Score] | None = None
+    for edit, new in tries.others(formulas[:12] + near[:40]):
+        if search.late:
             break
-        new = bench.score(scope, edit.splices)
-        if new is None or new.raised is not None and score.raised is None:
+        try:
+            left = Trace(scope.mended(edit.splices), search.bench.port, search.case, search.reference).lacking(
+                search.outputs
+            )
+        except (NotInForce, ValueError, SyntaxError):
             continue
-        if new.all_agree and wanted <= new.agree:
-            if bench.holds(scope, edit.splices, bench.expected[1:], wanted):
-                if not survivors:
-                    stop = time.perf_counter() + 0.03
-                survivors.append((edit, new))
-        elif _better(new, score):
-            progress.append((edit, new))
-    if survivors:
-        search.equivalent = [edit for edit, _ in survivors[1:]]
-        return survivors[0]
-    if progress:
-        return max(progress, key=lambda one: (one[1].raised is None, len(one[1].agree)))
-    return None
+        if left < lacking and (best is None or left < best[0]):
+            best = left, edit, new
+    return None if best is None else best[1:]
+
+
+class _Tries:
+    """Edits tried against a score: those that mend everything, and those that bring something."""
+
+    def __init__(self, search: Search, scope: Scope, score: Score, wanted: frozenset[str]) -> None:
+        self.search, self.scope, self.score, self.wanted = search, scope, score, wanted
+        self.survivors: list[tuple[Edit, Score]] = []
+        self.progress: list[tuple[Edit, Score]] = []
+        self.seen: dict[int, tuple[Edit, Score]] = {}
+
+    def all(self, some: Iterable[Edit]) -> bool:
+        """Try edits until some mend everything, and a little longer; whether any does."""
+        bench, stop = self.search.bench, float("inf")
+        for edit in some:
+            if self.search.late or clock() > stop:
+                break
+            new = bench.score(self.scope, edit.splices)
+            if new is None or (new.raised is not None and self.score.raised is None):
+                continue
+            self.seen[id(edit)] = edit, new
+            if new.all_agree and self.wanted <= new.agree:
+                if bench.holds(self.scope, edit.splices, bench.expected[1:], self.wanted):
+                    if not self.survivors:
+                        stop = clock() + EQUIVALENT
+                    self.survivors.append((edit, new))
+            elif _better(new, self.score):
+                self.progress.append((edit, new))
+        return bool(self.survivors)
+
+    def survivor(self) -> tuple[Edit, Score]:
+        self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
+        return self.survivors[0]
+
+    def others(self, some: Iterable[Edit]) -> list[tuple[Edit, Score]]:
+        return [self.seen[id(edit)] for edit in some if id(edit) in self.seen]
+
+
+def bench_run(search: Search) -> None:
+    search.bench.once(search.bench.expected[0])
 
 
 def _better(new: Score, old: Score) -> bool:
@@ -237,11 +310,20 @@ def _better(new: Score, old: Score) -> bool:
     return new.raised is None and new.agree > old.agree
 
 
-def candidates(
-    search: Search, scope: Scope, trace: Trace, needs: Sequence[Need], named: Sequence[Suspect]
-) -> Iterator[Edit]:
-    """What to try, the likeliest first."""
-    yield from edits(scope, trace.recorder, ranking(scope, named))
+def _places(scope: Scope, named: Sequence[Suspect]) -> list[Place]:
+    """Where a formula may be missing: at the suspects, and at the end of the loops they stand in."""
+    found: dict[tuple[str, int, bool], Place] = {}
+    for suspect in named[:5]:
+        source = scope.source(suspect.path)
+        statement = statement_at(source, suspect.start)
+        if statement is None:
+            continue
+        found.setdefault((suspect.path, statement.lineno, False), Place(suspect.path, statement))
+        block, _ = source.block(statement)
+        last = block[-1]
+        if not isinstance(last, ast.Return | ast.Break | ast.Continue):
+            found.setdefault((suspect.path, last.lineno, True), Place(suspect.path, last, True))
+    return list(found.values())[:8]
 
 
 def ranking(scope: Scope, named: Sequence[Suspect]) -> Callable[[str, int], float]:
@@ -334,7 +416,7 @@ def _nothing(begin: float) -> dict[str, Any]:
         "hunks": 0,
         "edits_tried": 0,
         "edits_per_second": 0.0,
-        "seconds": time.perf_counter() - begin,
+        "seconds": clock() - begin,
         "suspects": [],
         "equivalent": [],
         "explanation": None,
@@ -348,7 +430,6 @@ def _report(
     hunks: int,
     changed: Sequence[Splice],
     verified: int,
-    solved: Scope | None,
 ) -> dict[str, Any]:
     report = _nothing(begin)
     bench, scope = search.bench, search.scope
@@ -365,7 +446,7 @@ def _report(
     report["edits_per_second"] = bench.tried / bench.seconds if bench.seconds else 0.0
     report["equivalent"] = [edit.sentence for edit in search.equivalent[:5]]
     report["steps"] = [vars(step) for step in search.steps]
-    report["seconds"] = time.perf_counter() - begin
+    report["seconds"] = clock() - begin
     return report
 
 
@@ -400,6 +481,3 @@ def statement_at(source: Source, offset: int) -> ast.stmt | None:
             if start <= offset < end and (best is None or start >= source.span(best)[0]):
                 best = node
     return best
-
-
-__all__ = ["AGREES", "diagnose"]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..problem import Problem
 from .align import Need, Trace
+from .roles import leaves
 from .source import Scope
 
 
@@ -21,6 +22,7 @@ class Suspect(NamedTuple):
     reason: str
     quantity: str | None
     certain: bool
+    needs: tuple[int, ...] = ()
 
     def plain(self, scope: Scope) -> dict[str, Any]:
         source = scope.source(self.path)
@@ -34,81 +36,79 @@ class Suspect(NamedTuple):
         }
 
 
-def suspects(trace: Trace, needs: Sequence[Need], raised: Problem | None = None) -> list[Suspect]:
-    """The statements of the port that may be at fault, most likely first."""
+def suspects(
+    trace: Trace, needs: Sequence[Need], wrong: Sequence[tuple[str, int]], raised: Problem | None = None
+) -> list[Suspect]:
+    """The statements of the port that may be at fault, most likely first.
+
+    `wrong` pairs the arrays that differ with the quantities that they ought to be.
+    """
     reading = _Reading(trace)
     trusted = trace.trusted
-    scores: dict[tuple[str, int], tuple[float, str, str | None, bool, int]] = {}
+    found: dict[tuple[str, int], Suspect] = {}
 
-    def note(number: int, score: float, reason: str, quantity: str | None, certain: bool) -> None:
+    def note(number: int, score: float, reason: str, quantity: int | None, certain: bool = False) -> None:
         statement, path = reading.statement(number)
-        key = path, statement.lineno
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
             return
-        start = trace.scope.source(path).span(statement)[0]
-        if key not in scores or scores[key][0] > score:
-            scores[key] = score, reason, quantity, certain, start
+        key = path, statement.lineno
+        old = found.get(key)
+        aims = () if old is None else old.needs
+        if quantity is not None and quantity not in aims:
+            aims = (*aims, quantity)
+        if old is None or score < old.score:
+            start = trace.scope.source(path).span(statement)[0]
+            name = None if quantity is None else trusted.quantities[quantity].name
+            found[key] = Suspect(path, statement.lineno, start, score, reason, name, certain, aims)
+        else:
+            found[key] = old._replace(needs=aims)
 
     if raised is not None and raised.file in trace.scope.sources and raised.line is not None:
         source = trace.scope.source(raised.file)
-        scores[raised.file, raised.line] = (
-            -5.0,
-            raised.what.splitlines()[0],
-            None,
-            True,
-            source.line_start(raised.line),
+        start = source.line_start(raised.line)
+        start += len(source.line_text(raised.line)) - len(source.line_text(raised.line).lstrip())
+        found[raised.file, raised.line] = Suspect(
+            raised.file, raised.line, start, -5.0, raised.what.splitlines()[0], None, True
         )
-    first = None
+    parted = leaves(trace, wrong)
+    for leaf in parted:
+        name = trusted.quantities[leaf.quantity].name
+        early = leaf.position / max(1, len(trace.events))
+        note(leaf.site, leaf.weight - 0.05 * early, f"this should be {name}: it {leaf.reason}", leaf.quantity)
+    certain = None
     for position, event in enumerate(trace.events):
-        if trace.meanings[position] != () or not reading.divergent(position):
+        if trace.meanings[position] != () or not reading.divergent(position) or reading.innocent(position):
             continue
-        if reading.innocent(position):
-            continue
-        if first is None:
-            first = position
-        order = 0.15 * min(len(scores), 30)
-        note(event.site, order, "its operands are known, its value is nobody's", None, position == first)
+        statement, path = reading.statement(event.site)
+        old = found.get((path, statement.lineno))
+        if certain is None:
+            certain = old is not None and old.score <= 0.1
+            if certain and old is not None:
+                found[path, statement.lineno] = old._replace(
+                    score=old.score - 0.5, certain=True, reason=f"{old.reason} (its operands are what they should be)"
+                )
+                continue
+        note(event.site, 0.9 + 0.1 * min(len(found), 30), "its operands are known, its value is nobody's", None)
     for number, site in enumerate(trace.sites):
-        if site.kind == "store" or not trace.at(number):
-            continue
-        if reading.unsteady(number):
-            note(number, 0.1, "its steps do not follow one another", None, False)
+        if site.kind != "store" and trace.at(number) and reading.unsteady(number):
+            note(number, 0.4, "its steps do not follow one another", None)
     # Where the operands of a missing quantity meet.
-    for place, need in enumerate(needs[:4]):
+    for place, need in enumerate(needs[:3]):
         formulas = trusted.quantities[need.quantity].formulas
         if not formulas:
             continue
         wanted = {o.quantity for o in formulas[0].operands}
         name = trusted.quantities[need.quantity].name
-        met: dict[tuple[str, int], set[int]] = {}
-        site_of: dict[tuple[str, int], int] = {}
+        met: dict[tuple[str, int], tuple[int, set[int]]] = {}
         for number, site in enumerate(trace.sites):
-            if site.kind == "argument":
-                continue
-            at = trace.at(number)
-            has = {m.quantity for p in at for m in trace.meanings[p] or ()}
-            if has & wanted:
+            has = {m.quantity for p in trace.at(number) for m in trace.meanings[p] or ()} & wanted
+            if has and site.kind != "argument":
                 statement, path = reading.statement(number)
                 key = path, statement.lineno
-                met.setdefault(key, set()).update(has & wanted)
-                site_of[key] = number
-        for key, has in met.items():
-            if key in scores:
-                value = scores[key]
-                scores[key] = (
-                    value[0] - 0.8 * len(has) / len(wanted) / (1 + place),
-                    value[1],
-                    value[2] or name,
-                    *value[3:],
-                )
-            else:
-                missing = len(wanted) - len(has)
-                note(site_of[key], 2.0 + missing + place, f"{name} could be made here", name, False)
-    ordered = sorted(scores.items(), key=lambda one: one[1][0])
-    return [
-        Suspect(path, line, start, score, reason, quantity, certain)
-        for (path, line), (score, reason, quantity, certain, start) in ordered
-    ]
+                met[key] = number, met.get(key, (0, set()))[1] | has
+        for number, has in met.values():
+            note(number, 2.0 + len(wanted) - len(has) + place, f"{name} could be made here", need.quantity)
+    return sorted(found.values(), key=lambda suspect: suspect.score)
 
 
 class _Reading:

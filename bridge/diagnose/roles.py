@@ -1,0 +1,378 @@
+"""Roles: what each expression of the port ought to be, read backwards from what the port returns.
+
+A returned gradient ought to be the trusted side's; so what it is made from ought to be what the trusted side
+makes it from; and so on, until an expression is met that has all it needs and gives something else, or a name
+that holds something else than it should. That is where the port parts from the trusted side.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from .align import Formula, Operand, Trace, trivial
+
+LIMIT = 4000
+
+
+class Leaf(NamedTuple):
+    """An expression that ought to be a quantity and is not, although what it is made from is right.
+
+    `weight` is 0 where nothing else can be meant, more where it is one of several places.
+    """
+
+    site: int
+    position: int
+    quantity: int
+    step: int | None
+    weight: float
+    reason: str
+
+
+def leaves(trace: Trace, wrong: Sequence[tuple[str, int]]) -> list[Leaf]:
+    """Where the port parts from the trusted side: `wrong` pairs returned arrays with their quantities."""
+    reading = _Reading(trace)
+    for name, quantity in wrong:
+        last = trace.trusted.quantities[quantity].steps[-1]
+        for position in reading.returned(name):
+            reading.expect(position, quantity, last, 0)
+    return reading.leaves
+
+
+class _Reading:
+    def __init__(self, trace: Trace) -> None:
+        self.trace, self.trusted = trace, trace.trusted
+        self.children = trace.recorder.children()
+        self.leaves: list[Leaf] = []
+        self.seen: set[tuple[int, int, int | None]] = set()
+        self.first: dict[tuple[int, bytes], int] = {}
+        self.stores: dict[str, list[int]] = {}
+        for position, event in enumerate(trace.events):
+            site = trace.sites[event.site]
+            self.first.setdefault((event.value.size, event.value.tobytes()), position)
+            if site.kind == "store":
+                self.stores.setdefault(_base(site.text), []).append(position)
+
+    def returned(self, name: str) -> list[int]:
+        """The event that first had the value that the port returned under a name."""
+        answer = self.trace.answer
+        if answer is None:
+            return []
+        value = answer.loss if name == "loss" else answer.gradients.get(name)
+        if value is None:
+            return []
+        import numpy as np
+
+        array = np.asarray(value)
+        for key in ((array.size, array.tobytes()), (array.size, np.asarray(array, np.float64).tobytes())):
+            if key in self.first:
+                return [self.first[key]]
+        # Another shape or order of the same numbers.
+        for position in range(len(self.trace.events) - 1, -1, -1):
+            other = self.trace.events[position].value
+            if other.size == array.size and np.array_equal(np.sort(other, axis=None), np.sort(array, axis=None)):
+                return [self.first[other.size, other.tobytes()]]
+        return []
+
+    def leaf(self, position: int, quantity: int, step: int | None, weight: float, reason: str) -> None:
+        site = self.trace.events[position].site
+        for k, old in enumerate(self.leaves):
+            if old.site == site and old.quantity == quantity:
+                if old.weight > weight:
+                    self.leaves[k] = old._replace(weight=weight, reason=reason)
+                return
+        self.leaves.append(Leaf(site, position, quantity, step, weight, reason))
+
+    def is_(self, position: int, quantity: int, step: int | None) -> bool:
+        meanings = self.trace.meanings[position]
+        if meanings is None:
+            values = self.trusted.quantities[quantity].values
+            return step is not None and (step not in values or trivial(values[step]))
+        return any(m.quantity == quantity and (step is None or m.t is None or m.t == step) for m in meanings)
+
+    def expect(self, position: int, quantity: int, step: int | None, depth: int) -> None:
+        """An event's value ought to be a quantity: if it is not, find out where that comes from."""
+        if self.is_(position, quantity, step) or depth > 60 or len(self.seen) > LIMIT:
+            return
+        if (position, quantity, step) in self.seen:
+            return
+        self.seen.add((position, quantity, step))
+        event = self.trace.events[position]
+        meanings = self.trace.meanings[position]
+        if meanings == ():
+            start = self.first[event.value.size, event.value.tobytes()]
+            self.made(start, quantity, step, depth)
+            return
+        site = self.trace.sites[event.site]
+        if meanings is None and site.kind == "load" and isinstance(site.node, ast.BinOp | ast.Call | ast.IfExp):
+            self.made(position, quantity, step, depth + 1)
+            return
+        if site.kind == "store":
+            self.stored(position, quantity, step, self.operands(position), depth + 1)
+            return
+        # Something else, known or nothing at all, where the quantity should be: the last to set it, or this use.
+        setter = self.setter(position)
+        if setter is not None:
+            below = self.operands(setter)
+            self.leaf(below[0] if below else setter, quantity, step, 0.3, "is something else")
+            self.leaf(position, quantity, step, 0.8, "is something else")
+            for one in below:
+                if meanings is None or isinstance(self.node(one), ast.IfExp | ast.BinOp | ast.Call):
+                    self.made(one, quantity, step, depth + 1)
+        elif isinstance(site.node, ast.IfExp):
+            self.made(position, quantity, step, depth + 1)
+        else:
+            self.leaf(position, quantity, step, 0.5, "is something else")
+
+    def node(self, position: int) -> ast.AST:
+        return self.trace.sites[self.trace.events[position].site].node
+
+    def setter(self, position: int) -> int | None:
+        """The last store of the name that a load reads."""
+        event = self.trace.events[position]
+        site = self.trace.sites[event.site]
+        if site.kind != "load" or not isinstance(site.node, ast.Name | ast.Attribute | ast.Subscript):
+            return None
+        base = _base(site.text)
+        local = isinstance(site.node, ast.Name) or base.isidentifier()
+        before = [
+            p
+            for p in self.stores.get(base, ())
+            if p < position and (not local or self.trace.events[p].frame == event.frame)
+        ]
+        return before[-1] if before else None
+
+    def operands(self, position: int) -> list[int]:
+        """The latest events of the operands of an event."""
+        found = []
+        frame = self.trace.events[position].frame
+        for number in self.children.get(self.trace.events[position].site, ()):
+            before = [p for p in self.trace.at(number) if p < position and self.trace.events[p].frame == frame]
+            if before:
+                found.append(before[-1])
+        return found
+
+    def made(self, position: int, quantity: int, step: int | None, depth: int) -> None:
+        """Look into how an event's value is made, which ought to be a quantity."""
+        if self.is_(position, quantity, step) or depth > 60:
+            return
+        event = self.trace.events[position]
+        site = self.trace.sites[event.site]
+        node = site.node
+        below = self.operands(position)
+        if site.kind == "store":
+            self.stored(position, quantity, step, below, depth)
+            return
+        if isinstance(node, ast.Name | ast.Subscript | ast.Attribute) and not (
+            isinstance(node, ast.Attribute) and node.attr == "T" and below
+        ):
+            self.named(position, quantity, step, depth)
+            return
+        if isinstance(node, ast.IfExp):
+            latest = max(below, default=None)
+            if latest is not None and self.trace.meanings[latest] == ():
+                self.expect(latest, quantity, step, depth + 1)
+            else:
+                self.leaf(latest if latest is not None else position, quantity, step, 0.0, "is another step's")
+            return
+        if site.kind == "argument":
+            self.leaf(position, quantity, step, 0.6, "is handed in")
+            return
+        self.operation(position, quantity, step, below, depth)
+
+    def stored(self, position: int, quantity: int, step: int | None, below: list[int], depth: int) -> None:
+        """A value that was assigned, or added to what was there."""
+        event = self.trace.events[position]
+        site = self.trace.sites[event.site]
+        statement = self.trace.scope.source(site.path).statement(site.node)
+        adds = isinstance(statement, ast.AugAssign)
+        added = [f.operands[0] for f in self.trusted.quantities[quantity].formulas if f.node is None]
+        if added and (adds or not below or self.trace.meanings[below[0]] == ()):
+            turns = [p for number in self.children.get(event.site, ()) for p in self.trace.at(number)]
+            if turns and (adds or len(turns) > 1):
+                off = [p for p in turns if not self.is_(p, added[0].quantity, None)]
+                for p in off:
+                    self.expect(p, added[0].quantity, None, depth + 1)
+                if not off:
+                    self.leaf(position, quantity, step, 0.0, "does not add up")
+                    for other in self.stores.get(_base(site.text), ()):
+                        self.leaf(other, quantity, step, 0.1, "does not add up")
+                return
+        if adds:
+            before = [p for p in self.stores.get(_base(site.text), ()) if p < position]
+            before = [p for p in before if self.trace.events[p].frame == event.frame][-1:]
+            self.operation(position, quantity, step, [*before, *below], depth)
+        elif below:
+            self.expect(below[0], quantity, step, depth + 1)
+        else:
+            self.leaf(position, quantity, step, 0.3, "is set here")
+
+    def named(self, position: int, quantity: int, step: int | None, depth: int) -> None:
+        """A name that nothing computed as it is: filled piece by piece, or changed in place."""
+        event = self.trace.events[position]
+        site = self.trace.sites[event.site]
+        base = _base(site.text)
+        pieces = [p for p in self.stores.get(base, ()) if p < position]
+        local = base.isidentifier()
+        pieces = [p for p in pieces if not local or self.trace.events[p].frame == event.frame]
+        parts = [p for p in pieces if isinstance(self.node(p), ast.Subscript)]
+        if not parts:
+            changed = self.changed(position, base)
+            for p in changed:
+                self.leaf(p, quantity, step, 0.1, "is changed here")
+            self.leaf(position, quantity, step, 0.4, "holds something else")
+            if pieces:
+                self.leaf(pieces[-1], quantity, step, 0.3, "is set here")
+            return
+        found = False
+        inner = [o for f in self.trusted.quantities[quantity].formulas if f.node is None for o in f.operands]
+        size = next(iter(self.trusted.quantities[quantity].values.values())).size
+        for part in parts:
+            if self.trace.events[part].value.size < size and self.trace.events[position].value.size == size:
+                found = True
+                self.leaf(part, quantity, step, 0.2, "is changed in part")
+                continue
+            if self.is_(part, quantity, None) or any(self.is_(part, o.quantity, None) for o in inner):
+                continue
+            found = True
+            if self.trace.meanings[part] == ():
+                self.made(part, quantity, None, depth + 1)
+            else:
+                self.expect((self.operands(part) or [part])[0], quantity, None, depth + 1)
+        if not found:
+            self.leaf(position, quantity, step, 0.2, "is not taken as it should be")
+
+    def changed(self, position: int, base: str) -> list[int]:
+        """Events in statements that change a name's value in place: elements set, `out=`, a method."""
+        event = self.trace.events[position]
+        site = self.trace.sites[event.site]
+        source = self.trace.scope.source(site.path)
+        found: dict[ast.stmt, int] = {}
+        for other in range(position):
+            one = self.trace.events[other]
+            if one.frame != event.frame:
+                continue
+            place = self.trace.sites[one.site]
+            statement = source.statement(place.node) if place.path == site.path else None
+            if statement is not None and statement not in found and _changes(statement, base, source.segment):
+                found[statement] = other
+        return list(found.values())
+
+    def operation(self, position: int, quantity: int, step: int | None, below: list[int], depth: int) -> None:
+        """An operation on operands: which of them are what the trusted formula takes?"""
+        arrays = [p for p in below if self.trace.meanings[p] is not None or self.trace.events[p].value.size > 1]
+        if any(self.is_(p, quantity, step) for p in arrays):
+            self.leaf(position, quantity, step, 0.0, "should leave it as it is")
+            return
+        best: tuple[int, list[Operand], list[int], int | None] | None = None
+        for formula in self.formulas(quantity):
+            lacking, strange, at = self.matched(formula, arrays, step)
+            matched = len(formula.operands) - len(lacking)
+            if matched and (best is None or (len(lacking), len(strange)) < (len(best[1]), len(best[2]))):
+                best = matched, lacking, strange, at
+        if best is None or len(best[1]) > 1:
+            pairs = self.akin(quantity, arrays if best is None else best[2], best[1] if best else None)
+            if pairs:
+                at = step if best is None else best[3]
+                for p, operand in pairs:
+                    there = None if operand.shift is None or at is None else at + operand.shift
+                    self.expect(p, operand.quantity, there, depth + 1)
+                return
+        if best is None:
+            if len(arrays) == 1:
+                self.leaf(position, quantity, step, 1.0, "is made from something else")
+                self.expect(arrays[0], quantity, step, depth + 1)
+                return
+            unknown = [p for p in arrays if self.trace.meanings[p] == ()]
+            self.leaf(position, quantity, step, 0.5, "is made from something else")
+            if len(unknown) == 1 and self._scales(position):
+                self.expect(unknown[0], quantity, step, depth + 1)
+            return
+        _, lacking, strange, at = best
+        if len(lacking) == 1 and len(strange) == 1:
+            operand = lacking[0]
+            there = None if operand.shift is None or at is None else at + operand.shift
+            if self.trace.meanings[strange[0]] is not None or self.setter(strange[0]) is not None:
+                self.expect(strange[0], operand.quantity, there, depth + 1)
+            else:
+                self.leaf(strange[0], operand.quantity, there, 0.0, "is something else")
+            return
+        self.leaf(position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so")
+
+    def akin(
+        self, quantity: int, strange: Sequence[int], lacking: Sequence[Operand] | None
+    ) -> list[tuple[int, Operand]]:
+        """Strangers paired with the operands of the formula that are made from the same things."""
+        found = []
+        for p in strange:
+            if self.trace.meanings[p] != ():
+                continue
+            event = self.trace.events[p]
+            start = self.first[event.value.size, event.value.tobytes()]
+            if self.trace.sites[self.trace.events[start].site].kind == "store":
+                start = (self.operands(start) or [start])[0]
+            below = {m.quantity for o in self.operands(start) for m in self.trace.meanings[o] or ()}
+            operands = lacking or [o for f in self.formulas(quantity) for o in f.operands]
+            for operand in operands:
+                inner = {o.quantity for f in self.formulas(operand.quantity) for o in f.operands}
+                if below & inner and all(operand is not o for _, o in found):
+                    found.append((p, operand))
+                    break
+        return found
+
+    def _scales(self, position: int) -> bool:
+        node = self.node(position)
+        return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.Mult)
+
+    def formulas(self, quantity: int) -> list[Formula]:
+        found = []
+        for formula in self.trusted.quantities[quantity].formulas:
+            if formula.node is not None:
+                found.append(formula)
+            else:
+                for operand in formula.operands:
+                    found += [f for f in self.trusted.quantities[operand.quantity].formulas if f.node is not None]
+        return found
+
+    def matched(
+        self, formula: Formula, arrays: Sequence[int], step: int | None
+    ) -> tuple[list[Operand], list[int], int | None]:
+        """The formula's operands that are not among some events, the events that are none, and the step."""
+        best: tuple[list[Operand], list[int], int | None] = (list(formula.operands), list(arrays), step)
+        steps: set[int | None] = {step}
+        if step is None:
+            for p in arrays:
+                for m in self.trace.meanings[p] or ():
+                    for operand in formula.operands:
+                        if m.quantity == operand.quantity and m.t is not None and operand.shift is not None:
+                            steps.add(m.t - operand.shift)
+        for at in steps:
+            lacking, strange = list(formula.operands), list(arrays)
+            for operand in formula.operands:
+                there = None if at is None or operand.shift is None else at + operand.shift
+                for p in strange:
+                    if self.is_(p, operand.quantity, there):
+                        strange.remove(p)
+                        lacking.remove(operand)
+                        break
+            if len(lacking) < len(best[0]) or (len(lacking) == len(best[0]) and len(strange) < len(best[1])):
+                best = lacking, strange, at
+        return best
+
+
+def _changes(statement: ast.stmt, base: str, text: Callable[[ast.expr], str]) -> bool:
+    """Whether a statement changes elements of what a name holds."""
+    targets: list[ast.expr] = []
+    if isinstance(statement, ast.AugAssign):
+        targets = [statement.target]
+    elif isinstance(statement, ast.Assign):
+        targets = [t for t in statement.targets if isinstance(t, ast.Subscript)]
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        targets = [k.value for k in statement.value.keywords if k.arg == "out"]
+    return any(_base(text(target)) == base for target in targets)
+
+
+def _base(text: str) -> str:
+    """`dW` of `dW[t]`; `self.H` of `self.H[:, t]`."""
+    return text.partition("[")[0].strip()

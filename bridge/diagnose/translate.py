@@ -1,0 +1,604 @@
+"""Translate: the trusted formula of a missing quantity, written in the port's own variables and layouts.
+
+At a place in the port every name, attribute and element that can be named there is looked up; the operands of
+the trusted formula are among them. The formula is spelled with these (transposed or not, in either order), each
+spelling is evaluated in the running port, and what has the values of the quantity, step after step, is right.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..problem import Problem
+from .align import STACK, TOTAL, Meaning, Trace, Trusted, neutral, series
+from .edits import Edit
+from .source import NotInForce, Scope, Source, Splice
+from .trace import Array, Site
+
+_PROBE = "__rowcol_probe__"
+TURNS = 8  # how many times a place is looked at
+MOST = 260  # how many texts are evaluated at one place
+Key = Any  # steps, one for each turn; or ("stack", first step); or None for what has no step
+
+
+class Place(NamedTuple):
+    """In front of a statement, or behind it."""
+
+    path: str
+    statement: ast.stmt
+    behind: bool = False
+
+
+class Term(NamedTuple):
+    """A text that has the values of a quantity."""
+
+    text: str
+    quantity: int
+    key: Key
+    shape: tuple[int, ...]
+
+
+class Seen:
+    """What was seen at a place: for each text its values, one a turn."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.texts: dict[str, Any] = {}
+        self.values: dict[str, list[Array | None]] = {}
+        self.turns = 0
+        self.numpy = "np"
+        self.variables: dict[str, tuple[int, ...]] = {}
+
+    def add(self, text: str) -> None:
+        if text not in self.texts and len(self.texts) < MOST:
+            try:
+                self.texts[text] = compile(text.strip(), "<probe>", "eval")
+            except (SyntaxError, ValueError):
+                return
+            self.values[text] = [None] * self.turns
+
+    def look(self, frame: Any) -> None:
+        """Evaluate every text in a frame of the running port."""
+        if self.turns >= TURNS:
+            return
+        if self.turns == 0:
+            for name, value in frame.f_globals.items():
+                if value is np:
+                    self.numpy = name
+        space, names = frame.f_locals, frame.f_globals
+        for name, value in space.items():
+            if isinstance(value, np.ndarray):
+                self.variables.setdefault(name, value.shape)
+        for text, code in self.texts.items():
+            try:
+                value = eval(code, names, space)
+            except Exception:
+                value = None
+            self.values[text].append(_array(value))
+        self.turns += 1
+
+
+def _array(value: Any) -> Array | None:
+    if isinstance(value, np.ndarray):
+        return np.array(value) if value.dtype.kind in "fiub" else None
+    if isinstance(value, float | np.floating):
+        return np.asarray(value)
+    return None
+
+
+def probed(scope: Scope, run: Callable[[], object], seen: Sequence[Seen]) -> None:
+    """Run the port once and evaluate at every place what is asked for there."""
+    splices = []
+    for number, one in enumerate(seen):
+        one.turns, one.values = 0, {text: [] for text in one.texts}
+        source = scope.source(one.place.path)
+        call = f"{_PROBE}({number})"
+        behind = one.place.behind
+        splices.append(source.after(one.place.statement, call) if behind else source.before(one.place.statement, call))
+
+    def hook(number: int) -> None:
+        seen[number].look(sys._getframe(1))
+
+    setattr(builtins, _PROBE, hook)
+    try:
+        with scope.edited(_merged(splices)):
+            run()
+    except (NotInForce, Problem, ValueError):
+        pass
+    finally:
+        delattr(builtins, _PROBE)
+
+
+def _merged(splices: Iterable[Splice]) -> list[Splice]:
+    """Insertions at one offset put together."""
+    found: dict[tuple[str, int, int], str] = {}
+    for s in splices:
+        found[s.path, s.start, s.end] = found.get((s.path, s.start, s.end), "") + s.text
+    return [Splice(*key, text) for key, text in found.items()]
+
+
+# What can be named at a place ------------------------------------------------------------------------------
+
+
+class _Names(Seen):
+    """Looks at a place for the first time, and finds out there what can be named."""
+
+    def __init__(self, place: Place, counters: Sequence[str], pure: Iterable[str]) -> None:
+        super().__init__(place)
+        self.counters, self.pure = counters, list(pure)
+
+    def look(self, frame: Any) -> None:
+        if self.turns == 0:
+            texts = list(dict.fromkeys(_nameable(frame, self.counters)))
+            plain = [text for text in texts if "[" not in text or text.endswith('"]')]
+            for text in [*plain, *self.pure, *texts]:
+                self.add(text)
+        super().look(frame)
+
+
+def _nameable(frame: Any, counters: Sequence[str]) -> Iterator[str]:
+    space, names = frame.f_locals, frame.f_globals
+    counters = [name for name in counters if isinstance(space.get(name), int | np.integer)]
+    called = frame.f_code.co_names
+    for name, value in [*space.items(), *((n, names[n]) for n in called if n in names)]:
+        if not name.startswith("."):
+            yield from _parts(name, value, counters, 2)
+
+
+def _parts(text: str, value: Any, counters: Sequence[str], depth: int) -> Iterator[str]:
+    """A value's text, and those of what is in it."""
+    if isinstance(value, np.ndarray):
+        yield text
+        if value.ndim >= 3 or (value.ndim == 2 and len(value) < 12):
+            for axis in range(min(value.ndim, 3)):
+                before = ":, " * axis
+                for counter in counters:
+                    for shift in ("", " - 1", " + 1"):
+                        yield f"{text}[{before}{counter}{shift}]"
+        if value.ndim >= 3:
+            for cut in ("1:", ":-1", "-1", "0"):
+                yield f"{text}[:, {cut}]"
+                yield f"{text}[{cut}]"
+    elif isinstance(value, float | np.floating):
+        yield text
+    elif depth and isinstance(value, dict):
+        for key, inner in list(value.items())[:16]:
+            if isinstance(key, str):
+                yield from _parts(f'{text}["{key}"]', inner, counters, depth - 1)
+        if value and all(isinstance(key, int) for key in value):
+            for counter in counters:
+                for shift in ("", " - 1", " + 1"):
+                    yield f"{text}[{counter}{shift}]"
+            yield f"{text}[-1]"
+    elif depth and isinstance(value, list | tuple) and value:
+        if isinstance(value[0], np.ndarray):
+            for counter in counters:
+                for shift in ("", " - 1", " + 1"):
+                    yield f"{text}[{counter}{shift}]"
+            yield f"{text}[-1]"
+            yield f"{text}[0]"
+        elif isinstance(value[0], dict | tuple):
+            for counter in counters:
+                yield from _parts(f"{text}[{counter}]", value[0], counters, depth - 1)
+        if isinstance(value, tuple) and len(value) < 9:
+            for k, inner in enumerate(value):
+                yield from _parts(f"{text}[{k}]", inner, (), depth - 1)
+    elif depth and hasattr(value, "__dict__") and not callable(value) and not isinstance(value, type(np)):
+        for key, inner in list(vars(value).items())[:24]:
+            if key.isidentifier():
+                yield from _parts(f"{text}.{key}", inner, counters, depth - 1)
+
+
+# The formula in the port's variables -----------------------------------------------------------------------
+
+
+class Translator:
+    """Writes missing quantities at places of the port."""
+
+    def __init__(self, scope: Scope, trace: Trace, run: Callable[[], object]) -> None:
+        self.scope, self.trace, self.run = scope, trace, run
+        self.trusted: Trusted = trace.trusted
+
+    def edits(self, places: Sequence[Place], aims: Sequence[int]) -> Iterator[Edit]:
+        """Edits that bring one of these quantities in, at these places."""
+        names: list[_Names] = []
+        for place in places:
+            names.append(_Names(place, self._counters(place), self._pure(place)))
+        probed(self.scope, self.run, names)
+        spelled: list[Seen] = []
+        wanted: list[dict[str, tuple[int, Key]]] = []
+        for one in names:
+            terms = self._terms(one)
+            new = Seen(one.place)
+            new.numpy = one.numpy
+            meant: dict[str, tuple[int, Key]] = {}
+            for quantity in aims:
+                for term in self._distinct(terms.get(quantity, ())):
+                    new.add(term.text)
+                    meant.setdefault(term.text, (quantity, term.key))
+                for text, key in self._spelled(quantity, terms, one.numpy, 3):
+                    if text not in meant:
+                        new.add(text)
+                        meant[text] = quantity, key
+            if meant:
+                spelled.append(new)
+                wanted.append(meant)
+        if not spelled:
+            return
+        probed(self.scope, self.run, spelled)
+        by_place = {id(one.place): one for one in names}
+        order = {quantity: k for k, quantity in enumerate(aims)}
+        found: list[tuple[float, int, Edit]] = []
+        for where, (one, meant) in enumerate(zip(spelled, wanted, strict=True)):
+            good: list[tuple[str, int, tuple[int, ...]]] = []
+            for text, (quantity, key) in meant.items():
+                values = one.values.get(text) or []
+                if values and self._is(values, quantity, key):
+                    shape = values[0].shape if values[0] is not None else ()
+                    good.append((text, quantity, shape))
+            good.sort(key=lambda g: (order[g[1]], len(g[0])))
+            kept: dict[tuple[int, tuple[int, ...]], int] = {}
+            for text, quantity, shape in good:
+                kept[quantity, shape] = kept.get((quantity, shape), 0) + 1
+                if kept[quantity, shape] > 3:
+                    continue
+                weight = order[quantity] + 0.1 * where + 0.1 * kept[quantity, shape]
+                for extra, edit in self._placed(one.place, text, quantity, shape, by_place[id(one.place)]):
+                    found.append((weight + extra, len(found), edit))
+        for _, _, edit in sorted(found, key=lambda f: f[:2]):
+            yield edit
+
+    def _counters(self, place: Place) -> list[str]:
+        """The names that loops around a place, or in its function, count with."""
+        source = self.scope.source(place.path)
+        function = self.scope.function_at(place.path, source.span(place.statement)[0])
+        roots: Sequence[ast.AST] = source.tree.body if function is None else [function.node]
+        found: dict[str, None] = {}
+        for root in roots:
+            for node in ast.walk(root):
+                if isinstance(node, ast.For):
+                    found |= {n.id: None for n in ast.walk(node.target) if isinstance(n, ast.Name)}
+                elif isinstance(node, ast.While):
+                    found |= {n.id: None for n in ast.walk(node.test) if isinstance(n, ast.Name)}
+        return list(found)[:4]
+
+    def _pure(self, place: Place) -> Iterator[str]:
+        """The texts of the function around a place that only compute something."""
+        source = self.scope.source(place.path)
+        function = self.scope.function_at(place.path, source.span(place.statement)[0])
+        roots: Sequence[ast.AST] = function.unit.statements if function is None else function.node.body  # type: ignore[union-attr,attr-defined,assignment]
+        if function is None:
+            roots = [place.statement]
+        elif isinstance(function.node, ast.Lambda):
+            roots = [function.node.body]
+        near = list(ast.walk(place.statement))
+        for node in [*near, *(n for root in roots for n in ast.walk(root))]:
+            if isinstance(node, ast.BinOp | ast.Subscript | ast.Attribute | ast.Call) and isinstance(
+                getattr(node, "ctx", ast.Load()), ast.Load
+            ):
+                if node.end_lineno == node.lineno and _harmless(node):
+                    yield source.segment(node)
+
+    def _terms(self, seen: Seen) -> dict[int, list[Term]]:
+        """What the texts at a place are, by quantity."""
+        found: dict[int, list[Term]] = {}
+        for text, values in seen.values.items():
+            if not values or any(v is None for v in values):
+                continue
+            arrays = [v for v in values if v is not None]
+            if all(neutral(v) for v in arrays):
+                continue
+            # Zeros on the first turn only: nothing is carried yet.
+            meanings = [self.trusted.lookup(v) if not neutral(v) else None for v in arrays]
+            for quantity, key in keys(self.trusted, meanings):
+                found.setdefault(quantity, []).append(Term(text, quantity, key, arrays[-1].shape))
+        for terms in found.values():
+            terms.sort(key=lambda term: (_cost(term.text), len(term.text)))
+        return found
+
+    def _spelled(
+        self, quantity: int, terms: dict[int, list[Term]], numpy: str, depth: int
+    ) -> Iterator[tuple[str, Key]]:
+        """Texts that may have the values of a quantity, and at which steps."""
+        count = 0
+        for formula in self.trusted.quantities[quantity].formulas:
+            if formula.node is None or isinstance(formula.node, ast.Compare):
+                continue
+            options: list[list[Term]] = []
+            for operand in formula.operands:
+                own = self._distinct(terms.get(operand.quantity, ()))
+                if not own and depth > 1:
+                    own = [
+                        Term(text, operand.quantity, key, ())
+                        for text, key in list(self._spelled(operand.quantity, terms, numpy, depth - 1))[:12]
+                    ]
+                options.append(own)
+            if not all(options):
+                continue
+            for chosen in product(*options):
+                key = self._agreed(formula.operands, chosen)
+                if key is False:
+                    continue
+                for text in spellings(formula.node, [o.node for o in formula.operands], [c.text for c in chosen], numpy):
+                    yield text, key
+                    count += 1
+                    if count > 150:
+                        return
+
+    def _distinct(self, terms: Iterable[Term]) -> list[Term]:
+        """The shortest two texts for each series of steps and shape."""
+        kept: dict[Any, int] = {}
+        found = []
+        for term in terms:
+            mark = term.key, term.shape
+            kept[mark] = kept.get(mark, 0) + 1
+            if kept[mark] <= 2:
+                found.append(term)
+        return found[:8]
+
+    def _agreed(self, operands: Sequence[Any], chosen: Sequence[Term]) -> Key:
+        """The steps of the result, where the operands' steps fit together; False where they do not."""
+        key: Key = None
+        for operand, term in zip(operands, chosen, strict=True):
+            if term.key is None or operand.shift is None:
+                continue
+            if term.key[0] == "stack":
+                own: Key = ("stack", term.key[1] - operand.shift)
+            else:
+                own = tuple(None if s is None else s - operand.shift for s in term.key)
+            if key is None:
+                key = own
+            elif key[0] == "stack" or own[0] == "stack":
+                if key != own:
+                    return False
+            else:
+                merged = []
+                for one, other in zip(key, own, strict=False):
+                    if one is not None and other is not None and one != other:
+                        return False
+                    merged.append(one if one is not None else other)
+                key = tuple(merged)
+        return key
+
+    def _is(self, values: Sequence[Array | None], quantity: int, key: Key) -> bool:
+        """Whether values are a quantity's, at these steps."""
+        any_known = False
+        if key is not None and key[0] != "stack":
+            values = values[: len(key)]
+        for turn, value in enumerate(values):
+            if value is None:
+                return False
+            if neutral(value):
+                continue
+            step = key[turn] if key is not None and key[0] != "stack" and turn < len(key) else None
+            for m in self.trusted.lookup(value):
+                if m.quantity == quantity and m.factor > 0:
+                    if step is None or m.t is None or m.t == step:
+                        any_known = True
+                        break
+            else:
+                return False
+        return any_known
+
+    # Where the text goes.
+
+    def _placed(
+        self, place: Place, text: str, quantity: int, shape: tuple[int, ...], names: Seen
+    ) -> Iterator[tuple[float, Edit]]:
+        """A text in place of an expression of the statement, or as a statement of its own."""
+        source = self.scope.source(place.path)
+        name = self.trusted.quantities[quantity].name
+        statement = place.statement
+        if not place.behind:
+            span = source.span(statement)
+            for number, site in enumerate(self.trace.sites):
+                if site.path != place.path or site.kind != "load" or not span[0] <= site.start < span[1]:
+                    continue
+                if isinstance(statement, ast.For | ast.While | ast.If | ast.With | ast.Try):
+                    continue
+                at = self.trace.at(number)
+                if at and not _fits(self.trace.events[at[-1]].value.shape, shape):
+                    continue
+                if site.text == text or text in site.text and len(text) > 0.9 * len(site.text):
+                    continue
+                known = bool(at) and all(self.trace.meanings[p] for p in at)
+                extra = 0.2 + (0.5 if known else 0.0) + 0.02 * _depth(site, self.trace)
+                yield extra, _edit(
+                    source,
+                    site.start,
+                    (Splice(place.path, site.start, site.end, _bracketed(text, site, source)),),
+                    "formula",
+                    f"{name} is `{text}`, not `{site.text}`",
+                )
+        if isinstance(statement, ast.Return | ast.For | ast.While | ast.If) and place.behind:
+            return
+        start = source.span(statement)[0]
+        for variable, size in names.variables.items():
+            if not _fits(size, shape) or variable == text:
+                continue
+            for sign in ("=", "+="):
+                line = f"{variable} {sign} {text}"
+                splice = source.after(statement, line) if place.behind else source.before(statement, line)
+                yield (
+                    (0.6 if sign == "=" else 0.8) + (0.0 if place.behind else 0.5),
+                    _edit(source, start, (splice,), "statement", f"`{line}` is missing: {name}"),
+                )
+
+
+def keys(
+    trusted: Trusted, meanings: Sequence[tuple[Meaning, ...] | None]
+) -> list[tuple[int, Key]]:
+    """The quantities that values are, with their steps: one for each turn, of a stack the first, or None."""
+    known = [m for m in meanings if m is not None]
+    if not known or not known[0]:
+        return []
+    found: list[tuple[int, Key]] = []
+    first = known[0]
+    for m in first:
+        if m.form in (STACK, TOTAL) or m.t is None:
+            if all(any(o.quantity == m.quantity and o.form == m.form and o.t == m.t for o in one) for one in known):
+                own: tuple[int, Key] = (m.quantity, ("stack", m.t) if m.form == STACK else None)
+                if own not in found:
+                    found.append(own)
+    # Nothing there on the first turns (nothing is carried yet); strangers on the last (a fault has spread).
+    lead = next(k for k, m in enumerate(meanings) if m is not None)
+    end = next((k for k, m in enumerate(meanings) if k > lead and not m), len(meanings))
+    for quantity, steps in series(trusted, meanings[lead:end]):
+        if all(s is None for s in steps):
+            continue
+        key = (None,) * lead + steps
+        if (quantity, key) not in found:
+            found.append((quantity, key))
+    return found
+
+
+def spellings(node: ast.expr, places: Sequence[ast.AST], texts: Sequence[str], numpy: str) -> Iterator[str]:
+    """The ways to write an operation on texts: the operands transposed or not, in either order."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult) and len(texts) == 2:
+        a, b = (_tight(t) for t in texts)
+        for one, other in ((a, b), (b, a)):
+            yield f"{one} @ {_flipped(other)}"
+            yield f"{_flipped(one)} @ {other}"
+            yield f"{one} @ {other}"
+            yield f"{numpy}.outer({one}, {other})"
+            yield f"{numpy}.einsum('bti,btj->ij', {one}, {other})"
+            yield f"{numpy}.einsum('tbi,tbj->ij', {one}, {other})"
+        return
+    if isinstance(node, ast.Call):
+        function = ast.unparse(node.func)
+        if not function.startswith("np."):
+            return
+        function = f"{numpy}.{function[3:]}"
+        if function.endswith((".sum", ".max")) and len(texts) == 1:
+            inner = texts[0]
+            yield f"{function}({inner})"
+            for axis in (1, 0, -1):
+                yield f"{function}({inner}, axis={axis}, keepdims=True)"
+                yield f"{function}({inner}, axis={axis})"
+            return
+        if function.endswith(".where") and len(texts) == 1:
+            yield f"{numpy}.maximum({texts[0]}, 0)"
+            return
+    if isinstance(node, ast.BinOp) and len(texts) == 1 and isinstance(node.op, ast.Sub):
+        pass
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Add | ast.Sub | ast.Div) and len(texts) == 2:
+        a, b = texts
+        if isinstance(node.op, ast.Mult) and a == b:
+            yield f"{_tight(a)} ** 2"
+        sign = {ast.Mult: "*", ast.Add: "+", ast.Sub: "-", ast.Div: "/"}[type(node.op)]
+        inner = isinstance(node.op, ast.Mult | ast.Div)
+        left, right = (_bound(a) if inner else a), (_bound(b) if sign != "+" else b)
+        yield f"{left} {sign} {right}"
+        if sign in "+*":
+            yield f"{_bound(b) if inner else b} {sign} {_bound(a) if inner else a}"
+        yield f"{left} {sign} {_flipped(_tight(b))}"
+        return
+    whole = _Filled(dict(zip((id(p) for p in places), texts, strict=True)), numpy)
+    yield ast.unparse(whole.visit(_copied(node, whole)))
+
+
+class _Filled(ast.NodeTransformer):
+    def __init__(self, texts: dict[int, str], numpy: str) -> None:
+        self.texts, self.numpy = texts, numpy
+
+    def visit(self, node: ast.AST) -> Any:
+        if id(node) in self.texts:
+            return ast.Name(_tight(self.texts[id(node)]), ast.Load())
+        if isinstance(node, ast.Name) and node.id == "np":
+            return ast.Name(self.numpy, ast.Load())
+        new = type(node)(**{name: value for name, value in ast.iter_fields(node)})
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, ast.AST):
+                setattr(new, name, self.visit(value))
+            elif isinstance(value, list):
+                setattr(new, name, [self.visit(v) if isinstance(v, ast.AST) else v for v in value])
+        return new
+
+
+def _copied(node: ast.expr, _: Any) -> ast.expr:
+    return node
+
+
+def _tight(text: str) -> str:
+    """A text that can stand before a dot or beside any operator."""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return f"({text})"
+    return text if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.Constant) else f"({text})"
+
+
+def _bound(text: str) -> str:
+    """A text that can stand in a product."""
+    try:
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return f"({text})"
+    loose = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
+    return f"({text})" if loose or isinstance(node, ast.IfExp | ast.Compare | ast.UnaryOp) else text
+
+
+def _flipped(text: str) -> str:
+    return text[:-2] if text.endswith(".T") else f"{text}.T"
+
+
+def _bracketed(text: str, site: Site, source: Source) -> str:
+    """The text as it can stand where an expression stood."""
+    parent = source.parent(site.node)
+    if isinstance(parent, ast.BinOp | ast.UnaryOp | ast.Attribute | ast.Subscript) or (
+        isinstance(parent, ast.Call) and parent.func is site.node
+    ):
+        return _tight(text)
+    return text
+
+
+def _depth(site: Site, trace: Trace) -> int:
+    depth = 0
+    parent = site.parent
+    while parent is not None:
+        depth += 1
+        parent = trace.sites[parent].parent
+    return depth
+
+
+def _fits(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return one == other
+
+
+def _cost(text: str) -> int:
+    """Plain names first, then attributes, elements, calls."""
+    return 0 if text.isidentifier() else 1 + text.count("[") + text.count("(") + text.count(" ")
+
+
+def _harmless(node: ast.AST) -> bool:
+    """Whether an expression computes something and does nothing else."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom | ast.Lambda | ast.comprehension):
+            return False
+        if isinstance(inner, ast.Call):
+            function = inner.func
+            if not isinstance(function, ast.Attribute):
+                return False
+            if function.attr not in _PURE or any(k.arg == "out" for k in inner.keywords):
+                return False
+    return True
+
+
+_PURE = frozenset(
+    {
+        *("dot", "matmul", "outer", "sum", "mean", "max", "exp", "log", "tanh", "square", "copy", "reshape"),
+        *("transpose", "stack", "concatenate", "multiply", "subtract", "add", "maximum", "tensordot", "einsum"),
+        *("zeros_like", "ones_like", "argmax", "ravel", "swapaxes"),
+    }
+)
+
+
+def _edit(source: Source, offset: int, splices: tuple[Splice, ...], kind: str, sentence: str) -> Edit:
+    return Edit(splices, source.path, source.line(offset), offset, kind, sentence, 0.0)
