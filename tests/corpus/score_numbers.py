@@ -1,0 +1,140 @@
+"""How often the operation at fault is named from numbers alone: `python -m tests.corpus.score_numbers`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from time import process_time
+
+from rowcol.bridge.case import cases
+from rowcol.bridge.declaration import Declaration
+from rowcol.bridge.diagnose.explain import Explanation, explain
+from rowcol.bridge.diff import Expected, compare_once, expect, single_cases
+from rowcol.bridge.judge import trusted_side
+from rowcol.bridge.load import load as load_port
+from rowcol.bridge.problem import Problem
+from rowcol.bridge.run import Answer, run
+
+from .load import Fault, load
+
+# Quantities that are one equation on paper and several in code, or go by two names.
+SAME = {
+    "slope": "daraw",
+    "da_out": "da",
+    "da_readout": "da",
+    "losses": "loss",
+    "log_p": "loss",
+    "shifted": "loss",
+}
+SAME |= {"e": "p", "log_total": "p", "logp": "loss", "dz_out": "dz", "error": "dz"}
+
+
+def quantity(operation: str) -> str:
+    """What an equation makes, by its name on paper."""
+    left = re.split(r"\s*(?:[-+]?=)\s*", operation, maxsplit=1)[0]
+    name = re.match(r"\w*", left).group()  # type: ignore[union-attr]
+    return SAME.get(name, name)
+
+
+def observed(port: Declaration) -> list[tuple[Expected, Answer]]:
+    """What the trusted side and the port say on the cases of a verdict. Raises `Problem` as the port does."""
+    trusted = trusted_side(port)
+    chosen = single_cases(port, cases(port, 0))
+    return [(expect(port, trusted, case), run(port, case)) for case in chosen]
+
+
+def score(fault: Fault, budget: float) -> tuple[str, Explanation | None, float]:
+    """What came of it, the explanation if there is one, and the seconds of processor time that it took.
+
+    `top`: the operation at fault is named; `class`: an equivalent edit's operation is; `explained`: all
+    numbers are reproduced, and the corpus does not say by which operation; `other`: all are, by another operation.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            port = load_port(str(fault.write(Path(folder))))[0]
+            pairs = observed(port)
+        except Problem as problem:
+            return ("raises" if "raised" in problem.what else "no numbers"), None, 0.0
+    if any(set(answer.unreadable) - set(answer.misshapen) for _, answer in pairs):
+        return "no numbers", None, 0.0
+    if not any(v.state == "differs" for e, a in pairs for v in compare_once(port, e, a).values()):
+        return "agrees", None, 0.0
+    start = process_time()
+    found = explain(port, pairs, budget)
+    seconds = process_time() - start
+    if found is None:
+        return "nothing", None, seconds
+    if found["unexplained"]:
+        return "partly", found, seconds
+    if not fault.operation:
+        return "explained", found, seconds
+    wanted = quantity(fault.operation)
+    if quantity(found["operation"]) == wanted:
+        return "top", found, seconds
+    if any(quantity(e["operation"]) == wanted for e in [*found["edits"], *found["equivalent"]]):
+        return "class", found, seconds
+    return "other", found, seconds
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--budget", type=float, default=2.0)
+    parser.add_argument("--only", default="", help="a part of the ids of the faults to score")
+    parser.add_argument("--list", action="store_true", help="every fault, not only the misses")
+    options = parser.parse_args()
+    results = []
+    for fault in load("rnn"):
+        if options.only in fault.id:
+            outcome, found, seconds = score(fault, options.budget)
+            results.append((fault, outcome, found, seconds))
+            if options.list or outcome not in ("top", "class", "explained"):
+                print(f"{outcome:11} {seconds:5.2f} s  {fault.id} [{fault.kind}]{' EQ' * fault.equation}")
+                print(f"              asked {fault.operation or '-'}")
+                if found:
+                    print(f"              {found['sentence']}")
+                    if outcome != "partly":
+                        print(f"              operation {found['operation']}")
+                sys.stdout.flush()
+    print_score(results)
+    return 0
+
+
+def print_score(results: list[tuple[Fault, str, Explanation | None, float]]) -> None:
+    for title, chosen in (
+        ("one edit of an equation", [r for r in results if r[0].equation]),
+        ("an operation is recorded", [r for r in results if r[0].operation]),
+        ("all single faults", results),
+    ):
+        counts: dict[str, int] = {}
+        for _, outcome, _, _ in chosen:
+            counts[outcome] = counts.get(outcome, 0) + 1
+        named = counts.get("top", 0) + counts.get("class", 0)
+        reproduced = named + counts.get("explained", 0) + counts.get("other", 0)
+        silent = counts.get("raises", 0) + counts.get("no numbers", 0)
+        answered = max(len(chosen) - silent, 1)
+        print(f"\n{title}: {named} of {len(chosen)} named ({100 * named / max(len(chosen), 1):.1f} %)")
+        print(f"    of those that give numbers: {named} of {answered} ({100 * named / answered:.1f} %)")
+        print(
+            f"    their numbers reproduced: {reproduced} of {answered} ({100 * reproduced / answered:.1f} %)"
+        )
+        print("    " + ", ".join(f"{outcome} {count}" for outcome, count in sorted(counts.items())))
+    times = [seconds for _, _, _, seconds in results if seconds]
+    tried = [found["tried"] / found["seconds"] for _, _, found, _ in results if found]
+    if times:
+        print(f"\nseconds: median {median(times):.2f}, worst {max(times):.2f}")
+    if tried:
+        print(f"edits tried a second: median {median(tried):.0f}")
+    kinds: dict[str, list[bool]] = {}
+    for fault, outcome, _, _ in results:
+        kinds.setdefault(fault.kind, []).append(outcome in ("top", "class"))
+    print("\nby kind")
+    for kind, hits in sorted(kinds.items(), key=lambda item: -len(item[1])):
+        print(f"    {sum(hits):3} of {len(hits):3}  {kind}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
