@@ -9,6 +9,9 @@ import numpy as np
 
 from .rows import Array
 
+# Of exp, by the bytes of a real number: float16, float32, float64 and what is longer.
+LARGEST_EXPONENT = {2: 11.0, 4: 88.0, 8: 709.0, 16: 709.0}
+
 
 def tanh(pre: Array) -> Array:
     """Hyperbolic tangent."""
@@ -32,10 +35,15 @@ def relu_slope(h: Array) -> Array:
 
 
 def sigmoid(pre: Array) -> Array:
-    """1 / (1 + exp(-pre)), written so that neither end overflows or loses digits."""
-    negative = pre.real < 0
-    e = np.exp(np.where(negative, pre, -pre))
-    h: Array = np.where(negative, e, 1) / (1 + e)
+    """1 / (1 + exp(-pre)), in one buffer.
+
+    Where exp(-pre) would overflow it is held at a power that fits; the result is then as good as zero.
+    """
+    h = np.negative(pre)
+    np.minimum(h.real, LARGEST_EXPONENT[h.real.itemsize], out=h.real)
+    np.exp(h, out=h)
+    h += 1
+    np.reciprocal(h, out=h)
     return h
 
 

@@ -6,13 +6,14 @@ Elman, Finding structure in time (1990); Goodfellow, Bengio and Courville, Deep 
 10.8 and 10.9. The gradients are backpropagation through time: Werbos (1990), and section 10.2.2 of the book.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from . import inputs, stack
 from .activation import activation_and_slope
-from .objective import of_states
-from .rows import Array, one_hot, rows
+from .rows import Array, rows
 
 
 def rnn(
@@ -30,6 +31,7 @@ def rnn(
     *,
     objective: str = "softmax",
     activation: str = "tanh",
+    **deeper: Array,
 ) -> tuple[Any, dict[str, Array]]:
     """Loss, summed over time and batch, and its gradients by name.
 
@@ -42,23 +44,29 @@ def rnn(
     y      (time, batch, output): targets; one-hot for "softmax"
     dh     (time, batch, hidden): the gradient that "upstream of the states" takes
     dz, dp (time, batch, output): those that "upstream of the logits" and "upstream of the output" take
+    deeper the arrays of further layers and of the other direction, named as in `stack`
 
     An objective " at the last step" takes y, dh, dz and dp without their time axis. The gradients are of Wxh,
-    Whh, bh and h0, of x unless it is class indices, and of Why and by where the readout takes part.
+    Whh, bh, h0 and what is in deeper; of x unless it is class indices; and of Why and by where the readout
+    takes part.
     """
+    arrays = {"Wxh": Wxh, "Whh": Whh, "bh": bh, "h0": h0}
+    activated = partial(layer, activation=activation)
+    return stack.loss_and_gradients(activated, x, arrays, deeper, Why, by, y, dh, dz, dp, objective)
+
+
+def layer(
+    x: Array, h0: Array, Wxh: Array, Whh: Array, bh: Array, *, activation: str
+) -> tuple[Array, stack.Backward]:
+    """The states (time, batch, hidden) of one layer in one direction, and its way back."""
     h = forward(x, h0, Wxh, Whh, bh, activation)
-    loss, dh_out, readout_gradients = of_states(h[1:], Why, by, y, dh, dz, dp, objective)
-    dx, dh0, dWxh, dWhh, dbh = backward(dh_out, x, h, Wxh, Whh, activation)
-    gradients = {"Wxh": dWxh, "Whh": dWhh, "bh": dbh, "h0": dh0, **readout_gradients}
-    if dx is not None:
-        gradients["x"] = dx
-    return loss, gradients
+    return h[1:], partial(backward, x=x, h=h, Wxh=Wxh, Whh=Whh, activation=activation)
 
 
 def forward(x: Array, h0: Array, Wxh: Array, Whh: Array, bh: Array, activation: str = "tanh") -> Array:
     """All states, h (time + 1, batch, hidden), the initial one in front: h[0] = h0. Shapes as in `rnn`."""
     f, _ = activation_and_slope(activation)
-    projected = project(x, Wxh, bh)
+    projected = inputs.forward(x, Wxh, bh)
     h = np.empty((len(x) + 1, *h0.shape), np.result_type(projected, h0, Whh))
     h[0] = h0
     for t in range(len(x)):
@@ -67,18 +75,10 @@ def forward(x: Array, h0: Array, Wxh: Array, Whh: Array, bh: Array, activation: 
     return h
 
 
-def project(x: Array, Wxh: Array, bh: Array) -> Array:
-    """x @ Wxh + bh, (time, batch, hidden), all steps in one product; a class index picks a row of Wxh."""
-    if is_indices(x):
-        return Wxh[x] + bh
-    projected = rows(x) @ Wxh + bh
-    return projected.reshape(*x.shape[:2], projected.shape[-1])
-
-
 def backward(
     dh_out: Array, x: Array, h: Array, Wxh: Array, Whh: Array, activation: str = "tanh"
-) -> tuple[Array | None, Array, Array, Array, Array]:
-    """dx, dh0, dWxh, dWhh, dbh, each shaped like what it is the gradient of; dx is None for class indices.
+) -> tuple[Array | None, dict[str, Array]]:
+    """dx, None for class indices, and the gradients of Wxh, Whh, bh and h0.
 
     dh_out  (time, batch, hidden): gradient that reaches each state from outside the recurrence
     h       (time + 1, batch, hidden), as `forward` gave it
@@ -94,21 +94,7 @@ def backward(
         dh = dh_out[t] + dh_next
         dpre[t] = dh * f_slope[t]
         dh_next = dpre[t] @ Whh.T
-    dh0 = dh_next
 
-    dpre_rows = rows(dpre)
-    dbh = dpre_rows.sum(axis=0)
-    dWhh = rows(h_prev).T @ dpre_rows
-    if is_indices(x):
-        x_rows = one_hot(x, len(Wxh), dpre.dtype)
-        dWxh = x_rows.T @ dpre_rows
-        return None, dh0, dWxh, dWhh, dbh
-    dWxh = rows(x).T @ dpre_rows
-    dx_rows = dpre_rows @ Wxh.T
-    dx = dx_rows.reshape(x.shape)
-    return dx, dh0, dWxh, dWhh, dbh
-
-
-def is_indices(x: Array) -> bool:
-    """Whether x is class indices, (time, batch): integers without an input axis."""
-    return x.ndim == 2 and np.issubdtype(x.dtype, np.integer)
+    dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
+    dWhh = rows(h_prev).T @ rows(dpre)
+    return dx, {"Wxh": dWxh, "Whh": dWhh, "bh": dbh, "h0": dh_next}

@@ -21,3 +21,8 @@ def one_hot(classes: Array, width: int, dtype: np.dtype[Any]) -> Array:
     hot = np.zeros((classes.size, width), dtype)
     hot[np.arange(classes.size), classes.ravel()] = 1
     return hot
+
+
+def gates_of(packed: Array, count: int) -> list[Array]:
+    """Gates that stand side by side along the last axis, one by one: views of equal width."""
+    return np.split(packed, count, axis=-1)
