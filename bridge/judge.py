@@ -246,13 +246,23 @@ def _all_agree(port: Declaration, cases: list[Case]) -> bool:
     told = False
     for case in cases:
         try:
-            once = diff_of(port, [expect(port, trusted, case)])
+            once = diff_of(port, [expect(port, trusted, _completed(case, port))])
         except Problem:
             return False
         if once.differing:
             return False
         told = told or any(v.state == AGREES for n, v in once.verdicts.items() if n != LOSS)
     return told
+
+
+def _completed(case: Case, port: Declaration) -> Case:
+    """The case, with zeros for what exists under this declaration alone: the port has no line for it."""
+    more = {
+        name: np.zeros(tuple(case.sizes[a] for a in axes))
+        for name, axes in port.arrays.items()
+        if name not in case.arrays
+    }
+    return replace(case, arrays={**case.arrays, **more})
 
 
 # The port against its own loss -------------------------------------------------------------------------------
