@@ -1,0 +1,375 @@
+"""What a function can name: its variables, the shapes of their last values, sizes, functions, keys."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import NamedTuple
+
+from .pieces import (
+    ATOM,
+    COMPARE,
+    MOST,
+    NOT,
+    OPERATORS,
+    OR,
+    POWER,
+    PRODUCTS,
+    TEST,
+    UNARY,
+    Edit,
+    Text,
+    binds,
+    called_name,
+    is_simple,
+    nameable,
+    names_in,
+    own_nodes,
+    unlike,
+    untransposed,
+    within,
+)
+from .source import Function, Scope, Splice
+from .trace import Recorder
+
+
+class Atom(NamedTuple):
+    """A variable, attribute or element that a function can name, and the shape of its last value.
+
+    `far` is 0 for what the function itself names, more for what is only known from elsewhere.
+    """
+
+    text: str
+    shape: tuple[int, ...] | None
+    far: float = 0.0
+
+
+class Usage:
+    """What the functions that ran use: looked up once, for all of them."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.nodes = {id(function): own_nodes(function.node) for function in scope.functions}
+        self.keywords = self._keywords()
+        self.unary: dict[str, list[tuple[str, str]]] = {}
+        self.keys: dict[str, None] = {}
+        self.slices: dict[str, dict[str, None]] = {}
+        for function in scope.functions:
+            if function.path not in self.unary:
+                self.unary[function.path] = list(_unary(function))
+            for node in self.nodes[id(function)]:
+                named = [node.slice] if isinstance(node, ast.Subscript) else []
+                named += [key for key in node.keys if key] if isinstance(node, ast.Dict) else []
+                for key in named:
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                        self.keys.setdefault(function.source.segment(key))
+                if isinstance(node, ast.Slice) and (node.lower or node.upper) and not node.step:
+                    low = function.source.segment(node.lower) if node.lower else ""
+                    high = function.source.segment(node.upper) if node.upper else ""
+                    self.slices.setdefault(function.path, {}).setdefault(f"{low}:{high}")
+
+    def _keywords(self) -> dict[str, dict[str, str]]:
+        """For each called name, the keyword arguments of its calls, and the flags of its definition."""
+        found: dict[str, dict[str, str]] = {}
+        attributes: set[str] = set()
+        for function in self.scope.functions:
+            for node in self.nodes[id(function)]:
+                if not isinstance(node, ast.Call):
+                    continue
+                if isinstance(node.func, ast.Attribute) and is_self(node.func.value):
+                    attributes.add(node.func.attr)
+                for keyword in node.keywords:
+                    usual = keyword.arg in (None, "axis", "keepdims", "out", "dtype")
+                    if isinstance(keyword.value, ast.Constant) and keyword.arg and not usual:
+                        value = function.source.segment(keyword.value)
+                        found.setdefault(called_name(node), {})[keyword.arg] = value
+        for function in self.scope.functions:
+            if isinstance(function.node, ast.Module):
+                continue
+            arguments = function.node.args
+            for argument, default in zip(arguments.args[::-1], arguments.defaults[::-1], strict=False):
+                if isinstance(default, ast.Constant) and isinstance(default.value, bool):
+                    name = function.name.rpartition(".")[2]
+                    # An object with `__call__` may be any attribute that is called.
+                    for called in attributes if name == "__call__" else (name,):
+                        found.setdefault(called, {})[argument.arg] = str(not default.value)
+        return found
+
+
+class Names:
+    """What one function can name, learnt from a traced run of it or, without one, from its text."""
+
+    def __init__(self, usage: Usage, function: Function, recorder: Recorder | None) -> None:
+        self.usage, self.function, self.source = usage, function, function.source
+        self.path = function.path
+        self.nodes = usage.nodes[id(function)]
+        self.shapes: dict[tuple[int, int], tuple[int, ...]] = {}
+        self.atoms: dict[str, Atom] = {}
+        self.sizes: list[str] = []
+        self.loops = list(
+            dict.fromkeys(
+                n.id for one in self.nodes if isinstance(one, ast.For) for n in names_in(one.target)
+            )
+        )
+        self.read = {n.id for n in self.nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        if recorder is not None:
+            self._learn(recorder)
+        else:
+            self._guess()
+
+    def _learn(self, recorder: Recorder) -> None:
+        last = recorder.last()
+        owner = self.function.name.rpartition(".")[0]
+        ints: dict[str, int] = {}
+        foreign: dict[str, Atom] = {}
+        for site in recorder.sites:
+            if site.path != self.path:
+                continue
+            value = last.get(site.number)
+            here = site.function == self.function.name
+            if value is not None and here:
+                self.shapes[site.start, site.end] = value.shape
+            if site.kind == "argument" or isinstance(site.node, ast.arg):
+                name = site.text.partition(":")[0].strip()
+            elif nameable(site.node):
+                name = site.text
+            else:
+                continue
+            if site.number in recorder.ints and here:
+                ints.setdefault(name, recorder.ints[site.number])
+            if value is None or value.dtype.kind not in "fc":
+                continue
+            visible = here or self.function.name.startswith(f"{site.function}.")
+            if visible:
+                self.atoms[name] = Atom(name, value.shape)
+            elif name.startswith("self.") and site.function.rpartition(".")[0] == owner and "[" not in name:
+                foreign.setdefault(name, Atom(name, value.shape, 0.2))
+        for name, value in self.function.globals.items():
+            if type(value).__name__ == "ndarray" and value.dtype.kind == "f":
+                foreign.setdefault(name, Atom(name, value.shape, 0.2))
+        for name, atom in foreign.items():
+            self.atoms.setdefault(name, atom)
+        for atom in self._elements():
+            self.atoms.setdefault(atom.text, atom)
+        self.sizes = [name for name, value in ints.items() if value > 1 and name not in self.loops]
+
+    def _elements(self) -> list[Atom]:
+        """Elements that the function does not name but could: of other arrays, or of another step."""
+        found: list[Atom] = []
+        for node in self.nodes:
+            if not isinstance(node, ast.Subscript) or self.segment(node) not in self.atoms:
+                continue
+            parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            shape, base = self.atoms[self.segment(node)].shape, self.atoms.get(self.segment(node.value))
+            whole = [
+                isinstance(part, ast.Slice) and part.lower is part.upper is part.step is None
+                for part in parts
+            ]
+            index = self.source.text[self.source.span(node.value)[1] : self.source.span(node)[1]]
+            cut = any(isinstance(p, ast.Slice) and not full for p, full in zip(parts, whole, strict=True))
+            if base is not None and base.shape and not cut:
+                for other in list(self.atoms.values()):
+                    if other.shape and len(other.shape) == len(base.shape) and is_simple(other.text):
+                        kept = [n for n, full in zip(other.shape, whole, strict=False) if full]
+                        found.append(Atom(other.text + index, (*kept, *other.shape[len(parts) :]), 0.4))
+            if len(parts) == 1 and base is None:
+                names = [n for n in ast.walk(parts[0]) if isinstance(n, ast.Name)]
+                if len(names) == 1:
+                    for step in ("", " - 1", " + 1"):
+                        found.append(Atom(f"{self.segment(node.value)}[{names[0].id}{step}]", shape, 0.3))
+        return found
+
+    def _guess(self) -> None:
+        for node in self.nodes:
+            if isinstance(node, ast.expr) and nameable(node) and not isinstance(node, ast.Constant):
+                text = self.source.segment(node)
+                self.atoms.setdefault(text, Atom(text, None))
+            elif isinstance(node, ast.arg):
+                self.atoms.setdefault(node.arg, Atom(node.arg, None))
+
+    def make(self, where: ast.AST, kind: str, sentence: str, weight: float, *splices: Splice) -> Edit:
+        start = self.source.span(where)[0]  # type: ignore[arg-type]
+        return Edit(splices, self.path, self.source.line(start), start, kind, sentence, weight)
+
+    def rewrite(self, node: ast.expr, new: Text) -> Splice:
+        """Put an expression in a node's place, with parentheses where it needs them and without idle ones."""
+        start, end = self.source.span(node)
+        text = self.source.text
+        left, right = start, end
+        while left > 0 and text[left - 1] in " \t":
+            left -= 1
+        while right < len(text) and text[right] in " \t":
+            right += 1
+        enclosed = text[left - 1 : left] == "(" and text[right : right + 1] == ")"
+        if enclosed:
+            before = text[: left - 1].rstrip(" \t")[-1:]
+            grouping = not (before.isalnum() or before in "_)]")
+            word = re.search(r"\w+$", text[: left - 1].rstrip(" \t"))
+            if word and word.group() in ("in", "return", "and", "or", "not", "if", "else", "is", "yield"):
+                grouping = True
+            if grouping and new.binds >= self.needed(node):
+                return Splice(self.path, left - 1, right + 1, new.text)
+            return Splice(self.path, start, end, new.text)
+        return Splice(self.path, start, end, within(new, self.needed(node)))
+
+    def needed(self, node: ast.expr) -> int:
+        """How tightly an expression must bind to stand where a node stands."""
+        parent = self.source.parent(node)
+        if isinstance(parent, ast.BinOp):
+            own = OPERATORS.get(type(parent.op), ("", COMPARE + 1))[1]
+            if own == POWER:
+                return POWER + 1 if parent.left is node else UNARY
+            return own if parent.left is node else own + 1
+        if isinstance(parent, ast.UnaryOp):
+            return NOT if isinstance(parent.op, ast.Not) else UNARY
+        if isinstance(parent, ast.Compare):
+            return COMPARE + 1
+        if isinstance(parent, ast.BoolOp):
+            return NOT
+        if isinstance(parent, ast.IfExp):
+            return TEST if parent.orelse is node else OR
+        if isinstance(parent, ast.Attribute | ast.Starred) or (
+            isinstance(parent, ast.Subscript | ast.Call) and node is not getattr(parent, "slice", None)
+        ):
+            first = getattr(parent, "value", None) is node or getattr(parent, "func", None) is node
+            return ATOM if first else TEST
+        return TEST
+
+    def shape(self, node: ast.AST) -> tuple[int, ...] | None:
+        """The shape of a node's last value, where it was traced."""
+        return self.shapes.get(self.source.span(node))  # type: ignore[arg-type]
+
+    def is_array(self, node: ast.AST) -> bool:
+        """Whether a node's value is an array, or may be one."""
+        shape = self.shape(node)
+        return shape != () and shape is not None if self.shapes else True
+
+    def is_number(self, node: ast.AST) -> bool:
+        return not self.shapes or self.shape(node) is not None
+
+    def fitting(self, node: ast.AST, another: bool = False) -> list[Text]:
+        """Other names whose values fit where a node stands, the most alike first.
+
+        `another` takes arrays of other sizes too: those of another layer or weight.
+        """
+        shape, own = self.shape(node), self.source.segment(node)  # type: ignore[arg-type]
+        if shape is None and self.shapes:
+            return []
+        found: list[tuple[float, Text]] = []
+        for atom in self.atoms.values():
+            if atom.text == own:
+                continue
+            away = unlike(own, atom.text) + atom.far
+            if shape is None or atom.shape is None or atom.shape == shape:
+                found.append((away, Text(atom.text, ATOM)))
+            elif len(atom.shape) == len(shape) and (another or _squeezed(atom.shape) == _squeezed(shape)):
+                found.append((away + 0.5, Text(atom.text, ATOM)))
+                if another and len(shape) == 2:
+                    found.append((away + 0.8, Text(f"{atom.text}.T", ATOM)))
+            if shape and atom.shape and len(shape) == 2 and atom.shape == shape[::-1]:
+                found.append((away + 1.0, Text(f"{atom.text}.T", ATOM)))
+        found.sort(key=lambda pair: pair[0])
+        return [text for _, text in found]
+
+    def same_shape(self, shape: tuple[int, ...], but: set[str]) -> list[str]:
+        """The texts of all names whose values have a shape, those of the function itself first."""
+        found = [a for a in self.atoms.values() if a.shape == shape and a.text not in but]
+        found.sort(key=lambda a: a.far)
+        return [a.text for a in found[: MOST + 4]]
+
+    def segment(self, node: ast.expr) -> str:
+        return self.source.segment(node)
+
+    def text(self, node: ast.expr) -> Text:
+        return Text(self.source.segment(node), binds(node))
+
+    def is_called(self, node: ast.expr) -> bool:
+        parent = self.source.parent(node)
+        return isinstance(parent, ast.Call) and parent.func is node
+
+    def in_index(self, node: ast.expr) -> bool:
+        """Whether an expression is (part of) a subscript's index."""
+        inner: ast.AST = node
+        outer = self.source.parent(inner)
+        while isinstance(outer, ast.expr | ast.keyword):
+            if isinstance(outer, ast.Subscript) and outer.slice is inner:
+                return True
+            inner, outer = outer, self.source.parent(outer)
+        return False
+
+    def is_operand(self, node: ast.expr) -> bool:
+        """Whether an expression is an operand of a matrix product."""
+        parent = self.source.parent(node)
+        if isinstance(parent, ast.BinOp):
+            return isinstance(parent.op, ast.MatMult)
+        if isinstance(parent, ast.Call):
+            return called_name(parent) in PRODUCTS
+        outer = self.source.parent(parent) if isinstance(parent, ast.Attribute) else None
+        return isinstance(outer, ast.Call) and called_name(outer) in PRODUCTS
+
+    def arrays_in(self, node: ast.AST) -> list[str]:
+        """The texts of the largest nameable arrays inside an expression."""
+        found: dict[str, None] = {}
+        waiting: list[ast.AST] = [node]
+        while waiting:
+            one = waiting.pop(0)
+            if isinstance(one, ast.expr) and nameable(one) and not isinstance(one, ast.Constant):
+                bare = untransposed(one)
+                if bare is None and self.is_array(one) and not self.is_called(one):
+                    found.setdefault(self.source.segment(one))
+                    continue
+                if bare is not None:
+                    waiting.append(bare)
+                continue
+            if isinstance(one, ast.Call):
+                if isinstance(one.func, ast.Attribute):
+                    waiting.append(one.func.value)
+                waiting += one.args
+                continue
+            waiting += ast.iter_child_nodes(one)
+        return list(found)
+
+    def sizes_here(self) -> list[str]:
+        names = self.sizes
+        pairs = [f"({a} * {b})" for a, b in combinations(names[:3], 2)]
+        return [*names, *pairs]
+
+    def unary(self) -> list[str]:
+        """Functions of one array that the file has, as they are called from here."""
+        owner, _, own = self.function.name.rpartition(".")
+        found = [call for call, of in self.usage.unary[self.path] if of in ("", owner) and call != own]
+        return list(dict.fromkeys(found))[:5]
+
+
+def _squeezed(shape: Iterable[int]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
+
+
+def is_module(node: ast.expr, function: Function) -> bool:
+    return isinstance(node, ast.Name) and type(function.globals.get(node.id)).__name__ == "module"
+
+
+def is_self(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def _unary(function: Function) -> Iterator[tuple[str, str]]:
+    """The calls of one argument that a file offers, each with the class that it is offered in, or ""."""
+    for node in ast.walk(function.source.tree):
+        if isinstance(node, ast.FunctionDef):
+            parent = function.source.parent(node)
+            names = [a.arg for a in node.args.args if a.arg not in ("self", "cls")]
+            if len(names) - len(node.args.defaults) != 1:
+                continue
+            if isinstance(parent, ast.Module):
+                yield node.name, ""
+            elif isinstance(parent, ast.ClassDef) and not node.name.startswith("__"):
+                yield f"self.{node.name}", parent.name
+        elif isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Attribute):
+            outer: ast.AST | None = node
+            while outer is not None and not isinstance(outer, ast.ClassDef):
+                outer = function.source.parent(outer)
+            if is_self(node.func.value) and outer is not None:
+                yield function.source.segment(node.func), outer.name

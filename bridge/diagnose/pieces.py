@@ -1,0 +1,206 @@
+"""Pieces of expressions: how they bind, what they are, how they are put together."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, TypeAlias
+
+from .source import Splice
+from .trace import FUNCTIONS
+
+ANY, TEST, OR, AND, NOT, COMPARE, SUM, PRODUCT, UNARY, POWER, ATOM = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    10,
+    11,
+    12,
+    13,
+    15,
+)
+OPERATORS: dict[type[ast.AST], tuple[str, int]] = {
+    ast.Add: ("+", SUM),
+    ast.Sub: ("-", SUM),
+    ast.Mult: ("*", PRODUCT),
+    ast.MatMult: ("@", PRODUCT),
+    ast.Div: ("/", PRODUCT),
+    ast.FloorDiv: ("//", PRODUCT),
+    ast.Mod: ("%", PRODUCT),
+    ast.Pow: ("**", POWER),
+}
+PRODUCTS = frozenset({"dot", "matmul", "outer", "tensordot", "einsum", "multiply", "inner", "vdot"})
+REDUCTIONS = frozenset({"sum", "mean"})
+MOST = 12  # how many candidates of one kind are offered at one place
+
+
+class Edit(NamedTuple):
+    """One change of the port's text.
+
+    `kind` is a word for grouping, `sentence` says what is changed, `weight` how unlikely people find it
+    (0: the first thing to try), and `offset` where in the file it is made.
+    """
+
+    splices: tuple[Splice, ...]
+    path: str
+    line: int
+    offset: int
+    kind: str
+    sentence: str
+    weight: float = 0.0
+
+
+class Text(NamedTuple):
+    """A piece of an expression and how tightly it binds."""
+
+    text: str
+    binds: int
+
+
+# What could stand in the place of an expression: a word for its kind, the text, its weight, a sentence.
+Change: TypeAlias = "tuple[str, Text, float, str]"
+
+
+def within(text: Text, need: int) -> str:
+    return text.text if text.binds >= need else f"({text.text})"
+
+
+def binds(node: ast.expr) -> int:
+    if isinstance(node, ast.BinOp):
+        return OPERATORS.get(type(node.op), ("", COMPARE + 1))[1]
+    if isinstance(node, ast.UnaryOp):
+        return NOT if isinstance(node.op, ast.Not) else UNARY
+    if isinstance(node, ast.Compare):
+        return COMPARE
+    if isinstance(node, ast.BoolOp):
+        return OR if isinstance(node.op, ast.Or) else AND
+    if isinstance(node, ast.IfExp | ast.Lambda):
+        return TEST
+    if isinstance(node, ast.NamedExpr | ast.Yield | ast.Tuple | ast.GeneratorExp):
+        return ANY
+    return ATOM
+
+
+def is_transpose(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "T"
+
+
+def untransposed(node: ast.AST) -> ast.expr | None:
+    """The array that a node is the transpose of, or None."""
+    if isinstance(node, ast.Attribute) and node.attr == "T":
+        return node.value
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr == "transpose":
+            if isinstance(node.func.value, ast.Name) and node.func.value.id in ("np", "numpy") and node.args:
+                return node.args[0]
+            return (
+                node.func.value
+                if not (isinstance(node.func.value, ast.Name) and node.func.value.id in ("np", "numpy"))
+                else None
+            )
+        if node.func.attr == "swapaxes" and not node.keywords and len(node.args) == 2:
+            return node.func.value
+    return None
+
+
+def called_name(call: ast.Call) -> str:
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def nameable(node: ast.AST) -> bool:
+    """Whether an expression only names something: a variable, an attribute, an element at a plain index."""
+    while True:
+        if isinstance(node, ast.Name):
+            return True
+        if isinstance(node, ast.Attribute):
+            node = node.value
+        elif isinstance(node, ast.Subscript):
+            if any(isinstance(n, ast.Call | ast.Lambda) for n in ast.walk(node.slice)):
+                return False
+            node = node.value
+        else:
+            return False
+
+
+def factors_of(node: ast.expr) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        return [*factors_of(node.left), *factors_of(node.right)]
+    return [node]
+
+
+def slopes_of(name: str) -> list[Text]:
+    """Derivatives of activations as written with one array: at their output, then at their input."""
+    return [
+        Text(f"1 - {name} ** 2", SUM),
+        Text(f"{name} * (1 - {name})", PRODUCT),
+        Text(f"{name} > 0", COMPARE),
+        Text(f"1 - np.tanh({name}) ** 2", SUM),
+    ]
+
+
+def inside(root: ast.expr) -> Iterator[ast.expr]:
+    """An expression and all those in it, but not the parts of a string or a nested function."""
+    waiting: list[ast.AST] = [root]
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, (*FUNCTIONS, ast.JoinedStr)):
+            continue
+        if isinstance(node, ast.expr):
+            yield node
+        waiting += ast.iter_child_nodes(node)
+
+
+def own_nodes(function: ast.AST) -> list[ast.AST]:
+    """Every node of a function that is not part of a function inside it."""
+    found: list[ast.AST] = []
+    waiting = list(ast.iter_child_nodes(function))
+    while waiting:
+        node = waiting.pop(0)
+        found.append(node)
+        if not isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def names_in(target: ast.AST) -> list[ast.Name]:
+    return [n for n in ast.walk(target) if isinstance(n, ast.Name)]
+
+
+def is_simple(text: str) -> bool:
+    return bool(re.fullmatch(r"[\w.]+", text)) and not text.endswith(".T")
+
+
+def unlike(one: str, other: str) -> float:
+    """0 for texts that differ little, up to 1."""
+    a, b = set(_parts(one)), set(_parts(other))
+    common = len(a & b) / max(len(a | b), 1)
+    head = 0
+    for x, y in zip(one, other, strict=False):
+        if x != y:
+            break
+        head += 1
+    return 1.0 - 0.6 * common - 0.4 * head / max(len(one), len(other), 1)
+
+
+def _parts(text: str) -> list[str]:
+    return re.findall(r"[A-Za-z]+|\d+", text.replace("self.", "")) or [text]
+
+
+def shifted(text: str, step: int) -> str:
+    """An integer expression moved by one, written short."""
+    text = text.strip()
+    if re.fullmatch(r"-?\d+", text):
+        return str(int(text) + step)
+    found = re.fullmatch(r"(.*\S)\s*([+-])\s*(\d+)", text)
+    if found:
+        total = int(found.group(2) + found.group(3)) + step
+        if total == 0:
+            return found.group(1)
+        return f"{found.group(1)} {'+' if total > 0 else '-'} {abs(total)}"
+    return f"{text} {'+' if step > 0 else '-'} {abs(step)}"

@@ -1,0 +1,208 @@
+"""Steps and stretches: other indices, slices and orders of what is read."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+from .names import Names
+from .pieces import (
+    ATOM,
+    MOST,
+    TEST,
+    Change,
+    Edit,
+    Text,
+    called_name,
+    inside,
+    shifted,
+    unlike,
+    within,
+)
+from .source import Splice
+
+# Slices that are taken for one another.
+_SLICES: dict[str, tuple[str, ...]] = {
+    "1:": (":-1", ":", "2:"),
+    ":-1": ("1:", ":"),
+    ":": ("1:", ":-1"),
+    "::-1": (":",),
+}
+
+
+class Steps(Names):
+    """Makes the edits of subscripts."""
+
+    def index(self, node: ast.Subscript) -> Iterator[Edit]:
+        """Another step, another stretch, another element; the first step by itself."""
+        source = self.source
+        stored = isinstance(node.ctx, ast.Store)
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        for part in parts:
+            for text, weight in self.other_indices(part):
+                sentence = f"`{text}` where `{self.segment(part)}` stands, in `{self.segment(node)}`"
+                yield self.make(part, "step", sentence, weight + 0.7 * stored, source.replace(part, text))
+        for part in parts:
+            names = [p.id for p in parts if isinstance(p, ast.Name)]
+            if isinstance(part, ast.Slice) and part.lower is part.upper is None and names:
+                new = f"np.arange(len({names[0]}))"
+                yield self.make(
+                    part, "index", f"`{new}`: one element of each row", 1.5, source.replace(part, new)
+                )
+        if stored:
+            return
+        inner = node.value
+        if isinstance(inner, ast.Subscript) and not isinstance(inner.slice, ast.Tuple | ast.Slice):
+            # One of several kept things of a step: both indices at once.
+            for one, first in [(self.segment(inner.slice), 0.0), *self.other_indices(inner.slice)][:4]:
+                for other, second in [*self.other_indices(node.slice)][:4]:
+                    new = f"{self.segment(inner.value)}[{one}][{other}]"
+                    weight = 1.0 + first + second
+                    yield self.make(node, "step", f"`{new}`", weight, source.replace(node, new))
+        if isinstance(inner, ast.Subscript) and isinstance(inner.slice, ast.Slice):
+            for other, second in [(self.segment(node.slice), 0.0), *self.other_indices(node.slice)][:4]:
+                new = f"{self.segment(inner.value)}[{other}]"
+                yield self.make(node, "step", f"`{new}`", 1.0 + second, source.replace(node, new))
+        yield from self.first_step(node, parts)
+        if any(isinstance(part, ast.Slice) for part in parts):
+            for place, text in enumerate(self.other_slices(node, parts)):
+                yield self.make(node, "step", f"`{text}`", 0.8 + 0.2 * place, source.replace(node, text))
+
+    def other_indices(self, part: ast.expr) -> list[tuple[str, float]]:
+        source = self.source
+        own = source.segment(part)
+        found: list[tuple[str, float]] = []
+        if isinstance(part, ast.Constant) and isinstance(part.value, int):
+            found = [(str(part.value - 1), 0.7), (str(part.value + 1), 0.6)]
+        elif isinstance(part, ast.UnaryOp) and isinstance(part.operand, ast.Constant):
+            value = part.operand.value
+            if isinstance(value, int) and isinstance(part.op, ast.USub):
+                found = [(str(1 - value), 0.6), (str(-value - 1), 0.8), ("0", 1.0)]
+        elif isinstance(part, ast.Constant):
+            names = self.string_keys(part.value) if isinstance(part.value, str) else []
+            found = [(name, 0.8 + 0.1 * i) for i, name in enumerate(names)]
+        elif isinstance(part, ast.Name):
+            found = [(f"{own} - 1", 0.5), (f"{own} + 1", 0.5)]
+            found += [(name, 1.5) for name in self.loops[:4] if name != own]
+            found += [(f"{size} - 1 - {own}", 2.0) for size in self.sizes[:2]]
+        elif isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub | ast.Mod):
+            found = [(source.segment(part.left), 0.4)]
+            if isinstance(part.right, ast.Name):
+                found.append((source.segment(part.right), 0.6))
+            if isinstance(part.right, ast.Constant) and isinstance(part.right.value, int):
+                step = part.right.value if isinstance(part.op, ast.Add) else -part.right.value
+                for other in (-1, 1, step + 1, step - 1):
+                    if other not in (step, 0) and not isinstance(part.op, ast.Mod):
+                        text = f"{source.segment(part.left)} {'+' if other > 0 else '-'} {abs(other)}"
+                        found.append((text, 0.9))
+        return [(text, weight) for text, weight in found if text != own]
+
+    def first_step(self, node: ast.Subscript, parts: Sequence[ast.expr]) -> Iterator[Edit]:
+        """`x[t - 1]`, but something else at the first step, where the index wraps around."""
+        shape = self.shape(node)
+        for part in parts:
+            if not (
+                isinstance(part, ast.BinOp)
+                and isinstance(part.op, ast.Sub)
+                and isinstance(part.left, ast.Name)
+                and isinstance(part.right, ast.Constant)
+            ):
+                continue
+            own, name = self.segment(node), part.left.id
+            candidates = [
+                (not re.search(r"0|init|start|first|prev|zero", text.lower()), text)
+                for text in (self.same_shape(shape, {own}) if shape else self.atoms)
+            ]
+            for place, (_, text) in enumerate(sorted(candidates)):
+                new = Text(f"{own} if {name} > 0 else {text}", TEST)
+                yield self.make(
+                    node,
+                    "step",
+                    f"at the first step `{text}`, not `{own}`",
+                    0.6 + 0.2 * place,
+                    self.rewrite(node, new),
+                )
+
+    def other_slices(self, node: ast.Subscript, parts: Sequence[ast.expr]) -> list[str]:
+        """The subscript with its slices moved by one, dropped, or set."""
+        head = self.segment(node.value)
+        texts = [self.segment(part) for part in parts]
+        found: list[str] = []
+        if all(isinstance(p, ast.Slice) for p in parts):
+            found.append(head)
+        for place, part in enumerate(parts):
+            if not isinstance(part, ast.Slice):
+                continue
+            for new in _SLICES.get(texts[place].replace(" ", ""), (":", "1:", ":-1")):
+                if new != texts[place]:
+                    found.append(f"{head}[{', '.join([*texts[:place], new, *texts[place + 1 :]])}]")
+            for new in self.slices_used():
+                if new != texts[place]:
+                    found.append(f"{head}[{', '.join([*texts[:place], new, *texts[place + 1 :]])}]")
+            if texts[place].count(":") == 1:
+                low, _, high = texts[place].partition(":")
+                if low.strip() and not high.strip():
+                    found.append(
+                        f"{head}[{', '.join([*texts[:place], f':-{low.strip()}', *texts[place + 1 :]])}]"
+                    )
+                    found.append(
+                        f"{head}[{', '.join([*texts[:place], f':{low.strip()}', *texts[place + 1 :]])}]"
+                    )
+                if high.strip() and not low.strip():
+                    found.append(
+                        f"{head}[{', '.join([*texts[:place], f'{high.strip()}:', *texts[place + 1 :]])}]"
+                    )
+        return list(dict.fromkeys(found))
+
+    def without_slices(self, roots: Sequence[ast.expr], statement: ast.stmt) -> Iterator[Edit]:
+        """Every slice of a statement dropped at once."""
+        sliced = []
+        for root in roots:
+            for node in inside(root):
+                if isinstance(node, ast.Subscript):
+                    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+                    if all(isinstance(p, ast.Slice) for p in parts) and "::" not in self.segment(node):
+                        sliced.append(node)
+        if 1 < len(sliced) < 5:
+            splices = []
+            for node in sliced:
+                start, end = self.source.span(node.value)[1], self.source.span(node)[1]
+                splices.append(Splice(self.path, start, end, ""))
+            yield self.make(statement, "step", "all of them, not a part", 1.5, *splices)
+
+    def shifted_together(self, roots: Sequence[ast.expr], statement: ast.stmt) -> Iterator[Edit]:
+        """All steps that a statement reads, one later or one earlier."""
+        places: dict[str, list[ast.expr]] = {}
+        for root in roots:
+            for node in inside(root):
+                if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+                    for part in node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]:
+                        first = part.left if isinstance(part, ast.BinOp) else part
+                        if isinstance(first, ast.Name) and first.id in self.loops[:4]:
+                            places.setdefault(first.id, []).append(part)
+        for name, parts in places.items():
+            if 1 < len(parts) < 6:
+                for step in (1, -1):
+                    splices = [self.source.replace(p, shifted(self.segment(p), step)) for p in parts]
+                    said = f"every step of `{name}` one {'later' if step > 0 else 'earlier'}"
+                    yield self.make(statement, "step", said, 1.0, *splices)
+
+    def turned_round(self, node: ast.expr, own: Text) -> Iterator[Change]:
+        """A sequence read from its other end."""
+        parent = self.source.parent(node)
+        if isinstance(node, ast.Subscript) and own.text.endswith("[::-1]"):
+            yield "order", self.text(node.value), 0.8, f"`{self.segment(node.value)}` in its own order"
+        elif isinstance(node, ast.Call) and called_name(node) == "reversed" and node.args:
+            yield "order", self.text(node.args[0]), 0.8, f"`{self.segment(node.args[0])}` in its own order"
+        elif isinstance(parent, ast.Call) and called_name(parent) in ("zip", "enumerate", "stack", "array"):
+            yield "order", Text(f"{within(own, ATOM)}[::-1]", ATOM), 1.0, f"`{own.text}` from its end"
+
+    def slices_used(self) -> list[str]:
+        """The slices that occur in this file's functions."""
+        return list(self.usage.slices.get(self.path, ()))[:MOST]
+
+    def string_keys(self, own: str) -> list[str]:
+        """Other keys that are used, the most alike first, in the quotes they have there."""
+        keys = [key for key in self.usage.keys if key[1:-1] != own]
+        return sorted(keys, key=lambda key: unlike(own, key))[:MOST]
