@@ -313,7 +313,7 @@ def together(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
 
 
 def breaks(parts: Sequence[Part], sizes: Mapping[str, int]) -> list[Break]:
-    """Every edit of the parts, the most natural first; `sizes` are those of the run that they were read from."""
+    """Every edit of the parts, the most natural first; `sizes` are those of the run they were read from."""
     found: list[Break] = []
     for part in parts:
         writer = _Writer(part, sizes)
@@ -952,7 +952,7 @@ def _shifted(t: str, index: str, shift: int) -> str:
 
 
 def _length(iterated: ast.expr) -> str | None:
-    """How many steps a loop has, as text: of `range(n)`, `reversed(range(n))`, or of what is keyed by step."""
+    """How many steps a loop has, as text: of `range(n)`, `reversed(range(n))`, or of a table by step."""
     if isinstance(iterated, ast.Call) and isinstance(iterated.func, ast.Name):
         if iterated.func.id == "reversed":
             return _length(iterated.args[0])

@@ -67,7 +67,8 @@ def explain(
 ) -> Explanation | None:
     """The edits of our implementations that reproduce what a port gave; None where none makes progress.
 
-    `observed` holds for each case what was expected and what the port gave; `budget` is in seconds of processor time.
+    `observed` holds for each case what was expected and what the port gave; `budget` is in seconds of
+    processor time.
     """
     start = process_time()
     observed = [pair for pair in observed if _says_something(*pair)]
@@ -360,7 +361,7 @@ class _Search:
     def reproduced(
         self, side: _Side, changes: Sequence[Break], k: int, hoped: Sequence[tuple[str, Array, float]] = ()
     ) -> frozenset[str] | None:
-        """What edits reproduce on a case; None where the side does not run with them, or nothing hoped for."""
+        """What edits reproduce on a case; None where the side does not run, or gives nothing hoped for."""
         try:
             with in_force(changes):
                 return self.targets[k].reproduced(side.numbers(k, hoped))
@@ -368,7 +369,7 @@ class _Search:
             return None
 
     def hoped(self, side: _Side, wanted: frozenset[str]) -> list[tuple[str, Array, float]]:
-        """The wanted arrays in a side's own layout; empty where one of them has no simple counterpart there."""
+        """The wanted arrays in a side's own layout; empty where one has no simple counterpart there."""
         target, port = self.targets[self.first], self.port
         if port.clip is not None or not side.share_inside:
             return []

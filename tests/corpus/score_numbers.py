@@ -51,7 +51,8 @@ def score(fault: Fault, budget: float) -> tuple[str, Explanation | None, float]:
     """What came of it, the explanation if there is one, and the seconds of processor time that it took.
 
     `top`: the operation at fault is named; `class`: an equivalent edit's operation is; `explained`: all
-    numbers are reproduced, and the corpus does not say by which operation; `other`: all are, by another operation.
+    numbers are reproduced, and the corpus does not say by which operation; `other`: all are,
+    by another operation.
     """
     with tempfile.TemporaryDirectory() as folder:
         try:

@@ -1,0 +1,153 @@
+"""What a port's numbers alone tell of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rowcol.batched import rnn as batched_side
+from rowcol.bridge.case import cases
+from rowcol.bridge.declaration import Declaration
+from rowcol.bridge.diagnose.explain import Explanation, explain
+from rowcol.bridge.diff import Expected, expect, single_cases
+from rowcol.bridge.judge import trusted_side
+from rowcol.bridge.load import load
+from rowcol.bridge.run import Answer, run
+from rowcol.reference import rnn as reference_side
+
+PORTS = Path(__file__).parent / "ports"
+
+
+def numbers(path: Path) -> tuple[Declaration, list[tuple[Expected, Answer]]]:
+    port = load(str(path))[0]
+    trusted = trusted_side(port)
+    chosen = single_cases(port, cases(port, 0))
+    return port, [(expect(port, trusted, case), run(port, case)) for case in chosen]
+
+
+def explained(folder: Path, *edits: tuple[str, str], port: str = "story.py") -> Explanation | None:
+    text = (PORTS / port).read_text()
+    for right, wrong in edits:
+        assert text.count(right) == 1
+        text = text.replace(right, wrong)
+    path = folder / port
+    path.write_text(text)
+    return explain(*numbers(path), budget=6.0)
+
+
+TRANSPOSE = ("dh_next = dtanh @ self.W2.T", "dh_next = dtanh @ self.W2")
+
+
+def test_the_missing_transpose_is_named(tmp_path: Path) -> None:
+    found = explained(tmp_path, TRANSPOSE)
+    assert found is not None
+    assert found["operation"] == "da_next = Waa.T @ daraw"
+    assert not found["unexplained"]
+    assert found["reproduced"] == ["W1", "W2", "W3", "bh", "bo", "loss"]
+
+
+def test_a_port_of_rows_is_shown_the_equation_on_rows(tmp_path: Path) -> None:
+    found = explained(tmp_path, TRANSPOSE)
+    assert found is not None
+    assert found["shown_in"] == "rows"
+    assert found["edits"][0]["side"] == "batched"
+    assert found["edits"][0]["was"] == "dh_next = dpre[t] @ Whh.T"
+    assert found["edits"][0]["becomes"] == "dh_next = dpre[t] @ Whh"
+    assert "`dh_next = dpre[t] @ Whh.T` read as `dh_next = dpre[t] @ Whh`" in found["sentence"]
+
+
+def test_a_port_of_columns_is_shown_the_equation_on_columns(tmp_path: Path) -> None:
+    edit = ("dhnext = np.dot(Whh.T, dhraw)", "dhnext = np.dot(Whh, dhraw)")
+    found = explained(tmp_path, edit, port="karpathy_like.py")
+    assert found is not None
+    assert found["shown_in"] == "columns"
+    assert found["edits"][0]["becomes"] == "da_next = Waa @ daraw"
+
+
+def test_a_fault_that_needs_a_batch_is_named_by_the_reference_s_equation(tmp_path: Path) -> None:
+    found = explained(
+        tmp_path,
+        ("total += -np.sum(np.log(p_right))", "total += -np.log(np.sum(p_right))"),
+    )
+    assert found is not None
+    assert found["edits"][0]["side"] == "batched"
+    assert found["operation"].startswith("loss = ")
+
+
+def test_an_index_that_wraps_around_is_named(tmp_path: Path) -> None:
+    found = explained(tmp_path, ("self.H[:, t - 1] if t > 0 else self.h_init", "self.H[:, t - 1]"))
+    assert found is not None
+    assert found["operation"] == "dWaa += daraw @ a[t - 1].T"
+
+
+def test_the_rate_of_an_update_that_comes_too_early_is_found(tmp_path: Path) -> None:
+    found = explained(
+        tmp_path,
+        ("dW2 += h_prev.T @ dtanh", "dW2 += h_prev.T @ dtanh; self.W2 = self.W2 - 0.03 * dW2"),
+    )
+    assert found is not None
+    assert "Whh - 0.03 * " in found["edits"][0]["becomes"]
+    assert found["operation"] == "da_next = Waa.T @ daraw"
+
+
+def test_gradients_under_each_other_s_names_are_told(tmp_path: Path) -> None:
+    found = explained(tmp_path, ('"bh": dbh', '"bh": dbo'))
+    assert found is not None
+    assert found["operation"] == "db += daraw"
+    assert (found["edits"][0]["was"], found["edits"][0]["becomes"]) == ("db", "dby")
+
+
+def test_two_faults_are_explained_one_after_the_other(tmp_path: Path) -> None:
+    found = explained(
+        tmp_path, ("dW3 += e.T @ h", "dW3 = e.T @ h"), ("dW1 += x.T @ dtanh", "dW1 -= x.T @ dtanh")
+    )
+    assert found is not None
+    assert not found["unexplained"]
+    assert {edit["operation"] for edit in found["edits"]} == {
+        "dWya += dz[t] @ a[t].T",
+        "dWax += daraw @ x[t].T",
+    }
+
+
+def test_what_stays_unexplained_is_said(tmp_path: Path) -> None:
+    found = explained(
+        tmp_path,
+        ("dW3 += e.T @ h", "dW3 = e.T @ h"),
+        ("dW1 += x.T @ dtanh", "dW1 += np.cos(x.T @ dtanh) - 7"),
+    )
+    assert found is not None
+    assert found["unexplained"] == ["W1"]
+    assert "W1 stay unexplained" in found["sentence"]
+
+
+def test_a_right_port_needs_no_explanation(tmp_path: Path) -> None:
+    assert explained(tmp_path) is None
+
+
+def test_numbers_that_are_nobody_s_have_no_explanation() -> None:
+    port, pairs = numbers(PORTS / "story.py")
+    rng = np.random.default_rng(0)
+    for _, answer in pairs:
+        answer.gradients = {n: rng.standard_normal(g.shape) for n, g in answer.gradients.items()}
+    assert explain(port, pairs, budget=0.5) is None
+
+
+def test_no_cases_have_no_explanation() -> None:
+    assert explain(numbers(PORTS / "story.py")[0], []) is None
+
+
+def test_both_sides_are_afterwards_what_they_were(tmp_path: Path) -> None:
+    functions = [reference_side.backward, batched_side.__globals__["backward"]]
+    before = [(f.__code__, set(f.__globals__)) for f in functions]
+    explained(tmp_path, TRANSPOSE)
+    assert [(f.__code__, set(f.__globals__)) for f in functions] == before
+
+
+@pytest.mark.parametrize("budget", [0.0, 2.0])
+def test_an_explanation_is_plain_data(tmp_path: Path, budget: float) -> None:
+    (tmp_path / "story.py").write_text((PORTS / "story.py").read_text().replace(*TRANSPOSE))
+    found = explain(*numbers(tmp_path / "story.py"), budget=budget)
+    assert json.loads(json.dumps(found)) == found
