@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from rowcol.bridge.diagnose.source import NotInForce, Scope, Source, Splice, apply
 from rowcol.bridge.diagnose.trace import Recorder
 
@@ -351,3 +352,82 @@ def test_statements_come_and_go_in_the_users_layout(
 def test_overlapping_edits_are_refused() -> None:
     with pytest.raises(ValueError, match="overlap"):
         apply("abcdef", [Splice("", 0, 3, "x"), Splice("", 2, 4, "y")])
+
+
+SCRIPT = """
+import numpy as np
+
+W = np.ones((2, 2))
+
+def slope(h):
+    return 1 - h ** 2
+
+for epoch in range(10):
+    h = np.tanh(x @ W)
+    dW = x.T @ slope(h)
+    W -= 0.1 * dW
+    assert False, "this would train"
+"""
+
+
+def test_a_stretch_of_a_script_and_the_functions_it_calls_are_edited_and_traced(tmp_path: Path) -> None:
+    from rowcol.bridge import lines
+
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPT)
+    x = np.arange(4.0).reshape(2, 2)
+
+    def run() -> Any:
+        return lines(path, 10, 11, x=x, W=np.eye(2)).dW
+
+    right = run()
+    scope = discovered(path, run)
+    assert [f.name for f in scope.functions] == ["slope", ""]
+    with scope.edited([splice(scope, path, "x.T @ slope(h)", "x @ slope(h)")]):
+        np.testing.assert_array_equal(run(), x @ (1 - np.tanh(x) ** 2))
+    with scope.edited([splice(scope, path, "h ** 2", "h")]):
+        np.testing.assert_array_equal(run(), x.T @ (1 - np.tanh(x)))
+    mended = scope.mended([splice(scope, path, "x.T @ slope(h)", "x.T @ slope(h)\n    dW = 2 * dW")])
+    with mended.edited([splice(mended, path, "h ** 2", "0 * h")]):
+        np.testing.assert_array_equal(run(), 2 * x.T @ np.ones((2, 2)))
+    recorder = Recorder()
+    with scope.traced(recorder):
+        np.testing.assert_array_equal(run(), right)
+    texts = {recorder.sites[e.site].text for e in recorder.events}
+    assert texts >= {"x.T @ slope(h)", "h", "dW", "1 - h ** 2"}
+    assert "np" not in {site.text for site in recorder.sites}
+    np.testing.assert_array_equal(run(), right)
+
+
+def test_functions_taken_from_a_script_that_would_train_are_edited(tmp_path: Path) -> None:
+    from rowcol.bridge import definitions
+
+    path = tmp_path / "train.py"
+    path.write_text(SCRIPT)
+    script = definitions(path)
+    scope = discovered(path, lambda: script.slope(3.0))
+    with scope.edited([splice(scope, path, "h ** 2", "h")]):
+        assert script.slope(3.0) == -2
+    assert script.slope(3.0) == -8
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_the_last_line_of_a_function_is_replaced_and_followed(tmp_path: Path, newline: str) -> None:
+    path = tmp_path / "port.py"
+    text = (
+        "class A:\n    def f(self, x):\n        x[0] = 1  # one\n"
+        "    def g(self, x):\n        self.f(x)\n        return x"
+    )
+    module = module_of(path, text, newline)
+    one = module.A()
+    scope = discovered(path, lambda: one.g([0, 0]))
+    source = scope.source(str(path))
+    start, end = source.line_start(3), source.line_start(4)
+    whole = Splice(str(path), start, end, f"        x[0] = 5{newline}")
+    behind = Splice(str(path), end, end, f"        x[1] = 7{newline}")
+    for splices, expected in (([whole], [5, 0]), ([behind], [1, 7]), ([whole, behind], [5, 7])):
+        with scope.edited(splices):
+            assert one.g([0, 0]) == expected
+        with scope.mended(splices).edited([]):
+            assert one.g([0, 0]) == expected
+    assert one.g([0, 0]) == [1, 0]

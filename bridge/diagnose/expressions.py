@@ -164,7 +164,7 @@ class Expressions(Steps):
         returned = isinstance(parent, ast.Dict | ast.Tuple | ast.Return) or isinstance(
             self.source.parent(parent) if parent else None, ast.Return
         )
-        fits = self.fitting(node, simple and (matrix or returned))[:MOST]
+        fits = self.fitting(node, simple and (matrix or returned))[: 2 * MOST if matrix else MOST]
         if returned and simple:
             # A gradient of any shape may stand where another belongs.
             names = [a for a in self.atoms.values() if a.shape and is_simple(a.text) and a.text != own.text]

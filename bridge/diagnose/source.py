@@ -249,6 +249,10 @@ class Unit:
         self.first_line: int = min([first.lineno, *(d.lineno for d in decorators)])
         self.start = source.line_start(self.first_line)
         self.end = source.span(last)[1]
+        # The rest of the last line belongs to it, a comment there and the line end with it.
+        line_end = source.line_start(source.line(self.end) + 1)
+        if not source.text[self.end : line_end].lstrip().startswith(";"):
+            self.end = line_end
         self.indented = source.text[self.start : self.start + 1] in (" ", "\t")
         self.objects: list[tuple[int, FunctionType]] = []
         self.stretch: CodeType | None = None
@@ -819,19 +823,24 @@ def _moved(unit: Unit, source: Source, splices: Sequence[Splice]) -> Unit:
     """A unit found again in the spliced text of its file."""
     if source.text == unit.source.text:
         return unit
-    before = sum(len(s.text) - (s.end - s.start) for s in splices if s.end <= unit.start)
-    start = unit.start + before
+    # What is put in at the very start stands before a function, but is part of a stretch.
+    first_inside = unit.start if unit.stretch is not None else unit.start + 1
+    before = [s for s in splices if s.end <= unit.start and s.start < first_inside]
+    inside = [s for s in splices if unit.start <= s.start and s.end <= unit.end and s not in before]
+    start = unit.start + sum(len(s.text) - (s.end - s.start) for s in before)
+    end = unit.end + sum(len(s.text) - (s.end - s.start) for s in [*before, *inside])
     for statements, owner in [*_outermost(source, source.tree.body, None), *_stretches_at(unit, source)]:
         first = statements[0]
         line = min([first.lineno, *(d.lineno for d in getattr(first, "decorator_list", ()))])
-        if source.line_start(line) == start:
-            if unit.stretch is not None:
-                statements = statements[: len(unit.statements)]
-            new = Unit(source, statements, owner, unit.flags)
-            new.prepare()
-            new.stretch, new.globals = unit.stretch, unit.globals
-            new.objects = _carried(unit, new)
-            return new
+        if source.line_start(line) != start:
+            continue
+        if unit.stretch is not None:
+            statements = [s for s in statements if source.span(s)[1] <= end]
+        new = Unit(source, statements, owner, unit.flags)
+        new.prepare()
+        new.stretch, new.globals = unit.stretch, unit.globals
+        new.objects = _carried(unit, new)
+        return new
     raise NotInForce(f"the edit takes a function away from {source.path}")
 
 

@@ -101,31 +101,30 @@ class Steps(Names):
     def first_step(self, node: ast.Subscript, parts: Sequence[ast.expr]) -> Iterator[Edit]:
         """`x[t - 1]`, but something else at the first step, where the index wraps around."""
         shape = self.shape(node)
+        own = self.segment(node)
         for part in parts:
-            if not (
-                isinstance(part, ast.BinOp)
-                and isinstance(part.op, ast.Sub)
-                and isinstance(part.left, ast.Name)
-                and isinstance(part.right, ast.Constant)
-            ):
+            before, name, weight = own, part, 0.6
+            if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Sub):
+                if not isinstance(part.right, ast.Constant):
+                    continue
+                name = part.left
+            elif isinstance(part, ast.Name) and part.id in self.loops:
+                begin, (low, high) = self.source.span(node)[0], self.source.span(part)
+                before = f"{own[: low - begin]}{part.id} - 1{own[high - begin :]}"
+                weight = 1.3
+            if not isinstance(name, ast.Name):
                 continue
-            own, name = self.segment(node), part.left.id
             candidates = [
                 (not re.search(r"0|init|start|first|prev|zero", text.lower()), text)
                 for text in (self.same_shape(shape, {own}) if shape else self.atoms)
             ]
             for place, (_, text) in enumerate(sorted(candidates)):
-                new = Text(f"{own} if {name} > 0 else {text}", TEST)
-                yield self.make(
-                    node,
-                    "step",
-                    f"at the first step `{text}`, not `{own}`",
-                    0.6 + 0.2 * place,
-                    self.rewrite(node, new),
-                )
+                new = Text(f"{before} if {name.id} > 0 else {text}", TEST)
+                sentence = f"`{before}`, at the first step `{text}`, where `{own}` stands"
+                yield self.make(node, "step", sentence, weight + 0.2 * place, self.rewrite(node, new))
 
     def other_slices(self, node: ast.Subscript, parts: Sequence[ast.expr]) -> list[str]:
-        """The subscript with its slices moved by one, dropped, or set."""
+        """The subscript with its slices moved by one, dropped, or set as elsewhere."""
         head = self.segment(node.value)
         texts = [self.segment(part) for part in parts]
         found: list[str] = []
@@ -134,25 +133,19 @@ class Steps(Names):
         for place, part in enumerate(parts):
             if not isinstance(part, ast.Slice):
                 continue
-            for new in _SLICES.get(texts[place].replace(" ", ""), (":", "1:", ":-1")):
-                if new != texts[place]:
+            own = texts[place]
+            others = [*_SLICES.get(own.replace(" ", ""), (":", "1:", ":-1")), *self.slices_used()]
+            if own.count(":") == 1:
+                low, high = (text.strip() for text in own.split(":"))
+                if low and high.startswith(f"{low} + "):
+                    others.append(f":{high.removeprefix(f'{low} + ')}")
+                elif low and not high:
+                    others += [f":-{low}", f":{low}"]
+                elif high and not low:
+                    others.append(f"{high}:")
+            for new in others:
+                if new != own:
                     found.append(f"{head}[{', '.join([*texts[:place], new, *texts[place + 1 :]])}]")
-            for new in self.slices_used():
-                if new != texts[place]:
-                    found.append(f"{head}[{', '.join([*texts[:place], new, *texts[place + 1 :]])}]")
-            if texts[place].count(":") == 1:
-                low, _, high = texts[place].partition(":")
-                if low.strip() and not high.strip():
-                    found.append(
-                        f"{head}[{', '.join([*texts[:place], f':-{low.strip()}', *texts[place + 1 :]])}]"
-                    )
-                    found.append(
-                        f"{head}[{', '.join([*texts[:place], f':{low.strip()}', *texts[place + 1 :]])}]"
-                    )
-                if high.strip() and not low.strip():
-                    found.append(
-                        f"{head}[{', '.join([*texts[:place], f'{high.strip()}:', *texts[place + 1 :]])}]"
-                    )
         return list(dict.fromkeys(found))
 
     def without_slices(self, roots: Sequence[ast.expr], statement: ast.stmt) -> Iterator[Edit]:

@@ -245,6 +245,9 @@ class _Rewrite:
     def __init__(self, recorder: Recorder, unit: Unit) -> None:
         self.recorder, self.unit, self.source = recorder, unit, unit.source
         self.modules = {name for name, value in unit.globals.items() if isinstance(value, _SILENT)}
+        for statement in self.source.tree.body:
+            if isinstance(statement, ast.Import):
+                self.modules |= {alias.asname or alias.name.partition(".")[0] for alias in statement.names}
 
     # Outside of functions nothing reports; only the functions in it are rewritten.
 
