@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 import numpy as np
 
 from .case import Array, Case, cases
 from .declaration import Declaration, parse_sizes, side
 from .diff import AGREES, LOSS, Verdict, diff, expect, single_cases
-from .family import FAMILIES, Family, family_named
+from .family import FAMILIES, Family, family_named, shapes
 from .objective import Objective
 from .oracle import oracle
 from .run import canonical, sum_of
 
 # The oracle runs an implementation once for every number of every array: small sizes are enough for it.
-SMALL = {"batch": 2, "time": 3, "input": 3, "hidden": 4, "output": 5}
+SMALL = {
+    "batch": 2,
+    "time": 2,
+    "input": 2,
+    "hidden": 3,
+    "hidden1": 3,
+    "hidden2": 4,
+    "hidden3": 3,
+    "output": 4,
+    "head": 2,
+    "key": 2,
+}
 ORACLE_BAR = 1e-12  # of the largest element of a gradient
 
 
@@ -45,11 +58,30 @@ def objectives(family: Family) -> list[Objective]:
     return [Objective(kind, last) for kind in family.objectives for last in (False, True)[: 1 + family.timed]]
 
 
+def variants(family: Family) -> list[tuple[str, Objective, dict[str, Any]]]:
+    """Every objective under the usual settings, then every other choice of settings under the first objective."""
+    choices = [
+        dict(zip(family.settings, values, strict=True))
+        for values in product(*(setting.values for setting in family.settings.values()))
+    ]
+    usual, first = choices[0], objectives(family)[0]
+    found = [(str(objective), objective, usual) for objective in objectives(family)]
+    for choice in choices[1:]:
+        changed = ", ".join(f"{n}={v!r}" for n, v in choice.items() if v != usual[n])
+        found.append((f"{first}, {changed}", first, choice))
+    return found
+
+
 def compared(
-    family: Family, objective: Objective, seed: int = 0, dtype: str | None = None, sizes: str = ""
+    family: Family,
+    objective: Objective,
+    settings: Mapping[str, Any],
+    label: str,
+    seed: int = 0,
+    dtype: str | None = None,
+    sizes: str = "",
 ) -> list[Row]:
     """The batched side held against the reference, as any port is, and both against the oracle."""
-    settings = {name: setting.values[0] for name, setting in family.settings.items()}
     assert family.reference is not None and family.batched is not None
     trusted = side(family, family.reference, objective, settings)
     rows = side(family, family.batched, objective, settings)
@@ -63,7 +95,7 @@ def compared(
     return [
         Row(
             family.name,
-            str(objective),
+            label,
             verdicts[name],
             array,
             _described(trusted, array, case),
@@ -119,54 +151,53 @@ def oracle_of(own: Declaration, case: Case) -> dict[str, Array]:
     }
 
 
+def rows_of(name: str, seed: int = 0, dtype: str | None = None, sizes: str = "") -> list[Row]:
+    """Every gradient of a family, under every objective, choice of settings, and shape."""
+    family = family_named(name)
+    found = []
+    for label, objective, settings in variants(family):
+        found += compared(family, objective, settings, label, seed, dtype, sizes)
+    for label, words in shapes(name).items():
+        family = family_named(name, words)
+        _, objective, settings = variants(family)[0]
+        found += compared(family, objective, settings, f"{objective}, {label}", seed, dtype, sizes)
+    return found
+
+
 def both(only: str | None, *, seed: int, dtype: str | None, sizes: str, as_json: bool, verbose: bool) -> int:
-    """Print the comparison of the two implementations; 0 where everything agrees, else 1."""
-    names = [only] if only else list(FAMILIES)
+    """Print the comparison of the two implementations, family by family; 0 where everything agrees, else 1."""
     found: list[Row] = []
-    for name in names:
-        family = family_named(name)
-        for objective in objectives(family):
-            found += compared(family, objective, seed, dtype, sizes)
-    if as_json:
-        print(_json(found))
-    else:
-        print(_text(found, verbose))
+    for name in [only] if only else FAMILIES:
+        rows = rows_of(name, seed, dtype, sizes)
+        if not as_json:
+            print(_text(rows, verbose), flush=True)
+        found += rows
+    print(_json(found) if as_json else LEGEND)
     return 0 if all(row.agrees for row in found) else 1
 
 
-def _text(found: list[Row], verbose: bool) -> str:
+LEGEND = """\
+difference: the largest between the two sides; bar: what rounding alone may make it, measured;
+oracle: the largest relative distance of either side from the complex step of its own loss."""
+
+
+def _text(rows: list[Row], verbose: bool) -> str:
+    """One family: its arrays in both layouts, and a line for each objective and variant."""
     from .report.terminal import Paper, grid
 
     paper = Paper()
-    parts = []
-    for family in dict.fromkeys(row.family for row in found):
-        rows = [row for row in found if row.family == family]
-        first = [row for row in rows if row.objective == rows[0].objective]
-        wrong = [row for row in rows if not row.agrees]
-        word = paper.paint("DIFFERS", "red", "bold") if wrong else paper.paint("agrees", "green", "bold")
-        parts.append(
-            f"{family}: {word}: the reference (columns) and the batched side (rows), "
-            f"{len(rows) - len(wrong)} of {len(rows)} gradients under {len({r.objective for r in rows})} objectives\n"
-        )
-        shown = rows if verbose else first
-        heads = ["objective"] * verbose + [
-            "is",
-            "reference, one example",
-            "batched",
-            "difference",
-            "bar",
-            "oracle",
-        ]
-        parts.append(grid([_cells(row, verbose) for row in shown], heads) + "\n")
-        if not verbose:
-            parts.append(
-                grid([_summary(rows, o) for o in dict.fromkeys(r.objective for r in rows)], _SUMMARY) + "\n"
-            )
-    parts.append(
-        "difference: the largest between the two sides; bar: what rounding alone may make it, measured;\n"
-        "oracle: the largest relative distance of either side from the complex step of its own loss."
+    labels = list(dict.fromkeys(row.objective for row in rows))
+    right = sum(row.agrees for row in rows)
+    word = ("agrees", "green") if right == len(rows) else ("DIFFERS", "red")
+    title = (
+        f"{rows[0].family}: {paper.paint(*word, 'bold')}: the reference (columns) and the batched side (rows), "
+        f"{right} of {len(rows)} gradients, {len(labels)} objectives and variants\n"
     )
-    return "\n".join(parts)
+    heads = ["is", "reference, one example", "batched", "difference", "bar", "oracle"]
+    if verbose:
+        return f"{title}\n{grid([_cells(row, True) for row in rows], ['objective', *heads])}\n"
+    first = grid([_cells(row, False) for row in rows if row.objective == labels[0]], heads)
+    return f"{title}\n{first}\n\n{grid([_summary(rows, label) for label in labels], _SUMMARY)}\n"
 
 
 _SUMMARY = ["objective", "gradients", "agree", "largest difference / bar", "oracle"]

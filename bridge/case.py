@@ -18,7 +18,15 @@ Array = NDArray[np.float64]
 
 # Smallest and largest size that a free axis is given in a verdict's cases: large enough that
 # sizes can all differ, small enough that a port's Python loops take no time.
-RANGES = {"batch": (2, 4), "time": (4, 6), "input": (3, 9), "hidden": (5, 9), "output": (4, 11)}
+RANGES = {
+    "batch": (2, 4),
+    "time": (4, 6),
+    "input": (3, 9),
+    "hidden": (5, 9),
+    "output": (4, 11),
+    "head": (2, 3),
+    "key": (3, 6),
+}
 ELSEWHERE = (3, 9)
 
 

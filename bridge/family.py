@@ -12,7 +12,7 @@ from .objective import LOSSES, OWN, Objective
 from .problem import Problem, nearest
 
 Axes = tuple[str, ...]
-FAMILIES = ("rnn",)
+FAMILIES = ("rnn", "lstm", "gru", "dense", "attention")
 
 
 @dataclass(frozen=True)
@@ -163,11 +163,18 @@ def family_named(name: str, words: frozenset[str] = frozenset()) -> Family:
     """
     if name not in FAMILIES:
         known = ", ".join(f"'{f}'" for f in FAMILIES)
-        raise Problem(f"unknown family '{name}'{nearest(name, FAMILIES)}. Known: {known}.")
+        raise Problem(f"unknown family '{name}'{nearest(name, FAMILIES, '.')} Known: {known}.")
     from importlib import import_module
 
     family: Family = import_module(f".families.{name}", __package__).family(words)
     return family
+
+
+def shapes(name: str) -> dict[str, frozenset[str]]:
+    """Other shapes of a family than the usual one (deeper, in both directions): words that a layout has then."""
+    from importlib import import_module
+
+    return dict(import_module(f".families.{name}", __package__).SHAPES)
 
 
 def words_of(layout: str) -> frozenset[str]:

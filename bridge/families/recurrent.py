@@ -9,6 +9,11 @@ from ..family import Axes, Family, Implementation, Setting
 
 STATES, LOGITS, OUTPUT = "upstream of the states", "upstream of the logits", "upstream of the output"
 REVERSE = ".reverse"
+SHAPES = {
+    "two layers": frozenset({"Waa.1"}),
+    "both directions": frozenset({"Waa.reverse"}),
+    "two layers in both directions": frozenset({"Waa.1.reverse"}),
+}
 
 
 def recurrent(

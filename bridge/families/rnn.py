@@ -4,7 +4,7 @@ from rowcol.batched.rnn import rnn as batched_rnn
 from rowcol.reference.rnn import rnn as reference_rnn
 
 from ..family import Family, Implementation, Setting
-from .recurrent import recurrent
+from .recurrent import SHAPES, recurrent
 
 REFERENCE = """
     Wax: Wax hidden input
@@ -32,6 +32,8 @@ BATCHED = """
     dz:  dz  time batch output
     dp:  dp  time batch output
 """
+
+__all__ = ["SHAPES", "family"]
 
 
 def family(words: frozenset[str]) -> Family:

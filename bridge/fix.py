@@ -1,0 +1,122 @@
+"""`rowcol fix`: the verified patch of a port, shown or applied."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TypedDict
+
+from .problem import AGREES, DIFFERS, Problem
+from .report.schema import Report
+
+
+class Change(TypedDict):
+    """One file as it was when it was diagnosed, and as the patch makes it (text with its own line ends)."""
+
+    file: str
+    before: str
+    after: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `rowcol fix`."""
+    parser.description = (
+        "Print the verified patch of a port as a unified diff that `git apply` takes. "
+        "A patch is verified when every gradient and the loss agree on fresh cases under it."
+    )
+    parser.add_argument("port", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them")
+    parser.add_argument("--write", action="store_true", help="apply it; the file as it was is kept beside it")
+    parser.add_argument("--seed", type=int, default=0, help="of the data (0)")
+
+
+def command(args: argparse.Namespace) -> int:
+    """0 where the port agrees or its patch was written; 1 where it differs."""
+    from .examine import Options
+    from .report.terminal import Paper, headline
+    from .worker import examined
+
+    reports = examined(args.port, Options(seed=args.seed))
+    if len(reports) > 1:
+        names = ", ".join(f"{args.port}::{r['port']}" for r in reports)
+        raise Problem(f"there are several ports in this file. Name one: {names}.", file=args.port)
+    report = reports[0]
+    paper = Paper(sys.stderr)
+    if report["finding"] is None and report["diagnosis"] is None:
+        print(headline(report, paper), file=sys.stderr)
+        return report["status"]
+    changes = changes_of(report)
+    if not changes:
+        print(headline(report, paper), file=sys.stderr)
+        print("no verified patch was found; `rowcol diff` says what is known of the line.", file=sys.stderr)
+        return DIFFERS
+    if args.write:
+        for backup, file in apply(changes):
+            print(f"{file}: mended; as it was: {backup}", file=sys.stderr)
+        return AGREES
+    sys.stdout.write((report["diagnosis"] or {})["patch"])
+    return DIFFERS
+
+
+def changes_of(report: Report) -> list[Change]:
+    """The files that a report's verified patch changes; none where there is no such patch."""
+    diagnosis = report["diagnosis"] or {}
+    return list(diagnosis["changes"]) if diagnosis.get("claim") == "verified patch" else []
+
+
+def apply(changes: Sequence[Change]) -> list[tuple[str, str]]:
+    """Write a patch into the files; the pairs of backup and file.
+
+    Nothing is written if any of the files is not what it was when it was diagnosed. Every file is whole at
+    every moment, the old one or the new one: a new file takes its place in one step.
+    """
+    for change in changes:
+        if not os.path.isfile(change["file"]):
+            raise Problem("is no file on disk (a notebook cell?): apply the patch by hand.", file=change["file"])
+        if _read(change["file"]) != change["before"]:
+            raise Problem("has changed since it was diagnosed: nothing was written.", file=change["file"])
+    return [(_replaced(change), change["file"]) for change in changes]
+
+
+def _replaced(change: Change) -> str:
+    """Put the new text in the file's place; the name of the backup."""
+    import shutil
+
+    file = os.path.realpath(change["file"])
+    backup = _free(file + ".orig")
+    shutil.copy2(file, backup)
+    fresh = _free(file + ".new")
+    try:
+        with open(fresh, "wb") as out:
+            out.write(change["after"].encode(_encoding(file)))
+            out.flush()
+            os.fsync(out.fileno())
+        shutil.copymode(file, fresh)
+        os.replace(fresh, file)
+    except BaseException:
+        if os.path.exists(fresh):
+            os.remove(fresh)
+        raise
+    return backup
+
+
+def _free(name: str) -> str:
+    """The name, or the first of name.1, name.2, ... that no file has."""
+    number, free = 0, name
+    while os.path.exists(free):
+        number += 1
+        free = f"{name}.{number}"
+    return free
+
+
+def _encoding(file: str) -> str:
+    import tokenize
+
+    with open(file, "rb") as source:
+        return tokenize.detect_encoding(source.readline)[0]
+
+
+def _read(file: str) -> str:
+    with open(file, "rb") as source:
+        return source.read().decode(_encoding(file))
