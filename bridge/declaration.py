@@ -154,7 +154,7 @@ def _declared(
     for word in keywords:
         if word not in known:
             raise Problem(
-                f"@port does not know the keyword '{word}'{nearest(word, known)}. "
+                f"@port does not know the keyword '{word}'{nearest(word, known, '.')} "
                 f"For the family '{family.name}' it takes {', '.join(known)}."
             )
     settings = {name: _setting(name, s, keywords) for name, s in family.settings.items()}
@@ -279,7 +279,7 @@ def _one_of(name: str, value: Any, values: tuple[Any, ...]) -> str:
     value = getattr(value, "__name__", value)
     if value not in values:
         known = ", ".join(f"'{v}'" for v in values)
-        raise Problem(f"{name}={value!r} is unknown{nearest(str(value), values)}. Known: {known}.")
+        raise Problem(f"{name}={value!r} is unknown{nearest(str(value), values, '.')} Known: {known}.")
     return str(value)
 
 
@@ -331,7 +331,7 @@ def parse_sizes(text: str, family: Family) -> Sizes:
             if word not in axes:
                 raise Problem(
                     f"sizes='{text}': there is no axis '{word}' in the family '{family.name}'"
-                    f"{nearest(word, axes)}. Write 'axis = number' or 'axis = axis', with commas between."
+                    f"{nearest(word, axes, '.')} Write 'axis = number' or 'axis = axis', with commas between."
                 )
         if value.isdigit() and int(value) < 1:
             raise Problem(f"sizes='{text}': the axis '{axis}' needs a size of at least 1.")

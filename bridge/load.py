@@ -34,7 +34,7 @@ def load(path: str) -> list[Declaration]:
         names = [d.name for d in ports]
         if wanted not in names:
             raise Problem(
-                f"no port named '{wanted}'{nearest(wanted, names)}. Ports: {', '.join(names)}.", file=path
+                f"no port named '{wanted}'{nearest(wanted, names, '.')} Ports: {', '.join(names)}.", file=path
             )
         return [d for d in ports if d.name == wanted]
     return ports

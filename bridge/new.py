@@ -58,9 +58,10 @@ def command(args: argparse.Namespace) -> int:
 def template(kind: str | None = None, family: str = FAMILIES[0]) -> str:
     """The text of a port file: a small right port, or the adapter that a kind of code needs."""
     if family not in FAMILIES:
-        raise Problem(f"unknown family '{family}'{nearest(family, FAMILIES)}. Known: {', '.join(FAMILIES)}.")
+        close = nearest(family, FAMILIES, ".")
+        raise Problem(f"unknown family '{family}'{close} Known: {', '.join(FAMILIES)}.")
     if kind is not None and kind not in KINDS:
-        raise Problem(f"unknown kind '{kind}'{nearest(kind, KINDS)}. Known: {', '.join(KINDS)}.")
+        raise Problem(f"unknown kind '{kind}'{nearest(kind, KINDS, '.')} Known: {', '.join(KINDS)}.")
     name = f"port-{family}.txt" if kind is None else f"port-{family}-{kind}.txt"
     try:
         with open(os.path.join(os.path.dirname(__file__), "data", name), encoding="utf-8") as file:

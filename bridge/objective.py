@@ -61,7 +61,7 @@ def parse_objective(phrase: str) -> Objective:
     if kind not in LOSSES + UPSTREAM:
         known = ", ".join(f"'{k}'" for k in LOSSES + UPSTREAM)
         raise Problem(
-            f"unknown objective '{phrase}'{nearest(kind, LOSSES + UPSTREAM)}. "
+            f"unknown objective '{phrase}'{nearest(kind, LOSSES + UPSTREAM, '.')} "
             f"Known are {known}, each also with '{LAST.strip()}' behind it."
         )
     return Objective(kind, last, factor)

@@ -41,10 +41,10 @@ def _problem(what: str, file: str | None, line: int | None, status: int) -> Prob
     return Problem(what, file=file, line=line, status=status)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`"; did you mean 'Waa'?"` where one of the known words is close, else the empty string."""
+def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """`"; did you mean 'Waa'?"` where one of the known words is close, else what `otherwise` says."""
     from difflib import get_close_matches
 
     known = list(known)
     close = get_close_matches(word, known, n=1, cutoff=0.5) or [k for k in known if k.lower() == word.lower()]
-    return f"; did you mean '{close[0]}'?" if close else ""
+    return f"; did you mean '{close[0]}'?" if close else otherwise

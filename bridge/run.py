@@ -71,12 +71,13 @@ def call(side: Declaration, arrays: Mapping[str, Any], sizes: Mapping[str, int])
     settings = {n: side.family.settings[n].given(value, sizes) for n, value in side.settings.items()}
     available = {**sizes, **settings, "objective": side.objective.implemented, **arrays}
     if not anything:
+        free = [name for name in names if name not in arrays]
         for name in arrays:
             if name not in names:
                 raise _at(
                     side,
                     f"{side.name}() takes no parameter '{name}', which its layout declares"
-                    f"{nearest(name, names)}. Add the parameter, or `**arrays`.",
+                    f"{nearest(name, free, '.')} Add the parameter, or `**arrays`.",
                     NOT_ANSWERED,
                 )
     taken = {name: available[name] for name in available if name in names or (anything and name in arrays)}
@@ -85,7 +86,7 @@ def call(side: Declaration, arrays: Mapping[str, Any], sizes: Mapping[str, int])
             raise _at(
                 side,
                 f"{side.name}() has a parameter '{name}' that nothing in the declaration gives"
-                f"{nearest(name, available)}. Name it in the layout, or give it a default.",
+                f"{nearest(name, available, '.')} Name it in the layout, or give it a default.",
                 NOT_ANSWERED,
             )
     try:
@@ -243,7 +244,7 @@ def _kind(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}" + " (it has a `yield`)" * (name == "generator")
 
 
 def _at(side: Declaration, what: str, status: int) -> Problem:
@@ -288,7 +289,7 @@ def shapes_on_line(
     """`"x is (3, 5)"` for each array that a source line names, as the frame holds them."""
     import linecache
 
-    text = linecache.getline(file, line)
+    text = re.sub(r"""("[^"]*"|'[^']*')""", " ", linecache.getline(file, line))
     outer = {**frame.f_globals, **(set_then or {})}
     found: dict[str, str] = {}
     for word in re.findall(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*", text):

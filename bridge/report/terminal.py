@@ -51,7 +51,7 @@ def render(report: Report, paper: Paper | None = None, verbose: bool = False) ->
     parts = [headline(report, paper)]
     if report["error"] is not None:
         return "\n".join([*parts, *_indented(report["error"]["what"].splitlines()[1:])])
-    parts += ["", table(report["arrays"], paper, verbose)]
+    parts += ["", table(report["arrays"], paper, verbose, said=report["remarks"])]
     said = list(report["sentences"])
     if report["finding"]:
         parts += ["", *_paragraphs(said, paper, lead=report["finding"] + ": ")]
@@ -90,8 +90,13 @@ def shown_path(path: str) -> str:
     return path if relative.startswith("..") else relative
 
 
-def table(arrays: Sequence[ArrayReport], paper: Paper, verbose: bool = False) -> str:
-    """One line an array: what it is, its verdict, and the numbers of the case that told most."""
+def table(
+    arrays: Sequence[ArrayReport], paper: Paper, verbose: bool = False, said: Sequence[str] = ()
+) -> str:
+    """One line an array: what it is, its verdict, and the numbers of the case that told most.
+
+    Notes follow, but for those that are `said` elsewhere.
+    """
     heads = ["array", "is", "axes", "shape", "verdict", "largest difference", "bar", "where"]
     rows = []
     for a in arrays:
@@ -109,7 +114,7 @@ def table(arrays: Sequence[ArrayReport], paper: Paper, verbose: bool = False) ->
         if verbose:
             row += [f"{a['port']:.9g}", f"{a['trusted']:.9g}", a["case"]] if compared else ["", "", ""]
         rows.append(row)
-    notes = [f"    {a['name']} {a['note']}" for a in arrays if a["note"]]
+    notes = [f"    {a['name']} {a['note']}" for a in arrays if a["note"] and a["note"] not in said]
     if verbose:
         heads += ["port there", "trusted there", "case"]
     return "\n".join([grid(rows, heads), *notes])
@@ -138,7 +143,9 @@ def _paragraphs(sentences: Sequence[str], paper: Paper, lead: str = "") -> list[
 
 
 def _indented(lines: Iterable[str]) -> list[str]:
-    return ["    " + line.strip() for line in lines]
+    import textwrap
+
+    return textwrap.indent(textwrap.dedent("\n".join(lines)), "    ").splitlines()
 
 
 def _cases(report: Report) -> list[str]:
