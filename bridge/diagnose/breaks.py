@@ -25,6 +25,7 @@ Variant = tuple[str, str, float]  # the text to read instead, the rule in words,
 # Names that edits may use beside those of the function; the sizes of the case go by the names of the axes.
 SHARE, RATE, CUT = "share", "rate", "cut"
 BOUNDS = (1, 5, 10, 0.5, 0.1)
+THROUGHOUT = ", throughout"
 
 
 class Splice(NamedTuple):
@@ -110,6 +111,7 @@ class Part:
         self.quantities: dict[str, Shape] = {}
         self.numbers: dict[str, float] = {}
         self.tables: dict[str, list[str]] = {}
+        self.by_step: dict[str, int] = {}  # tables whose keys are steps, and the first of them
         for text in sorted(self.texts, key=lambda text: (len(text), text)):
             value = seen(text)
             if isinstance(value, np.ndarray) and value.dtype.kind in "fc":
@@ -118,6 +120,12 @@ class Part:
                 self.numbers[text] = float(value)
             elif isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
                 self.tables[text] = list(value)
+            elif (
+                isinstance(value, dict)
+                and value
+                and all(isinstance(one, np.ndarray) for one in value.values())
+            ):
+                self.by_step[text] = min(value)
         self.arguments = [argument.arg for argument in source.args.args]
         # An objective's own code, or with its share in it: what is in force where nothing is broken.
         self.base = self.compiled(()) if SHARE in self.text else self.code
@@ -164,6 +172,8 @@ class Break:
     ) -> None:
         self.part, self.splices, self.equations = part, tuple(splices), tuple(equations)
         self.rule, self.cost = rule, cost
+        self.reads = ""  # the name or element that it reads otherwise, wherever that stands in the part
+        self.opens = ""  # the statement that it puts in front of the part's first
         self.of_loop = False  # does it change which steps a loop goes through?
 
     @property
@@ -177,6 +187,9 @@ class Break:
         return self._shown(self.splices)
 
     def _shown(self, splices: Sequence[Splice]) -> str:
+        if self.opens:
+            name, _, value = self.opens.partition(" = ")
+            return value if splices else name
         start, end = self.equations[0].span
         if self.of_loop:
             start = self.part.text.rindex("for ", 0, self.splices[0].start)
@@ -310,6 +323,22 @@ def together(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
             yield tuple(alike.values())
     for several in loops.values():
         yield from combinations(several, 2)
+    yield from _across(found)
+
+
+def _across(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
+    """The same quantity read otherwise in several parts: a name replaced throughout."""
+    readings: dict[tuple[str, str], dict[int, Break]] = {}
+    for one in found:
+        if one.reads:
+            parts = readings.setdefault((one.reads, one.rule.removesuffix(THROUGHOUT)), {})
+            if id(one.part) not in parts or len(one.splices) > len(parts[id(one.part)].splices):
+                parts[id(one.part)] = one
+    for by_part in readings.values():
+        alike = list(by_part.values())
+        yield from combinations(alike, 2)
+        if len(alike) > 2:
+            yield tuple(alike)
 
 
 def breaks(parts: Sequence[Part], sizes: Mapping[str, int]) -> list[Break]:
@@ -343,9 +372,12 @@ class _Writer:
             yield from self._statement(equation)
             for node in self._expressions(equation):
                 for text, rule, cost in self.variants(node, equation):
-                    yield self._replaced(node, text, equation, rule, cost)
+                    one = self._replaced(node, text, equation, rule, cost)
+                    one.reads = ast.unparse(node) if isinstance(node, ast.Name | ast.Subscript) else ""
+                    yield one
                 yield from self._inlined(node, equation)
         yield from self._throughout()
+        yield from self._one_array_for_all_steps()
         yield from self._siblings()
 
     def _replaced(self, node: ast.AST, text: str, equation: Equation, rule: str, cost: float) -> Break:
@@ -509,6 +541,7 @@ class _Writer:
             yield f"{x}[min(max({i}, 0), {length} - 1)]", f"{x} of the step {words} (the end repeated)", 2.2
         yield f"{x}[{length} - 1 - ({index})]", f"{x} in reverse order", 2.2
         yield f"{x}[0]", f"{x} of the first step at every step", 2.4
+        yield f"{x}[-1]", f"{x}[-1] at every step", 2.4
         yield f"{x}[{length} - 1]", f"{x} of the last step at every step", 2.4
         if index == t:
             yield f"({x}[{t}] if {t} > 0 else 0 * {x}[{t}])", f"{x} of the first step left out", 2.4
@@ -839,7 +872,7 @@ class _Writer:
             for node in self._expressions(equation):
                 if isinstance(node, ast.Name | ast.Subscript) and self.part.shape(node) is not None:
                     places.setdefault(ast.unparse(node), []).append((node, equation))
-        for uses in places.values():
+        for text, uses in places.items():
             if len(uses) < 2:
                 continue
             by_rule: dict[str, list[tuple[Splice, Equation, float]]] = {}
@@ -853,12 +886,57 @@ class _Writer:
                     continue
                 spans = [c[0] for c in changes]
                 hit = list(dict.fromkeys(c[1] for c in changes))
-                yield Break(self.part, spans, hit, f"{rule}, throughout", changes[0][2] + 0.6)
+                one = Break(self.part, spans, hit, f"{rule}{THROUGHOUT}", changes[0][2] + 0.6)
+                one.reads = text
+                yield one
                 for equation in hit:
                     here = [c[0] for c in changes if c[1] is equation]
                     if 1 < len(here) < len(changes):
                         rule_here = f"{rule}, throughout this line"
                         yield Break(self.part, here, [equation], rule_here, changes[0][2] + 0.3)
+
+    def _one_array_for_all_steps(self) -> Iterator[Break]:
+        """States kept in one array, so that all of them are what came last."""
+        if not self.part.equations:
+            return
+        first = self.part.equations[0]
+        start, gap = first.span[0], "\n" + " " * first.node.col_offset
+        time = self.sizes.get("time", 0)
+        others = []
+        for name, lowest in self.part.by_step.items():
+            if name in self.part.arguments:
+                last = f"{name}[max({name})]"
+                others.append((name, f"{name} = {{step: {last} for step in {name}}}", "all steps", 2.6))
+                if lowest < 0:
+                    kept = f"{name}[step] if step < 0 else {last}"
+                    others.append(
+                        (
+                            name,
+                            f"{name} = {{step: {kept} for step in {name}}}",
+                            "all steps but the start",
+                            2.4,
+                        )
+                    )
+                    kept = f"{last} if step < 0 else {name}[step]"
+                    others.append((name, f"{name} = {{step: {kept} for step in {name}}}", "the start", 2.4))
+        for name in self.part.arguments:
+            shape = self.part.quantities.get(name, ())
+            if len(shape) == 3 and time > 1 and shape[0] in (time, time + 1):
+                others.append((name, f"{name} = 0 * {name} + {name}[-1]", "all steps", 2.8))
+                if shape[0] == time + 1:
+                    kept = f"np.concatenate([{name}[:1], 0 * {name}[1:] + {name}[-1]])"
+                    others.append((name, f"{name} = {kept}", "all steps but the start", 2.6))
+        for name, statement, which, cost in others:
+            users = [e for e in self.part.equations if e.makes_a_quantity and _reads(e.node, name)]
+            one = Break(
+                self.part,
+                [Splice(start, start, statement + gap)],
+                users or [first],
+                f"the last of {name} in the place of {which}",
+                cost,
+            )
+            one.reads, one.opens = name, statement
+            yield one
 
     def _siblings(self) -> Iterator[Break]:
         """A small function taken for another one of its module that takes the same arguments."""
@@ -926,6 +1004,10 @@ class _Writer:
         if isinstance(made, ast.BinOp) and isinstance(made.op, ast.Mult):
             yield _wrapped(made.left)
             yield _wrapped(made.right)
+
+
+def _reads(node: ast.stmt, name: str) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node))
 
 
 def _is_numpy(node: ast.expr) -> bool:

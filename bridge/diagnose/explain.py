@@ -24,7 +24,7 @@ from ..declaration import side as declared_side
 from ..diff import LOSS, Expected, laid_out_for
 from ..family import Implementation
 from ..run import Answer, arguments, scale
-from .breaks import CUT, RATE, SHARE, Break, Equation, Part, Splice, breaks, read_side, together
+from .breaks import CUT, RATE, SHARE, THROUGHOUT, Break, Equation, Part, Splice, breaks, read_side, together
 
 Array = NDArray[Any]
 Numbers = dict[str, Any]
@@ -63,7 +63,7 @@ class Explanation(TypedDict):
 
 
 def explain(
-    port: Declaration, observed: Sequence[tuple[Expected, Answer]], budget: float = 2.0
+    port: Declaration, observed: Sequence[tuple[Expected, Answer]], budget: float = 3.0
 ) -> Explanation | None:
     """The edits of our implementations that reproduce what a port gave; None where none makes progress.
 
@@ -185,11 +185,16 @@ class _Side:
         """What this side calls canonical arrays."""
         return {line.base for line in self.own.layout.lines if set(line.arrays) & set(arrays)}
 
-    def numbers(self, k: int, hoped: Sequence[tuple[str, Array, float]] = ()) -> Numbers:
+    def numbers(
+        self,
+        k: int,
+        hoped: Sequence[tuple[str, Array, float]] = (),
+        loss_between: tuple[float, float] = (-np.inf, np.inf),
+    ) -> Numbers:
         """Loss and gradients on a case in the port's layout, with what is in force now.
 
         `hoped` holds gradients in this side's own layout, with their bars: raises `_Hopeless` if none of
-        them comes out.
+        them comes out, or if the loss is not where it has to be.
         """
         case = self.cases[k]
         self.set_names({SHARE: self.shares[k] if self.share_inside else 1.0, **case.sizes})
@@ -197,6 +202,9 @@ class _Side:
         parts: dict[str, list[Array]] = {}
         misshapen: dict[str, Array] = {}
         runs = [self.function(**given) for _, given in self.handed(k)]
+        low, high = loss_between
+        if low > -np.inf and not low <= sum(loss for loss, _ in runs) <= high:
+            raise _Hopeless
         if hoped and not any(_comes_out(runs, *one) for one in hoped):
             raise _Hopeless
         for (layout, _), (its_loss, gradients) in zip(self.handed(k), runs, strict=True):
@@ -298,7 +306,7 @@ class _Found:
 
 def _cost(changes: Sequence[Break]) -> float:
     """How far-fetched edits are; the same one in several places is one."""
-    rules = {change.rule: change.cost for change in changes}
+    rules = {change.rule.removesuffix(THROUGHOUT): change.cost for change in changes}
     return sum(rules.values()) + 0.2 * (len(changes) - 1)
 
 
@@ -359,12 +367,17 @@ class _Search:
     # Trying.
 
     def reproduced(
-        self, side: _Side, changes: Sequence[Break], k: int, hoped: Sequence[tuple[str, Array, float]] = ()
+        self,
+        side: _Side,
+        changes: Sequence[Break],
+        k: int,
+        hoped: Sequence[tuple[str, Array, float]] = (),
+        loss_between: tuple[float, float] = (-np.inf, np.inf),
     ) -> frozenset[str] | None:
         """What edits reproduce on a case; None where the side does not run, or gives nothing hoped for."""
         try:
             with in_force(changes):
-                return self.targets[k].reproduced(side.numbers(k, hoped))
+                return self.targets[k].reproduced(side.numbers(k, hoped, loss_between))
         except Exception:
             return None
 
@@ -386,8 +399,20 @@ class _Search:
             found += [(own, array, target.bars[name]) for own, array in layout.gradients(canonical).items()]
         return found if len(found) == len(wanted) else []
 
+    def loss_between(self, side: _Side, reproduced: frozenset[str]) -> tuple[float, float]:
+        """Where the loss of a side has to be, if it is right without another edit."""
+        if LOSS not in reproduced or not side.share_inside:
+            return -np.inf, np.inf
+        target = self.targets[self.first]
+        loss, bar = float(target.numbers[LOSS]), 2 * target.bars[LOSS]
+        return loss - bar, loss + bar
+
     def try_on_first(
-        self, side: _Side, changes: tuple[Break, ...], hoped: Sequence[tuple[str, Array, float]]
+        self,
+        side: _Side,
+        changes: tuple[Break, ...],
+        hoped: Sequence[tuple[str, Array, float]],
+        loss_between: tuple[float, float],
     ) -> _Found | None:
         self.tried += 1
         rate = 0.0
@@ -396,7 +421,7 @@ class _Search:
             if not rate:
                 return None
         side.set_names({RATE: rate})
-        reproduced = self.reproduced(side, changes, self.first, hoped)
+        reproduced = self.reproduced(side, changes, self.first, hoped, loss_between)
         return None if reproduced is None else _Found(side, changes, reproduced, rate)
 
     def fitted(self, side: _Side, changes: tuple[Break, ...]) -> float:
@@ -587,6 +612,7 @@ class _Search:
         seen: set[int] = set()
         since = process_time()
         hoped = {side.name: self.hoped(side, wanted) for side in self.sides}
+        between = {side.name: self.loss_between(side, base.reproduced) for side in self.sides}
         for needed in _shrinking(wanted):
             for side, changes in self.candidates(needed):
                 if base.changes and side is not base.side:
@@ -594,14 +620,18 @@ class _Search:
                 if id(changes) in seen:
                     continue
                 seen.add(id(changes))
-                found = self.try_on_first(side, (*base.changes, *changes), hoped[side.name])
+                found = self.try_on_first(
+                    side, (*base.changes, *changes), hoped[side.name], between[side.name]
+                )
                 if found is not None and found.reproduced == names:
                     if self.everywhere(found) == self.all:
                         full.append(found)
                 elif found is not None and found.reproduced > base.reproduced:
                     steps.append(found)
                 now = process_time()
-                if now - self.start > self.budget or (full and now - since > LOOK_ROUND):
+                # Where something is mended already, half of the time is for the edit after it.
+                share = 0.5 if steps and not base.changes else 1.0
+                if now - self.start > self.budget * share or (full and now - since > LOOK_ROUND):
                     return full, steps
             if full or base.changes:
                 break
