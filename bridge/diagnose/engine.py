@@ -19,6 +19,7 @@ from ..declaration import Declaration
 from ..diff import DIFFERS, LOSS, NOT_PROVIDED, Expected, compare_once, expect, single_cases
 from ..judge import Judgement
 from ..problem import Problem
+from .. import run as running
 from ..run import run
 from .align import Need, Trace, Trusted
 from .edits import Edit, edits
@@ -151,10 +152,27 @@ def diagnose(
     budget: float = BUDGET,
 ) -> dict[str, Any] | None:
     """Find the line. `judgement` is None for a port that raises; the answer is None if it does not."""
+    patient = running.limit
+    try:
+        return _diagnose(port, trusted, expected, judgement, seed, budget)
+    finally:
+        running.limit = patient
+
+
+def _diagnose(
+    port: Declaration,
+    trusted: Declaration,
+    expected: Sequence[Expected],
+    judgement: Judgement | None,
+    seed: int,
+    budget: float,
+) -> dict[str, Any] | None:
     begin = clock()
     excused = set() if judgement is None else {n for n, v in judgement.verdicts.items() if v.state != DIFFERS}
     bench = Bench(port, trusted, expected, set())
     scores = [bench.once(one) for one in expected]
+    # An edited loop may never end: no run is given much longer than the port takes as it is.
+    running.limit = 0.05 + 30 * (clock() - begin) / len(expected)
     if judgement is None and not any(score.raised for score in scores):
         return None
     if judgement is not None:

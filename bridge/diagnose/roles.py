@@ -28,6 +28,7 @@ class Leaf(NamedTuple):
     step: int | None
     weight: float
     reason: str
+    statement: ast.stmt | None = None
 
 
 def leaves(trace: Trace, wrong: Sequence[tuple[str, int]]) -> list[Leaf]:
@@ -48,10 +49,13 @@ class _Reading:
         self.seen: set[tuple[int, int, int | None]] = set()
         self.first: dict[tuple[int, bytes], int] = {}
         self.stores: dict[str, list[int]] = {}
+        self.last_store: dict[tuple[int, bytes], int] = {}
         for position, event in enumerate(trace.events):
             site = trace.sites[event.site]
-            self.first.setdefault((event.value.size, event.value.tobytes()), position)
+            key = event.value.size, event.value.tobytes()
+            self.first.setdefault(key, position)
             if site.kind == "store":
+                self.last_store[key] = position
                 self.stores.setdefault(_base(site.text), []).append(position)
 
     def returned(self, name: str) -> list[int]:
@@ -67,22 +71,31 @@ class _Reading:
         array = np.asarray(value)
         for key in ((array.size, array.tobytes()), (array.size, np.asarray(array, np.float64).tobytes())):
             if key in self.first:
-                return [self.first[key]]
+                return [self.last_store.get(key, self.first[key])]
         # Another shape or order of the same numbers.
         for position in range(len(self.trace.events) - 1, -1, -1):
             other = self.trace.events[position].value
             if other.size == array.size and np.array_equal(np.sort(other, axis=None), np.sort(array, axis=None)):
-                return [self.first[other.size, other.tobytes()]]
+                key = other.size, other.tobytes()
+                return [self.last_store.get(key, self.first[key])]
         return []
 
-    def leaf(self, position: int, quantity: int, step: int | None, weight: float, reason: str) -> None:
+    def leaf(
+        self,
+        position: int,
+        quantity: int,
+        step: int | None,
+        weight: float,
+        reason: str,
+        statement: ast.stmt | None = None,
+    ) -> None:
         site = self.trace.events[position].site
         for k, old in enumerate(self.leaves):
-            if old.site == site and old.quantity == quantity:
+            if old.site == site and old.quantity == quantity and old.statement is statement:
                 if old.weight > weight:
                     self.leaves[k] = old._replace(weight=weight, reason=reason)
                 return
-        self.leaves.append(Leaf(site, position, quantity, step, weight, reason))
+        self.leaves.append(Leaf(site, position, quantity, step, weight, reason, statement))
 
     def is_(self, position: int, quantity: int, step: int | None) -> bool:
         meanings = self.trace.meanings[position]
@@ -105,6 +118,10 @@ class _Reading:
             self.made(start, quantity, step, depth)
             return
         site = self.trace.sites[event.site]
+        turned = isinstance(site.node, ast.Attribute) and site.node.attr == "T"
+        if turned and self.operands(position):
+            self.expect(self.operands(position)[0], quantity, step, depth + 1)
+            return
         if meanings is None and site.kind == "load" and isinstance(site.node, ast.BinOp | ast.Call | ast.IfExp):
             self.made(position, quantity, step, depth + 1)
             return
@@ -218,9 +235,8 @@ class _Reading:
         pieces = [p for p in pieces if not local or self.trace.events[p].frame == event.frame]
         parts = [p for p in pieces if isinstance(self.node(p), ast.Subscript)]
         if not parts:
-            changed = self.changed(position, base)
-            for p in changed:
-                self.leaf(p, quantity, step, 0.1, "is changed here")
+            for statement in self.changed(position, base):
+                self.leaf(position, quantity, step, 0.1, "is changed here", statement)
             self.leaf(position, quantity, step, 0.4, "holds something else")
             if pieces:
                 self.leaf(pieces[-1], quantity, step, 0.3, "is set here")
@@ -243,21 +259,13 @@ class _Reading:
         if not found:
             self.leaf(position, quantity, step, 0.2, "is not taken as it should be")
 
-    def changed(self, position: int, base: str) -> list[int]:
-        """Events in statements that change a name's value in place: elements set, `out=`, a method."""
-        event = self.trace.events[position]
-        site = self.trace.sites[event.site]
+    def changed(self, position: int, base: str) -> list[ast.stmt]:
+        """The statements of the function that change a name's value in place: elements set, or `out=`."""
+        site = self.trace.sites[self.trace.events[position].site]
         source = self.trace.scope.source(site.path)
-        found: dict[ast.stmt, int] = {}
-        for other in range(position):
-            one = self.trace.events[other]
-            if one.frame != event.frame:
-                continue
-            place = self.trace.sites[one.site]
-            statement = source.statement(place.node) if place.path == site.path else None
-            if statement is not None and statement not in found and _changes(statement, base, source.segment):
-                found[statement] = other
-        return list(found.values())
+        function = self.trace.scope.function_at(site.path, site.start)
+        nodes = ast.walk(source.tree if function is None else function.node)
+        return [n for n in nodes if isinstance(n, ast.stmt) and _changes(n, base, source.segment)]
 
     def operation(self, position: int, quantity: int, step: int | None, below: list[int], depth: int) -> None:
         """An operation on operands: which of them are what the trusted formula takes?"""
@@ -293,10 +301,7 @@ class _Reading:
         if len(lacking) == 1 and len(strange) == 1:
             operand = lacking[0]
             there = None if operand.shift is None or at is None else at + operand.shift
-            if self.trace.meanings[strange[0]] is not None or self.setter(strange[0]) is not None:
-                self.expect(strange[0], operand.quantity, there, depth + 1)
-            else:
-                self.leaf(strange[0], operand.quantity, there, 0.0, "is something else")
+            self.expect(strange[0], operand.quantity, there, depth + 1)
             return
         self.leaf(position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so")
 

@@ -47,8 +47,11 @@ def suspects(
     trusted = trace.trusted
     found: dict[tuple[str, int], Suspect] = {}
 
-    def note(number: int, score: float, reason: str, quantity: int | None, certain: bool = False) -> None:
+    def note(
+        number: int, score: float, reason: str, quantity: int | None, other: ast.stmt | None = None
+    ) -> None:
         statement, path = reading.statement(number)
+        statement = other or statement
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
             return
         key = path, statement.lineno
@@ -59,7 +62,7 @@ def suspects(
         if old is None or score < old.score:
             start = trace.scope.source(path).span(statement)[0]
             name = None if quantity is None else trusted.quantities[quantity].name
-            found[key] = Suspect(path, statement.lineno, start, score, reason, name, certain, aims)
+            found[key] = Suspect(path, statement.lineno, start, score, reason, name, False, aims)
         else:
             found[key] = old._replace(needs=aims)
 
@@ -74,7 +77,8 @@ def suspects(
     for leaf in parted:
         name = trusted.quantities[leaf.quantity].name
         early = leaf.position / max(1, len(trace.events))
-        note(leaf.site, leaf.weight - 0.05 * early, f"this should be {name}: it {leaf.reason}", leaf.quantity)
+        reason = f"this should be {name}: it {leaf.reason}"
+        note(leaf.site, leaf.weight - 0.05 * early, reason, leaf.quantity, leaf.statement)
     certain = None
     for position, event in enumerate(trace.events):
         if trace.meanings[position] != () or not reading.divergent(position) or reading.innocent(position):

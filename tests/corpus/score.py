@@ -144,8 +144,8 @@ def _differs(path: str, fresh: int) -> str:
     return ""
 
 
-def _worker(task: tuple[str, str, int]) -> Result:
-    family, name, fresh = task
+def _worker(task: tuple[str, str, int, str]) -> Result:
+    family, name, fresh, _ = task
     everything: list[Fault | Combination] = [*load(family), *combinations(family)]
     faulty = next(f for f in everything if f.id == name)
     try:
@@ -160,9 +160,9 @@ def _worker(task: tuple[str, str, int]) -> Result:
         return Result(name, faulty.port.name, kind, scope, note=note)
 
 
-def score(family: str, names: Sequence[str], jobs: int, fresh: int) -> list[Result]:
+def score(family: str, names: Sequence[str], jobs: int, fresh: int, log: str = "") -> list[Result]:
     """Each faulty port in a process of its own."""
-    tasks = [(family, name, fresh) for name in names]
+    tasks = [(family, name, fresh, log) for name in names]
     results = []
     waiting = [tasks[k::jobs] for k in range(jobs)]
     context = get_context("fork")
@@ -179,7 +179,7 @@ def score(family: str, names: Sequence[str], jobs: int, fresh: int) -> list[Resu
     return sorted(results, key=lambda r: names.index(r.id))
 
 
-def _share(tasks: list[tuple[str, str, int]], writing: Any) -> None:
+def _share(tasks: list[tuple[str, str, int, str]], writing: Any) -> None:
     context = get_context("fork")
     for task in tasks:
         reading, own = context.Pipe(duplex=False)
@@ -193,10 +193,14 @@ def _share(tasks: list[tuple[str, str, int]], writing: Any) -> None:
         process.join()
 
 
-def _one(task: tuple[str, str, int], writing: Any) -> None:
+def _one(task: tuple[str, str, int, str], writing: Any) -> None:
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
-    writing.send(_worker(task))
+    result = _worker(task)
+    if task[3]:
+        with open(task[3], "a") as file:
+            file.write(f"{result}\n")
+    writing.send(result)
 
 
 # Printing --------------------------------------------------------------------------------------------------
@@ -292,6 +296,7 @@ def main() -> int:
     parser.add_argument("--kind", default="", help="faults whose kind contains this")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--every", type=int, default=1, help="only every n-th fault")
+    parser.add_argument("--log", default="", help="a file that gets a line for each faulty port as it is done")
     parser.add_argument("--fresh", type=int, default=FRESH, help="further cases that a patch has to pass")
     options = parser.parse_args()
     chosen: list[Fault | Combination] = [*load(options.family), *combinations(options.family)]
@@ -301,7 +306,7 @@ def main() -> int:
         if options.only in f.id and options.kind in (f.kind if isinstance(f, Fault) else "combination")
     ][:: options.every]
     begin = time.perf_counter()
-    results = score(options.family, names, options.jobs, options.fresh)
+    results = score(options.family, names, options.jobs, options.fresh, options.log)
     good = printed(results, right_ports(options.family) if not options.only else [])
     print(f"\n{len(results)} faulty ports in {time.perf_counter() - begin:.0f} s")
     return 0 if good else 1
