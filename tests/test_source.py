@@ -431,3 +431,29 @@ def test_the_last_line_of_a_function_is_replaced_and_followed(tmp_path: Path, ne
         with scope.mended(splices).edited([]):
             assert one.g([0, 0]) == expected
     assert one.g([0, 0]) == [1, 0]
+
+
+def test_what_an_edited_function_writes_into_its_module_is_put_back(tmp_path: Path) -> None:
+    path = tmp_path / "port.py"
+    text = """
+        import numpy as np
+
+        table = np.zeros(2)
+        count = 0
+
+        def f(x):
+            global count
+            y = table + x
+            return y
+        """
+    module = module_of(path, text)
+    table = module.table
+    scope = discovered(path, lambda: module.f(1))
+    with scope.edited(
+        [splice(scope, path, "y = table + x", "y = table; y += x; count += 1; global new; new = 1")]
+    ):
+        np.testing.assert_array_equal(module.f(1), [1, 1])
+    assert module.table is table
+    np.testing.assert_array_equal(table, [0, 0])
+    assert module.count == 0
+    assert not hasattr(module, "new")

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .trace import FUNCTIONS, FunctionNode, Recorder, code_name
+from .trace import FUNCTIONS, Array, FunctionNode, Recorder, code_name
 
 _FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__ import ...` sets
+_HELD_SIZE = 10_000  # elements of a module's array up to which it is put back after an edit wrote into it
 _FUNCTION_FLAG = 0x1  # CO_OPTIMIZED: a function's code, not a module's or a class body's
 _NO_DEFINITION = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -357,7 +358,11 @@ class Scope:
     def __init__(self, sources: dict[str, Source], units: list[Unit], functions: list[Function]) -> None:
         self.sources, self.units, self.functions = sources, units, functions
         self.originals = sources
-        self.mends: tuple[Splice, ...] = ()
+        # The names of every module that the functions live in, with its file.
+        self.namespaces: list[tuple[str, dict[str, Any]]] = []
+        for unit in units:
+            if unit.globals and all(space is not unit.globals for _, space in self.namespaces):
+                self.namespaces.append((unit.source.path, unit.globals))
 
     @classmethod
     def discover(cls, run: Callable[[], object], where: str | Iterable[str] | None = None) -> Scope:
@@ -455,8 +460,11 @@ class Installed:
         self._names: list[tuple[dict[str, Any], str, Any]] = []
         self._stretches: list[tuple[dict[CodeType, CodeType], CodeType]] = []
         self._hooks: dict[str, Any] = {}
+        self._held: list[tuple[dict[str, Any], dict[str, Any], list[tuple[Array, Array]]]] = []
 
     def __enter__(self) -> Installed:
+        if self.recorder is None:
+            self._held = [_held(space) for _, space in self.scope.namespaces]
         try:
             self._install()
         except BaseException:
@@ -562,7 +570,7 @@ class Installed:
         source = self.scope.sources.get(path)
         if source is None or any(s.path != path for s in splices):
             raise NotInForce("the edit is outside of what runs")
-        spaces = _namespaces(self.scope)
+        spaces = self.scope.namespaces
         home = next((space for name, space in spaces if name == path), None)
         for statement in source.tree.body:
             start, end = source.span(statement)
@@ -588,6 +596,8 @@ class Installed:
         raise NotInForce("the edit changes nothing that runs")
 
     def _restore(self) -> None:
+        for space, names, arrays in self._held:
+            _put_back(space, names, arrays)
         for function, code in reversed(self._codes):
             function.__code__ = code
         for function, positional, keyword in reversed(self._defaults):
@@ -602,6 +612,7 @@ class Installed:
             else:
                 setattr(builtins, name, hook)
         self._codes, self._defaults, self._names, self._stretches, self._hooks = [], [], [], [], {}
+        self._held = []
 
 
 def apply(text: str, splices: Iterable[Splice], shift: int = 0) -> str:
@@ -896,10 +907,19 @@ def _assigned_names(statement: ast.stmt) -> list[str]:
     return [n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)]
 
 
-def _namespaces(scope: Scope) -> list[tuple[str, dict[str, Any]]]:
-    """The names of every module that the scope's functions live in, with its file."""
-    found: list[tuple[str, dict[str, Any]]] = []
-    for unit in scope.units:
-        if unit.globals and all(space is not unit.globals for _, space in found):
-            found.append((unit.source.path, unit.globals))
-    return found
+def _held(space: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], list[tuple[Array, Array]]]:
+    """The names of a module as they are, and copies of the arrays that an edit might write into."""
+    arrays = [value for value in space.values() if type(value) is np.ndarray and value.size <= _HELD_SIZE]
+    return space, dict(space), [(array, array.copy()) for array in arrays]
+
+
+def _put_back(space: dict[str, Any], names: dict[str, Any], arrays: list[tuple[Array, Array]]) -> None:
+    for array, copy in arrays:
+        if array.flags.writeable and not np.array_equal(array, copy, equal_nan=copy.dtype.kind in "fc"):
+            array[...] = copy
+    if len(space) != len(names) or any(
+        space[name] is not value for name, value in names.items() if name in space
+    ):
+        for name in [name for name in space if name not in names]:
+            del space[name]
+        space.update(names)
