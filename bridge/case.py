@@ -9,7 +9,7 @@ from math import prod, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from .declaration import Declaration, Sizes
+from .declaration import Declaration, Sizes, joined
 from .family import Family
 from .objective import Objective
 from .problem import Problem
@@ -98,20 +98,22 @@ def choose_sizes(
     """A size for every axis, no two alike (nor sums and products of them that occur in ports), unless tied."""
     family = declaration.family
     axes = sorted({a for shape in family.every_array().values() for a in shape} | {"batch"})
-    tied = {**family.ties, **declaration.sizes.tied, **(extra.tied if extra else {})}
+    asked = declaration.sizes
+    if extra is not None:
+        try:
+            asked = joined(declaration.sizes, extra)
+        except Problem as problem:
+            raise Problem(
+                f"the port declares sizes with which it cannot be run so: {problem.what}",
+                file=declaration.file,
+                line=declaration.line,
+            ) from None
+    tied = {**family.ties, **asked.tied}
     fixed = {
         **family.sizes,
         **{a: len(names) for a, names in family.letters.items()},
-        **declaration.sizes.fixed,
+        **asked.fixed,
     }
-    for axis, size in (extra.fixed if extra else {}).items():
-        if fixed.get(axis, size) != size:
-            raise Problem(
-                f"the port fixes {axis} = {fixed[axis]}, so it cannot be run with {axis} = {size}.",
-                file=declaration.file,
-                line=declaration.line,
-            )
-        fixed[axis] = size
     if "time" in axes and not any("time" in line.axes for line in declaration.layout.lines):
         fixed["time"] = 1
     free = [a for a in axes if a not in fixed and a not in tied]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
-from .axes import Layout, Map, parse
+from .axes import Layout, LayoutError, Map, parse
 from .family import Axes, Family, Implementation, Setting, family_named, words_of
 from .objective import LAST, OWN, Objective, parse_objective
 from .problem import Problem, nearest
@@ -95,7 +95,7 @@ class Declaration:
         return replace(self, **changes)
 
 
-def port(family: str | Family, layout: str, **keywords: Any) -> Callable[[F], F]:
+def port(family: str | Family, layout: str = "", **keywords: Any) -> Callable[[F], F]:
     """Declare a function as a port of `family`; the function itself is returned unchanged.
 
     `family` is a name ("rnn", "lstm", ...), a family of one's own (`rowcol.bridge.own.own_family`), or "any" for a
@@ -106,17 +106,32 @@ def port(family: str | Family, layout: str, **keywords: Any) -> Callable[[F], F]
     (`activation`). Raises `Problem` where the declaration cannot be right, naming line and word.
     """
 
+    if callable(family):
+        raise _misplaced('@port stands without its arguments. Write @port("rnn", """...layout...""").')
+
     def declare(function: F) -> F:
+        if isinstance(function, type) or not callable(function):
+            what = f"the class {function.__name__}" if isinstance(function, type) else repr(function)
+            raise _misplaced(f"@port declares a function that runs the network once, and not {what}.")
         declaration = declared(function, family, layout, keywords)
         try:
             function.__rowcol__ = declaration  # type: ignore[attr-defined]
         except AttributeError:
-            raise Problem(
-                f"@port cannot mark {function!r}: write a small function around it and declare that."
+            raise _misplaced(
+                f"@port cannot mark {declaration.name}, a {type(function).__name__}. "
+                "Write a function that calls it, and declare that."
             ) from None
         return function
 
     return declare
+
+
+def _misplaced(what: str) -> Problem:
+    """What is wrong with a use of `port`, at the line that uses it."""
+    import sys
+
+    frame = sys._getframe(2)
+    return Problem(what, file=frame.f_code.co_filename, line=frame.f_lineno)
 
 
 def declared(
@@ -127,6 +142,9 @@ def declared(
     try:
         return _declared(function, family, layout, keywords, file, line)
     except Problem as problem:
+        number = getattr(problem, "number", None)
+        if number is not None and file is not None and line is not None:
+            line = line_of_text(file, line, layout, number)
         raise problem.at(file, line) from None
 
 
@@ -138,6 +156,8 @@ def _declared(
     file: str | None,
     line: int | None,
 ) -> Declaration:
+    if not isinstance(text, str):
+        raise Problem(f"the layout is a text with one line an array, and not {text!r}.")
     if family == "any":
         from .own import family_of_lines
 
@@ -145,7 +165,7 @@ def _declared(
         keywords = {k: v for k, v in keywords.items() if k != "case"}
         family = family_of_lines("any", text, case=case)
     elif not isinstance(family, Family):
-        family = family_named(family, words_of(text))
+        family = family_named(str(family), words_of(text))
     if "activations" in keywords:  # one a layer: the same choice under the name that reads better then
         keywords = {k: v for k, v in keywords.items() if k != "activations"} | {
             "activation": keywords["activations"]
@@ -164,9 +184,10 @@ def _declared(
     for row in first_reading.lines:
         for array in row.arrays:
             if array not in arrays:
-                raise Problem(
+                raise LayoutError(
                     f"the line '{row.text}' names '{array}', which the objective '{objective}' does not use. "
-                    f"Take the line out, or write the objective that uses it."
+                    f"Take the line out, or write the objective that uses it.",
+                    number=row.number,
                 )
     layout = parse(text, family.vocabulary(objective, settings))
     for array in family.arrays(objective, settings):
@@ -186,7 +207,7 @@ def _declared(
         clip=parse_clip(keywords.get("clip")),
         sizes=parse_sizes(keywords.get("sizes", ""), family),
         dtype=_one_of("dtype", keywords.get("dtype", "float64"), DTYPES),
-        name=getattr(function, "__name__", type(function).__name__),
+        name=getattr(_innermost(function), "__name__", type(function).__name__),
         file=file,
         line=line,
         written=frozenset(keywords),
@@ -212,8 +233,32 @@ def side(
 
 def place_of(function: Callable[..., Any]) -> tuple[str | None, int | None]:
     """File and first line of a function, or (None, None) for what has no Python source."""
-    code = getattr(function, "__code__", None)
+    inner = _innermost(function)
+    code = getattr(inner, "__code__", None) or getattr(type(inner).__call__, "__code__", None)
     return (code.co_filename, code.co_firstlineno) if code is not None else (None, None)
+
+
+def _innermost(function: Any) -> Any:
+    """What a decorated function or a `functools.partial` calls in the end."""
+    while True:
+        inner = getattr(function, "__wrapped__", None)
+        if inner is None and type(function).__name__ == "partial":
+            inner = function.func
+        if inner is None:
+            return function
+        function = inner
+
+
+def line_of_text(file: str, line: int, text: str, number: int) -> int:
+    """The line of a file in which line `number` of a layout stands; `line` where the text is not found."""
+    import linecache
+
+    lines = linecache.getlines(file)
+    source = "".join(lines)
+    start = source.find(text, len("".join(lines[: line - 1])))
+    if start < 0:
+        start = source.find(text)
+    return line if start < 0 or not text else source.count("\n", 0, start) + number
 
 
 def _objective(family: Family, layout: Layout, phrase: str | None) -> Objective:
@@ -231,6 +276,7 @@ def _objective(family: Family, layout: Layout, phrase: str | None) -> Objective:
         raise Problem(f"the layout has lines for {names}: only one of them can be what is differentiated.")
     what = next(iter(given), target)
     last = family.timed and _without_time(layout, what) and not _without_time(layout, "x")
+    phrase = None if phrase is None else str(phrase)
     if phrase is None or (phrase == "upstream" and given):
         return Objective(given.get(what, "softmax"), last)
     if phrase == "upstream":
@@ -323,8 +369,7 @@ def parse_clip(value: Any) -> Clip | None:
 def parse_sizes(text: str, family: Family) -> Sizes:
     """Read `"output = input, hidden = 4"`: axes tied to axes and axes of a fixed size."""
     axes = sorted({a for shape in family.every_array().values() for a in shape})
-    fixed: dict[str, int] = {}
-    tied: dict[str, str] = {}
+    found = Sizes({}, {})
     for part in filter(None, (p.strip() for p in str(text).split(","))):
         axis, _, value = (w.strip() for w in part.partition("="))
         for word in [axis] + [value] * (not value.isdigit()):
@@ -335,9 +380,37 @@ def parse_sizes(text: str, family: Family) -> Sizes:
                 )
         if value.isdigit() and int(value) < 1:
             raise Problem(f"sizes='{text}': the axis '{axis}' needs a size of at least 1.")
-        axis = family.ties.get(axis, axis)
-        if value.isdigit():
-            fixed[axis] = int(value)
-        else:
-            tied[axis] = family.ties.get(value, value)
-    return Sizes(fixed, {a: v for a, v in tied.items() if a != v})
+        for word in (axis, value):
+            if " " in family.ties.get(word, ""):
+                product = " times ".join(family.ties[word].split())
+                raise Problem(f"sizes='{text}': '{word}' is {product}. Fix or tie those.")
+        axis, value = family.ties.get(axis, axis), family.ties.get(value, value)
+        more = Sizes({axis: int(value)}, {}) if value.isdigit() else Sizes({}, {axis: value})
+        try:
+            found = joined(found, more)
+        except Problem as problem:
+            raise Problem(f"sizes='{text}' contradicts itself: {problem.what}") from None
+    return found
+
+
+def joined(first: Sizes, second: Sizes) -> Sizes:
+    """What two declarations of sizes say together. Raises `Problem` where they contradict each other."""
+    fixed, tied = dict(first.fixed), dict(first.tied)
+
+    def end(axis: str) -> str:
+        return end(tied[axis]) if axis in tied else axis
+
+    for one, other in second.tied.items():
+        axis, root = end(one), end(other)
+        if axis == root:
+            continue
+        if axis in fixed and root in fixed and fixed[axis] != fixed[root]:
+            raise Problem(f"'{one}' is {fixed[axis]} and '{other}' is {fixed[root]}, so they are not equal.")
+        tied[axis] = root
+        if axis in fixed:
+            fixed[root] = fixed.pop(axis)
+    for one, size in second.fixed.items():
+        axis = end(one)
+        if fixed.setdefault(axis, size) != size:
+            raise Problem(f"'{one}' cannot be both {fixed[axis]} and {size}.")
+    return Sizes(fixed, tied)
