@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from itertools import permutations
 from math import sqrt
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ import numpy as np
 
 from ..case import Case
 from ..declaration import Declaration
-from ..run import Answer, canonical, run
+from ..run import Answer, canonical
 from .source import Scope
 from .trace import Array, Event, Recorder, Site
 
@@ -80,6 +81,7 @@ class _Entry(NamedTuple):
     form: str
     t: int | None
     value: Array
+    norm: float
 
 
 class Trusted:
@@ -235,7 +237,9 @@ class Trusted:
                 if trivial(entry.value):
                     continue
                 size, norm, first, third = moments(entry.value)
-                groups.setdefault(size, []).append((first, third, entry))
+                if first:
+                    entry = entry._replace(value=entry.value.squeeze(), norm=norm)
+                    groups.setdefault(size, []).append((first, third, entry))
         self._groups: dict[int, tuple[Array, list[tuple[float, float, _Entry]]]] = {}
         for size, group in groups.items():
             group.sort(key=lambda one: one[0])
@@ -263,7 +267,7 @@ class Trusted:
         for _, other, entry in group[1][low:high]:
             if abs(other - third) > 3 * self.bin * third + 1e-12:
                 continue
-            meaning = self._matched(value, entry)
+            meaning = self._matched(value, norm, entry)
             if meaning is not None:
                 found.append(meaning)
             if len(found) >= 8:
@@ -272,27 +276,26 @@ class Trusted:
             sorted(found, key=lambda m: (abs(m.factor - 1) > 1e-6, self.quantities[m.quantity].order))
         )
 
-    def _matched(self, value: Array, entry: _Entry) -> Meaning | None:
-        ours, theirs = entry.value.squeeze(), value.squeeze()
-        norm = sqrt(float(np.sum(ours * ours)))
-        factor = sqrt(float(np.sum(theirs * theirs))) / norm
+    def _matched(self, value: Array, norm: float, entry: _Entry) -> Meaning | None:
+        ours, theirs = entry.value, value.squeeze()
+        factor = norm / entry.norm
         if value.size <= 3:
             nearest = min(self._factors, key=lambda f: abs(f - factor))
             if abs(nearest - factor) > self.room * factor:
                 return None
-        room = self.room * float(np.max(np.abs(theirs), initial=0.0))
         flat = theirs.ravel()
-        for axes in permutations(range(ours.ndim)):
-            shape = tuple(ours.shape[a] for a in axes)
-            if theirs.ndim == ours.ndim and shape != theirs.shape:
+        peak = int(np.abs(flat).argmax())
+        room = self.room * abs(float(flat[peak]))
+        merged = theirs.ndim != ours.ndim
+        for axes in _orders(ours.ndim):
+            if not merged and tuple(ours.shape[a] for a in axes) != theirs.shape:
                 continue
             turned = ours.transpose(axes).ravel()
-            for sign in (1.0, -1.0):
-                if float(np.max(np.abs(flat - sign * factor * turned), initial=0.0)) <= room:
-                    merged = theirs.ndim != ours.ndim
-                    return Meaning(
-                        entry.quantity, entry.form, entry.t, sign * factor, None if merged else axes
-                    )
+            signed = factor if float(turned[peak]) * float(flat[peak]) > 0 else -factor
+            if abs(float(flat[peak]) - signed * float(turned[peak])) > room:
+                continue
+            if float(np.abs(flat - signed * turned).max()) <= room:
+                return Meaning(entry.quantity, entry.form, entry.t, signed, None if merged else axes)
         return None
 
     # Words.
@@ -320,14 +323,16 @@ class Trusted:
 class Trace:
     """One traced run of the port, every value with its meanings."""
 
-    def __init__(self, scope: Scope, port: Declaration, case: Case, trusted: Trusted) -> None:
+    def __init__(
+        self, scope: Scope, answer: Callable[[Case], Answer], case: Case, trusted: Trusted
+    ) -> None:
         self.scope, self.trusted = scope, trusted
         self.recorder = Recorder(limit=20_000)
         self.failed: Exception | None = None
         self.answer: Answer | None = None
         with scope.traced(self.recorder):
             try:
-                self.answer = run(port, case)
+                self.answer = answer(case)
             except Exception as problem:
                 self.failed = problem
         self.meanings: list[tuple[Meaning, ...] | None] = [
@@ -459,6 +464,11 @@ def series(
     return found
 
 
+@cache
+def _orders(count: int) -> list[tuple[int, ...]]:
+    return list(permutations(range(count)))
+
+
 def moments(value: Array) -> tuple[int, float, float, float]:
     """Size and norm, and two numbers that neither order, sign nor a common factor of the elements changes."""
     flat = np.abs(value.ravel())
@@ -534,26 +544,26 @@ def _forms(number: int, quantity: Quantity) -> Iterator[_Entry]:
     values = quantity.values
     examples = len(next(iter(values.values())))
     for t, value in values.items():
-        yield _Entry(number, STEP, t, value)
+        yield _Entry(number, STEP, t, value, 0.0)
         if examples > 1:
-            yield _Entry(number, BATCH_SUM, t, value.sum(axis=0))
+            yield _Entry(number, BATCH_SUM, t, value.sum(axis=0), 0.0)
             for one in value:
-                yield _Entry(number, EXAMPLE, t, one)
+                yield _Entry(number, EXAMPLE, t, one, 0.0)
     steps = sorted(t for t in values if t is not None)
     shapes = {values[t].shape for t in steps}
     if len(steps) < 2 or len(shapes) != 1:
         return
     stacked = np.stack([values[t] for t in steps])
-    yield _Entry(number, STACK, steps[0], stacked)
+    yield _Entry(number, STACK, steps[0], stacked, 0.0)
     if steps[0] < 0:
-        yield _Entry(number, STACK, steps[1], stacked[1:])
-        yield _Entry(number, STACK, steps[0], stacked[:-1])
+        yield _Entry(number, STACK, steps[1], stacked[1:], 0.0)
+        yield _Entry(number, STACK, steps[0], stacked[:-1], 0.0)
         stacked = stacked[1:]
     together = stacked.sum(axis=1)
-    yield _Entry(number, TOTAL, None, together.sum(axis=0))
+    yield _Entry(number, TOTAL, None, together.sum(axis=0), 0.0)
     for k in range(1, len(steps) - 1):
-        yield _Entry(number, SO_FAR, steps[k], together[: k + 1].sum(axis=0))
-        yield _Entry(number, SO_FAR, steps[-1 - k], together[-1 - k :].sum(axis=0))
+        yield _Entry(number, SO_FAR, steps[k], together[: k + 1].sum(axis=0), 0.0)
+        yield _Entry(number, SO_FAR, steps[-1 - k], together[-1 - k :].sum(axis=0), 0.0)
 
 
 def _modules_of(trusted: Declaration) -> list[str]:

@@ -11,16 +11,20 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
+from .. import run as running
 from ..case import Case, cases
 from ..declaration import Declaration
-from ..diff import DIFFERS, LOSS, NOT_PROVIDED, Expected, compare_once, expect, single_cases
+from ..bar import MARGIN
+from ..diff import BLINDNESS, DIFFERS, LOSS, NOT_PROVIDED, Expected, compare_once, laid_out_for, single_cases
 from ..judge import Judgement
 from ..problem import Problem
-from .. import run as running
-from ..run import run
+from ..run import Answer, canonical, run
 from .align import Need, Trace, Trusted
 from .edits import Edit, edits
 from .source import NotInForce, Scope, Source, Splice
@@ -34,7 +38,7 @@ ROUNDS = 10
 NEAR = 120  # single edits that are tried before formulas are written
 FURTHER = 150  # those that are tried after something was found that brings something
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
-FRESH = 6  # cases of other sizes and seeds that a patch is verified on, at least
+FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,21 @@ class Bench:
         self.port, self.trusted, self.excused = port, trusted, excused
         self.expected = list(expected)
         self.tried = 0
-        self.started = clock()
         self.seconds = 0.0
+        # An edited loop may never end: no run is given much longer than the port takes as it is.
+        self.limit = running.limit or 10.0
+
+    def answer(self, case: Case) -> Answer:
+        """What the port gives on a case, in time. Raises `Problem` where it gives nothing."""
+        patient, running.limit = running.limit, self.limit
+        try:
+            return run(self.port, case)
+        finally:
+            running.limit = patient
 
     def once(self, expected: Expected) -> Score:
         try:
-            answer = run(self.port, expected.case)
+            answer = self.answer(expected.case)
         except Problem as problem:
             return Score(frozenset(), frozenset(expected.gradients), problem)
         verdicts = compare_once(self.port, expected, answer)
@@ -100,7 +113,27 @@ class Bench:
         made = single_cases(self.port, cases(self.port, seed + 1000, None, count))
         if self.port.layout.one_example:
             made = made[:: max(1, len(made) // (2 * count))]
-        return [expect(self.port, self.trusted, case) for case in made]
+        return [self.quickly(case) for case in made]
+
+    def quickly(self, case: Case) -> Expected:
+        """What is expected on a fresh case, its bar taken from those that were measured."""
+        loss, gradients = laid_out_for(self.port, case, *canonical(self.trusted, case))
+        deviations = {}
+        for name, value in {LOSS: np.asarray(loss), **gradients}.items():
+            size = float(np.max(np.abs(value), initial=0.0))
+            deviations[name] = size * self.roughness
+        return Expected(case, loss, gradients, deviations)
+
+    @cached_property
+    def roughness(self) -> float:
+        """How far rounding moved an array of the measured cases at most, as a share of its size."""
+        shares = [float(np.finfo(self.port.dtype).eps)]
+        for one in self.expected:
+            for name, value in {LOSS: np.asarray(one.loss), **one.gradients}.items():
+                size = float(np.max(np.abs(value), initial=0.0))
+                if size:
+                    shares.append(one.deviations[name] / size)
+        return min(max(shares), BLINDNESS / MARGIN)
 
 
 @dataclass
@@ -152,27 +185,11 @@ def diagnose(
     budget: float = BUDGET,
 ) -> dict[str, Any] | None:
     """Find the line. `judgement` is None for a port that raises; the answer is None if it does not."""
-    patient = running.limit
-    try:
-        return _diagnose(port, trusted, expected, judgement, seed, budget)
-    finally:
-        running.limit = patient
-
-
-def _diagnose(
-    port: Declaration,
-    trusted: Declaration,
-    expected: Sequence[Expected],
-    judgement: Judgement | None,
-    seed: int,
-    budget: float,
-) -> dict[str, Any] | None:
     begin = clock()
     excused = set() if judgement is None else {n for n, v in judgement.verdicts.items() if v.state != DIFFERS}
     bench = Bench(port, trusted, expected, set())
     scores = [bench.once(one) for one in expected]
-    # An edited loop may never end: no run is given much longer than the port takes as it is.
-    running.limit = 0.05 + 30 * (clock() - begin) / len(expected)
+    bench.limit = min(bench.limit, 0.25 + 30 * (clock() - begin) / len(expected))
     if judgement is None and not any(score.raised for score in scores):
         return None
     if judgement is not None:
@@ -220,7 +237,7 @@ def _mend(search: Search, score: Score, wanted: frozenset[str]) -> Scope | None:
     """The scope in which everything agrees, or None."""
     scope, bench = search.scope, search.bench
     for _ in range(ROUNDS):
-        trace = Trace(scope, bench.port, search.case, search.reference)
+        trace = Trace(scope, bench.answer, search.case, search.reference)
         needs = trace.unreached(search.outputs)
         named = suspects(trace, needs, search.wrong(score), score.raised)
         if search.first is None:
@@ -272,7 +289,7 @@ def _round(
         if search.late:
             break
         try:
-            left = Trace(scope.mended(edit.splices), search.bench.port, search.case, search.reference).lacking(
+            left = Trace(scope.mended(edit.splices), search.bench.answer, search.case, search.reference).lacking(
                 search.outputs
             )
         except (NotInForce, ValueError, SyntaxError):
