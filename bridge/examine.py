@@ -62,8 +62,7 @@ def examine(
         unsteady = steady(port, chosen[0], again)
         if unsteady is not None:
             raise Problem(
-                f"{port.name}() gives another answer when it is run again on the same data: it {unsteady}. "
-                "Make it start anew at every call.",
+                f"{port.name}() gives another answer when it is run again on the same data: it {unsteady}",
                 file=port.file,
                 line=port.line,
                 status=STATUS_DIFFERS,

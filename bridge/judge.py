@@ -35,6 +35,9 @@ from .oracle import OwnLoss, slope
 from .problem import Problem
 from .run import run
 
+DRAWS = "draws random numbers"
+WITHOUT_CHANCE = "Leave out what is random (dropout, noise), or seed its generator inside the port."
+
 # What a finding is about. The words of the report keep them apart.
 WRONG_GRADIENT = "wrong gradient"
 WRONG_LOSS = "wrong loss"
@@ -93,12 +96,15 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
     if isinstance(trusted, OwnLoss):
         judgement.finding = WRONG_GRADIENT
         judgement.sentences.append(
-            f"{_of(judgement.wrong).capitalize()} not the gradient of the port's own loss."
+            f"{_opening(_of(judgement.wrong))} not the gradient of the port's own loss."
         )
     elif trusted.family.reference is None or trusted.function is not trusted.family.reference.function or not _declaration(port, found, judgement):
         _own_loss(port, found, judgement)
-    judgement.sentences += [s for s in (_common_factor(found, judgement),) if s]
-    if judgement.finding in (WRONG_GRADIENT, BOTH):
+    if judgement.finding != DECLARATION:
+        judgement.sentences += [s for s in (_common_factor(found, judgement),) if s]
+    # What cannot be read as this array's gradient (another shape, no array) is said beside its name.
+    compared = any(judgement.verdicts[n].difference for n in judgement.wrong)
+    if judgement.finding in (WRONG_GRADIENT, BOTH) and compared:
         judgement.sentences += pattern(port, trusted, judgement, seed)
     return judgement
 
@@ -120,16 +126,42 @@ def _float32(port: Declaration, found: Diff) -> tuple[str, list[str]] | None:
 
 
 def _clipping(port: Declaration, found: Diff) -> tuple[str, list[str]] | None:
-    """Gradients that are the right ones under a bound that the port did not declare."""
+    """Gradients that are the right ones under a bound that the port did not declare for them."""
     names = [n for n in found.differing if n != LOSS]
-    if port.clip is not None or not names or any(found.verdicts[n].note for n in names):
+    if not names or any(found.verdicts[n].note for n in names):
         return None
+    every = set(port.parameters)
+    if port.clip is not None:
+        also = {n for n in names if n not in parameters_of(port)}
+        if port.clip.norm or set(names) != also or not _clipped_alike(found, port.clip, every):
+            return None
+        return f"clips the gradients of inputs and initial states too ({_and(sorted(also))})", names
+    for together in (parameters_of(port), every):
+        clip = _bound_of(found, together)
+        if clip is not None:
+            written = repr(str(clip)) if clip.norm else str(clip)
+            return f"clips its gradients (clip={written} would say so)", names
+    return None
+
+
+def _clipped_alike(found: Diff, clip: Clip, together: set[str]) -> bool:
+    """Are the port's gradients the right ones, those of `together` under a bound, on every case?"""
+    return all(
+        _close(expected, n, gradient, clipped(expected.gradients, clip, together)[n])
+        for expected, answer in zip(found.expected, found.answers, strict=True)
+        for n, gradient in answer.gradients.items()
+        if n in expected.gradients
+    )
+
+
+def _bound_of(found: Diff, those: set[str]) -> Clip | None:
+    """The one bound, of each element or of the norm, under which `those` gradients are right on every case."""
     bounds, norms = set(), set()
     for expected, answer in zip(found.expected, found.answers, strict=True):
         gradients = {n: g for n, g in answer.gradients.items() if n in expected.gradients}
         if all(_close(expected, n, g, expected.gradients[n]) for n, g in gradients.items()):
             continue
-        together = parameters_of(port) & set(gradients)
+        together = those & set(gradients)
         largest = max((float(np.max(np.abs(gradients[n]))) for n in together), default=0.0)
         norm = float(np.sqrt(sum(float(np.sum(gradients[n] ** 2)) for n in together)))
         fits = {
@@ -141,9 +173,7 @@ def _clipping(port: Declaration, found: Diff) -> tuple[str, list[str]] | None:
         norms.add(round(norm, 6) if fits[True] else None)
     for values, norm_wise in ((bounds, False), (norms, True)):
         if len(values) == 1 and None not in values:
-            clip = Clip(float(next(iter(values)) or 0), norm_wise)
-            written = repr(str(clip)) if norm_wise else str(clip)
-            return f"clips its gradients (clip={written} would say so)", names
+            return Clip(float(next(iter(values)) or 0), norm_wise)
     return None
 
 
@@ -276,7 +306,10 @@ def _own_loss(port: Declaration, found: Diff, judgement: Judgement) -> None:
     if not wrong:
         judgement.finding = WRONG_LOSS
         judgement.sentences.append(
-            "Every gradient agrees, but the loss is not the one whose gradients they are: it is computed wrongly."
+            "Every gradient agrees, but the loss is not the one whose gradients they are: "
+            "it is computed wrongly."
+            if any(v.state == AGREES for v in judgement.verdicts.values())
+            else "The loss differs from the trusted side's, and no gradient could be compared."
         )
         return
     checked = {name: consistent(port, found, name) for name in wrong}
@@ -370,10 +403,10 @@ def _common_factor(found: Diff, judgement: Judgement) -> str | None:
     names = _and(list(factors))
     phrase = _factor_of_sizes(pairs) if len(pairs) > 1 else None
     if phrase is not None:
-        return f"{_of(list(factors))} the right one times {phrase}."
+        return f"{_opening(_of(list(factors)))} the right {_ones(factors)} times {phrase}."
     values = {round(f, 6) for _, f, _ in pairs}
     if len(values) == 1:
-        return f"{_of(list(factors))} the right one times {values.pop():g}."
+        return f"{_opening(_of(list(factors)))} the right {_ones(factors)} times {values.pop():g}."
     return f"Only the size is wrong: {names} point{'s' if len(factors) == 1 else ''} the right way on every case."
 
 
@@ -421,8 +454,17 @@ def _wrong_at_one(port: Declaration, trusted: Declaration | OwnLoss, axis: str, 
     return once.differing
 
 
+def _ones(factors: Mapping[str, Any]) -> str:
+    return "ones" if len(factors) > 1 else "one"
+
+
 def _and(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _opening(words: str) -> str:
+    """Words as a sentence begins with them; names keep their case."""
+    return words[:1].upper() + words[1:]
 
 
 def _of(names: list[str]) -> str:
@@ -442,14 +484,14 @@ def steady(port: Declaration, case: Case, again: Callable[[], Declaration] | Non
     if _alike(port, first, second):
         return None
     if _alike(port, first, _seeded(port, case, 1)):
-        return "draws random numbers (from the global generator)"
+        return f"{DRAWS} from NumPy's or Python's global generator. {WITHOUT_CHANCE}"
     try:
         fresh = _seeded(again(), case, 1) if again is not None else first
     except Problem:
         fresh = first
     if _alike(port, first, fresh):
-        return "keeps state between calls"
-    return "draws random numbers"
+        return "keeps state between calls. Make it start anew at every call."
+    return f"{DRAWS}. {WITHOUT_CHANCE}"
 
 
 def _seeded(port: Declaration, case: Case, seed: int) -> Mapping[str, Any]:

@@ -10,6 +10,9 @@ import numpy as np
 
 from .declaration import Declaration
 from .problem import Problem, nearest
+from .run import OutOfTime, in_time
+
+CALLS = 3  # loading a file may take as long as so many calls of a port
 
 
 def load(path: str) -> list[Declaration]:
@@ -64,11 +67,11 @@ def run_module(path: str) -> ModuleType:
         sys.path.insert(0, folder)
     sys.modules[module.__name__] = module
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), in_time(CALLS):
             exec(code, vars(module))
     except Problem as problem:
         raise problem.at(path, None) from None
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, OutOfTime) as error:
         raise _failed(path, folder, error) from None
     return module
 
@@ -102,6 +105,13 @@ def _failed(path: str, folder: str, error: BaseException) -> Problem:
         return Problem(f"syntax error: {error.msg}", file=error.filename or file, line=error.lineno)
     if isinstance(error, SystemExit):
         return Problem(f"called sys.exit({error.code!r}) while it was loaded.", file=file, line=line)
+    if isinstance(error, OutOfTime):
+        what = (
+            "was still being loaded when its time was up; it was at this line. Put training under "
+            '`if __name__ == "__main__":`, take what is needed with definitions(), or give it more time '
+            "with --limit."
+        )
+        return Problem(what, file=file, line=line)
     kind = (
         "import error"
         if isinstance(error, ImportError)

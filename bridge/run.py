@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +21,8 @@ from .problem import DIFFERS, NOT_ANSWERED, Problem, nearest
 
 VARKEYWORDS = 0x08  # the flag of a code object that takes `**arrays`
 limit: float | None = None  # seconds that one call of a side may take; the worker sets it
+GRACE = 2.0  # seconds in which a side past its limit comes back; one that swallows every exception does not
+SWALLOWED = 99  # the exit code of a worker that was ended because its port swallows `OutOfTime`
 
 
 class OutOfTime(BaseException):
@@ -101,19 +104,27 @@ def call(side: Declaration, arrays: Mapping[str, Any], sizes: Mapping[str, int])
 
 
 @contextmanager
-def in_time() -> Iterator[None]:
-    """Raise `OutOfTime` in what runs inside when it takes longer than `limit`, where signals can do that."""
+def in_time(calls: int = 1) -> Iterator[None]:
+    """Raise `OutOfTime` in what runs inside when it takes longer than so many calls may, where signals can.
+
+    Only a worker has a limit: one whose port swallows the exception and goes on is ended.
+    """
     import signal
 
     if limit is None or not hasattr(signal, "setitimer"):
         yield
         return
+    late = False
 
     def out_of_time(number: int, frame: FrameType | None) -> None:
+        nonlocal late
+        if late:
+            os._exit(SWALLOWED)
+        late = True
         raise OutOfTime
 
     signal.signal(signal.SIGALRM, out_of_time)
-    signal.setitimer(signal.ITIMER_REAL, limit)
+    signal.setitimer(signal.ITIMER_REAL, calls * limit, GRACE)
     try:
         yield
     finally:

@@ -20,7 +20,6 @@ from .report.schema import Report
 # Seconds: one call of a port, and everything that is done with one file.
 CALL_LIMIT = 10.0
 FILE_LIMIT = 120.0
-GRACE = 2.0  # what a call past its limit has to come back with a place, before the worker is killed
 
 
 def examined(path: str, options: Options, *, limit: float = CALL_LIMIT, quiet: bool = True) -> list[Report]:
@@ -33,15 +32,21 @@ def examined(path: str, options: Options, *, limit: float = CALL_LIMIT, quiet: b
     total = max(FILE_LIMIT, 6 * limit)
     data, end = _forked(task, total) if hasattr(os, "fork") else _spawned(task, total)
     if not data:
-        return [failed(Problem(_ended(end, total), file=path.partition("::")[0], status=DIFFERS), options)]
+        what = _ended(end, total, limit)
+        return [failed(Problem(what, file=path.partition("::")[0], status=DIFFERS), options)]
     reports: list[Report] = marshal.loads(data)
     return reports
 
 
-def _ended(end: int | None, total: float) -> str:
+def _ended(end: int | None, total: float, limit: float) -> str:
     """Why a worker gave nothing back: `end` is its exit code, minus the signal that killed it, or None."""
     if end is None:
         return f"the port ran past its limit of {total:g} s, and its process was ended."
+    if end == run.SWALLOWED:
+        return (
+            f"the port ran past its limit of {limit:g} s. It swallows every exception (a bare `except:`?), "
+            "so that its line cannot be told; its process was ended."
+        )
     if end < 0:
         import signal
 
