@@ -217,9 +217,9 @@ def _summary(rows: list[Row], objective: str) -> list[str]:
 
 
 def _json(found: list[Row]) -> str:
-    import json
+    from .report.plain import as_json
 
-    return json.dumps(
+    return as_json(
         [
             {
                 "family": row.family,
@@ -234,6 +234,5 @@ def _json(found: list[Row]) -> str:
                 "agrees": row.agrees,
             }
             for row in found
-        ],
-        indent=2,
+        ]
     )

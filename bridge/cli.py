@@ -136,9 +136,9 @@ def _diff(args: argparse.Namespace) -> int:
     for path in args.ports:
         reports += examined(path, options, limit=args.limit, quiet=not args.show_output)
     if args.json:
-        import json
+        from .report.plain import as_json
 
-        print(json.dumps(reports if len(reports) != 1 else reports[0], indent=2, allow_nan=True))
+        print(as_json(reports if len(reports) != 1 else reports[0]))
     else:
         _show(reports, args.verbose)
     return max(report["status"] for report in reports)
