@@ -161,7 +161,7 @@ def _verdict(name: str, port: Any, trusted: Any, expected: Expected) -> Verdict:
     if not np.all(np.isfinite(theirs)):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(theirs))[0])
         value = float(theirs[where])
-        note = f"is {value:g} at {list(where)}" if where else f"is {value:g}"
+        note = f"holds {value:g} in the port, first at {list(where)}" if where else f"is {value:g} in the port"
         state = BLIND if expected.extreme or bar > BLINDNESS * size else DIFFERS
         return replace(
             found,
