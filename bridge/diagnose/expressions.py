@@ -54,6 +54,10 @@ _OTHER_OPERATORS: dict[str, tuple[tuple[str, float], ...]] = {
 }
 
 
+# Calls whose plain numbers say an order of axes.
+_REORDERING = frozenset({"transpose", "reshape", "swapaxes", "moveaxis", "permute"})
+
+
 class Expressions(Steps):
     """Makes the edits of expressions."""
 
@@ -145,6 +149,11 @@ class Expressions(Steps):
             if shape is None or len(shape) == 2
             else f"{within(own, ATOM)}.swapaxes(-1, -2)"
         )
+        if shape is not None and len(shape) > 2:
+            for i, j in combinations(range(len(shape)), 2):
+                if j < len(shape) - 1 or i < j - 1:
+                    swapped = f"{within(own, ATOM)}.swapaxes({i}, {j})"
+                    yield "transpose", Text(swapped, ATOM), 2.0, f"two axes exchanged: `{swapped}`"
         square = shape is None or shape[-1] == shape[-2]
         weight = (0.0 if operand else 2.0) + (0.0 if square else 0.5) + (0.0 if binds(node) == ATOM else 1.0)
         yield (
@@ -161,17 +170,18 @@ class Expressions(Steps):
             return
         simple = isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
         matrix = is_transpose(parent) or self.is_operand(node)
+        sized = isinstance(parent, ast.Attribute) and parent.attr == "shape"
         returned = isinstance(parent, ast.Dict | ast.Tuple | ast.Return) or isinstance(
             self.source.parent(parent) if parent else None, ast.Return
         )
-        fits = self.fitting(node, simple and (matrix or returned))[: 2 * MOST if matrix else MOST]
+        fits = self.fitting(node, simple and (matrix or returned or sized))[: 2 * MOST]
         if returned and simple:
             # A gradient of any shape may stand where another belongs.
             names = [a for a in self.atoms.values() if a.shape and is_simple(a.text) and a.text != own.text]
             names.sort(key=lambda a: unlike(own.text, a.text) + a.far)
             fits += [Text(a.text, ATOM) for a in names if Text(a.text, ATOM) not in fits][:MOST]
         for place, new in enumerate(fits):
-            weight = (0.5 if simple else 1.5) + 0.15 * place
+            weight = (0.5 if simple else 1.5) + 0.1 * place
             yield "variable", new, weight, f"`{new.text}` where `{own.text}` stands"
 
     def terms(
@@ -218,6 +228,15 @@ class Expressions(Steps):
                 2.0 + 0.2 * place + extra,
                 f"`/ {size}` is missing",
             )
+        for place, scale in enumerate(self.scales_here() if whole and shape else ()):
+            for sign, weight in (("*", 2.2), ("/", 2.0)):
+                if scale not in already:
+                    new = Text(f"{within(own, PRODUCT)} {sign} {scale}", PRODUCT)
+                    yield "factor", new, weight + 0.2 * place, f"`{sign} {scale}` is missing"
+        if shape and not isinstance(node, ast.Constant):
+            for place, function in enumerate([*self.unary(), "np.tanh"]):
+                new = Text(f"{function}({own.text})", ATOM)
+                yield "function", new, 2.0 + 0.2 * place + 0.3 * extra, f"`{function}` is missing"
         if shape and isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and whole:
             yield (
                 "copy",
@@ -531,6 +550,7 @@ class Expressions(Steps):
                                 f"the derivative `{new.text}` times `{name}`",
                             )
             if len(names) == 2 and isinstance(parent, ast.stmt | ast.Tuple | ast.BinOp):
+                yield from self.centred(node, own, names)
                 for place, (a, b) in enumerate(permutations(names)):
                     yield (
                         "derivative",
@@ -572,6 +592,21 @@ class Expressions(Steps):
                             2.5 + 0.1 * place - 0.2 * bool(flag),
                             f"`* {made}` is missing",
                         )
+
+    def centred(self, node: ast.expr, own: Text, names: list[str]) -> Iterator[Change]:
+        """The whole Jacobian of a softmax in the place of its diagonal."""
+        if not any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult) for n in ast.walk(node)):
+            return
+        for place, (p, dp) in enumerate(permutations(names)):
+            for axis in ("-1", "0"):
+                new = Text(f"{p} * ({dp} - ({dp} * {p}).sum(axis={axis}, keepdims=True))", PRODUCT)
+                weight = 2.0 + 0.2 * place + 0.5 * (axis == "0")
+                yield (
+                    "derivative",
+                    new,
+                    weight,
+                    f"the sum of the softmax's derivative is missing: `{new.text}`",
+                )
 
     def slope_factors(self, node: ast.BinOp) -> Iterator[Change]:
         parent = self.source.parent(node)
@@ -672,7 +707,7 @@ class Expressions(Steps):
         if isinstance(node, ast.Call):
             arguments = [a for a in node.args if not isinstance(a, ast.Starred)]
             if 1 < len(arguments) < 7:
-                yield from self.exchange(arguments, "the arguments")
+                yield from self.exchange(arguments, "the arguments", called_name(node) in _REORDERING)
             values = [k.value for k in node.keywords if k.arg]
             if 1 < len(values) < 8:
                 yield from self.exchange(values, "the keyword arguments")
@@ -693,10 +728,11 @@ class Expressions(Steps):
         elif isinstance(node, ast.Dict) and 1 < len(node.values) < 12:
             yield from self.exchange(node.values, "the entries")
 
-    def exchange(self, nodes: Sequence[ast.expr], what: str) -> Iterator[Edit]:
+    def exchange(self, nodes: Sequence[ast.expr], what: str, constants: bool = False) -> Iterator[Edit]:
         for one, other in combinations(nodes, 2):
             a, b = self.segment(one), self.segment(other)
-            if a == b or (isinstance(one, ast.Constant) and isinstance(other, ast.Constant)):
+            both = isinstance(one, ast.Constant) and isinstance(other, ast.Constant)
+            if a == b or (both and not constants):
                 continue
             alike = self.shape(one) == self.shape(other)
             sentence = f"{what} `{a}` and `{b}` exchanged"

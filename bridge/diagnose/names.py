@@ -55,16 +55,24 @@ class Usage:
         self.keywords = self._keywords()
         self.unary: dict[str, list[tuple[str, str]]] = {}
         self.keys: dict[str, None] = {}
+        self.attributes: dict[str, None] = {}
         self.slices: dict[str, dict[str, None]] = {}
+        self.scales: dict[str, None] = {}
         for function in scope.functions:
             if function.path not in self.unary:
                 self.unary[function.path] = list(_unary(function))
             for node in self.nodes[id(function)]:
+                if isinstance(node, ast.Attribute) and not node.attr.startswith("_"):
+                    self.attributes.setdefault(f'"{node.attr}"')
                 named = [node.slice] if isinstance(node, ast.Subscript) else []
                 named += [key for key in node.keys if key] if isinstance(node, ast.Dict) else []
                 for key in named:
                     if isinstance(key, ast.Constant) and isinstance(key.value, str):
                         self.keys.setdefault(function.source.segment(key))
+                if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.Mult):
+                    for side in (node.left, node.right):
+                        if _is_scale(side):
+                            self.scales.setdefault(function.source.segment(side))
                 if isinstance(node, ast.Slice) and (node.lower or node.upper) and not node.step:
                     low = function.source.segment(node.lower) if node.lower else ""
                     high = function.source.segment(node.upper) if node.upper else ""
@@ -331,6 +339,12 @@ class Names:
             waiting += ast.iter_child_nodes(one)
         return list(found)
 
+    def scales_here(self) -> list[str]:
+        """Single numbers that an array may be scaled by: names, and roots that are taken anywhere."""
+        named = [a.text for a in self.atoms.values() if a.shape == () and is_simple(a.text)]
+        named.sort(key=lambda text: not re.search(r"scale|temp|tau|root|sqrt|norm|inv", text))
+        return [*self.usage.scales, *named][:6]
+
     def sizes_here(self) -> list[str]:
         names = self.sizes
         pairs = [f"({a} * {b})" for a, b in combinations(names[:3], 2)]
@@ -349,6 +363,16 @@ def _squeezed(shape: Iterable[int]) -> tuple[int, ...]:
 
 def is_module(node: ast.expr, function: Function) -> bool:
     return isinstance(node, ast.Name) and type(function.globals.get(node.id)).__name__ == "module"
+
+
+def _is_scale(node: ast.expr) -> bool:
+    """`np.sqrt(n)` or `n ** -0.5`."""
+    if isinstance(node, ast.Call):
+        return called_name(node) == "sqrt"
+    negative = (
+        isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.right, ast.UnaryOp)
+    )
+    return negative
 
 
 def is_self(node: ast.expr) -> bool:

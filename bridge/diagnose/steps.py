@@ -143,6 +143,7 @@ class Steps(Names):
                     others += [f":-{low}", f":{low}"]
                 elif high and not low:
                     others.append(f"{high}:")
+            others += [text for size in self.sizes[:8] for text in (f"{size}:", f":{size}")]
             for new in others:
                 if new != own:
                     found.append(f"{head}[{', '.join([*texts[:place], new, *texts[place + 1 :]])}]")
@@ -197,5 +198,8 @@ class Steps(Names):
 
     def string_keys(self, own: str) -> list[str]:
         """Other keys that are used, the most alike first, in the quotes they have there."""
+        known = {key[1:-1] for key in self.usage.keys} | {own}
         keys = [key for key in self.usage.keys if key[1:-1] != own]
-        return sorted(keys, key=lambda key: unlike(own, key))[:MOST]
+        # A dict of gradients often has the names of the weights' attributes.
+        keys += [key for key in self.usage.attributes if key[1:-1] not in known]
+        return sorted(keys, key=lambda key: unlike(own, key[1:-1]))[: 2 * MOST]
