@@ -12,6 +12,8 @@ from .declaration import Declaration
 from .problem import Problem, nearest
 from .run import OutOfTime, in_time
 
+# What is imported here only when it is needed: a file of that name beside the port must not take its place.
+OURS = ("ast", "copy", "difflib", "inspect", "json", "linecache", "random", "rowcol", "tabulate", "textwrap")
 CALLS = 3  # loading a file may take as long as so many calls of a port
 
 
@@ -60,9 +62,14 @@ def run_module(path: str) -> ModuleType:
         raise Problem(f"syntax error: {error.msg}", file=path, line=error.lineno) from None
     except ValueError as error:
         raise Problem(f"cannot be compiled: {error}", file=path) from None
-    module = ModuleType(os.path.splitext(os.path.basename(path))[0])
+    name = os.path.splitext(os.path.basename(path))[0]
+    # A port in random.py is no reason why `import random` should give it to everybody else.
+    module = ModuleType(f"{name}_" if name in OURS or name in sys.stdlib_module_names else name)
     module.__file__ = path
     folder = os.path.dirname(os.path.abspath(path))
+    for file in os.listdir(folder):
+        if file.removesuffix(".py") in OURS:
+            __import__(file.removesuffix(".py"))
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
     sys.modules[module.__name__] = module
@@ -118,4 +125,7 @@ def _failed(path: str, folder: str, error: BaseException) -> Problem:
         else f"raised {type(error).__name__} while it was loaded"
     )
     text = " ".join(str(error).split())
+    hidden = os.path.splitext(os.path.basename(file))[0]
+    if file != path and hidden in sys.stdlib_module_names:
+        text += f". ({os.path.basename(file)} hides Python's own module '{hidden}': is that meant?)"
     return Problem(f"{kind}: {text}", file=file, line=line)
