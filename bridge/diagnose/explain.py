@@ -7,8 +7,9 @@ edit reproduces the numbers; it does not say that the port's author made that ed
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from time import process_time
@@ -23,7 +24,7 @@ from ..declaration import Declaration
 from ..declaration import side as declared_side
 from ..diff import LOSS, Expected, laid_out_for
 from ..family import Implementation
-from ..run import Answer, arguments, scale
+from ..run import Answer, arguments, parameter_names, scale
 from .breaks import CUT, RATE, SHARE, THROUGHOUT, Break, Equation, Part, Splice, breaks, read_side, together
 
 Array = NDArray[Any]
@@ -31,6 +32,7 @@ Numbers = dict[str, Any]
 MARGIN = 100.0
 DEEPEST = 3  # edits in one explanation, at most
 LOOK_ROUND = 0.6  # seconds in which edits that behave like the one found are looked for, from the start on
+TURN = 0.6  # the share of its time after which a search is content with edits that mend something
 WIDTH = 3  # first edits that a second one is looked for after
 
 
@@ -75,6 +77,8 @@ def explain(
     if not observed:
         return None
     search = _Search(port, observed, start, budget)
+    if not search.sides or search.sides[0].name != "reference":
+        return None
     with np.errstate(all="ignore"), search.names():
         return search.explanation()
 
@@ -151,7 +155,7 @@ class _Side:
         self.cases = cases
         self.shares = [port.objective.factor / scale(port, case) for case in cases]
         self._ready: dict[int, list[tuple[Any, dict[str, Any]]]] = {}
-        self.axes = port.family.arrays(port.objective)
+        self.axes = self.own.arrays
         self.share_inside = True
         self.theirs: dict[str, list[str]] = {}
         for own_line in self.own.layout.lines:
@@ -176,8 +180,14 @@ class _Side:
             ready = []
             for single in singles:
                 layout = self.own.bind(single.sizes)
-                settings = {**self.own.settings, "objective": self.own.objective.implemented}
-                ready.append((layout, {**settings, **arguments(self.own, layout, single)}))
+                arrays = arguments(self.own, layout, single)
+                choices = {
+                    name: self.own.family.settings[name].given(value, single.sizes)
+                    for name, value in self.own.settings.items()
+                }
+                available = {**single.sizes, **choices, "objective": self.own.objective.implemented}
+                taken, _ = parameter_names(self.own)
+                ready.append((layout, {**{n: v for n, v in available.items() if n in taken}, **arrays}))
             self._ready[k] = ready
         return self._ready[k]
 
@@ -332,10 +342,11 @@ class _Search:
         self.tried = 0
         self.sides: list[_Side] = []
         for name in ("reference", "batched"):
-            one = _Side(name, getattr(port.family, name), port, self.cases)
-            one.read(self.first)
-            self.sides.append(one)
-        self.words = self._words()
+            implementation = getattr(port.family, name)
+            if implementation is not None and isinstance(implementation.function, FunctionType):
+                one = _Side(name, implementation, port, self.cases)
+                one.read(self.first)
+                self.sides.append(one)
         self._alone: dict[str, tuple[_Side, Numbers]] = {}
         self.influences: dict[Equation, frozenset[str]] = {}
         self.operations: dict[tuple[Any, ...], list[Equation]] | None = None
@@ -350,14 +361,12 @@ class _Search:
 
         return min(range(len(self.cases)), key=key)
 
-    def _words(self) -> str:
-        return self.port.family.name
-
     @contextmanager
     def names(self) -> Iterator[None]:
         extra = {SHARE, RATE, CUT, *(axis for case in self.cases for axis in case.sizes)}
-        reference, batched = self.sides
-        with reference.names(extra), batched.names(extra):
+        with ExitStack() as stack:
+            for side in self.sides:
+                stack.enter_context(side.names(extra))
             yield
 
     @property
@@ -471,7 +480,10 @@ class _Search:
         return self.influences[equation]
 
     def _influence(self, side: _Side, equation: Equation) -> frozenset[str]:
-        if not equation.makes_a_quantity or equation.value is None:
+        returns = isinstance(equation.node, ast.Return) and not isinstance(
+            equation.value, ast.Tuple | ast.Dict
+        )
+        if equation.value is None or not (equation.makes_a_quantity or returns):
             return self.all
         moved = perturbed(equation, 1.07, 0.013)
         try:
@@ -613,11 +625,10 @@ class _Search:
         since = process_time()
         hoped = {side.name: self.hoped(side, wanted) for side in self.sides}
         between = {side.name: self.loss_between(side, base.reproduced) for side in self.sides}
-        for needed in _shrinking(wanted):
+        left = self.start + self.budget - since
+        for needed, until in _turns(wanted):
             for side, changes in self.candidates(needed):
-                if base.changes and side is not base.side:
-                    continue
-                if id(changes) in seen:
+                if id(changes) in seen or (base.changes and side is not base.side):
                     continue
                 seen.add(id(changes))
                 found = self.try_on_first(
@@ -628,12 +639,15 @@ class _Search:
                         full.append(found)
                 elif found is not None and found.reproduced > base.reproduced:
                     steps.append(found)
-                now = process_time()
-                # Where something is mended already, half of the time is for the edit after it.
-                share = 0.5 if steps and not base.changes else 1.0
-                if now - self.start > self.budget * share or (full and now - since > LOOK_ROUND):
+                gone = process_time() - since
+                if gone > left or (full and gone > LOOK_ROUND):
                     return full, steps
-            if full or base.changes:
+                if not full and gone > left * until:
+                    break
+            if full:
+                break
+            if steps and until > TURN - 1e-9:
+                # Something is mended: the rest of the time is for the edit after it.
                 break
         return full, steps
 
@@ -819,9 +833,16 @@ def _same(target: _Target, expected: Numbers, numbers: Numbers) -> frozenset[str
     return frozenset(same)
 
 
-def _shrinking(wanted: frozenset[str]) -> list[frozenset[str]]:
-    """First the edits that can explain everything, then those that can explain one array at least."""
-    return [wanted, *(frozenset({name}) for name in sorted(wanted))] if len(wanted) > 1 else [wanted]
+def _turns(wanted: frozenset[str]) -> list[tuple[frozenset[str], float]]:
+    """What edits must be able to change to be tried, and until which share of the time.
+
+    First all that is wanted; then one array at a time, as there may be several faults; then all again.
+    """
+    if len(wanted) == 1:
+        return [(wanted, 1.0)]
+    each = (TURN - 0.35) / len(wanted)
+    alone = [(frozenset({name}), 0.35 + each * (k + 1)) for k, name in enumerate(sorted(wanted))]
+    return [(wanted, 0.35), *alone, (wanted, 1.0)]
 
 
 def _different(found: list[_Found]) -> list[_Found]:
