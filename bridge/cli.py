@@ -67,9 +67,10 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     diff.add_argument("--show-output", action="store_true", help="let what the port prints through")
     diff.set_defaults(run=_diff)
 
+    fix = commands.add_parser("fix", help="the verified patch of a port, shown or applied")
     new = commands.add_parser("new", help="write a port file to fill in")
     train = commands.add_parser("train", help="both implementations learn a text side by side")
-    for name, sub in (("new", new), ("train", train)):
+    for name, sub in (("fix", fix), ("new", new), ("train", train)):
         if name in asked_for:
             _own_arguments(name, sub)
     return parser

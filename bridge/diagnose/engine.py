@@ -29,14 +29,14 @@ from .align import Need, Trace, Trusted
 from .edits import Edit, edits
 from .source import NotInForce, Scope, Source, Splice
 from .suspects import Suspect, suspects
-from .translate import Place, Translator
+from .translate import LAST_RESORT, Place, Translator
 
 clock = time.process_time
 VERIFIED_PATCH, DIVERGENT, SUSPECTS = "verified patch", "first divergent expression", "suspects"
 BUDGET = 2.5  # seconds for the whole search
 ROUNDS = 10
 NEAR = 120  # single edits that are tried before formulas are written
-FURTHER = 150  # those that are tried after something was found that brings something
+FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
 FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 
@@ -216,7 +216,7 @@ def diagnose(
         fresh = bench.fresh(seed, FRESH)
         wanted = wanted or bench.given(solved)
         pieces = _pieces(scope, solved)
-        needed = _minimal(bench, scope, pieces, fresh, wanted)
+        needed = _minimal(bench, scope, pieces, fresh, wanted) if len(search.steps) > 1 else pieces
         if bench.holds(scope, needed, fresh, wanted):
             verified = len(fresh)
             patch, hunks, changed = _patch(scope, needed), len(needed), needed
@@ -275,27 +275,27 @@ def _round(
     if trace.failed is None:
         translator = Translator(scope, trace, lambda: bench_run(search))
         aims = list(dict.fromkeys([*(q for s in named[:3] for q in s.needs[:2]), *(n.quantity for n in needs[:2])]))
-        formulas = list(islice(translator.edits(_places(scope, named), aims[:5]), 150))
-    if tries.all(formulas):
+        formulas = list(islice(translator.edits(_places(scope, named), aims[:5]), 200))
+    natural = [edit for edit in formulas if edit.weight < LAST_RESORT]
+    if tries.all(natural):
         return tries.survivor()
-    if tries.all(islice(single, FURTHER if tries.progress else None)):
+    if tries.all(islice(single, FURTHER)) or tries.all(e for e in formulas if e.weight >= LAST_RESORT):
         return tries.survivor()
     if tries.progress:
-        return max(tries.progress, key=lambda one: (one[1].raised is None, len(one[1].agree)))
+        return tries.furthest(trace)
+    if tries.all(single):
+        return tries.survivor()
+    if tries.progress:
+        return tries.furthest(trace)
     # No array agrees yet that did not before; but what was missing may now be there.
     lacking = trace.lacking(search.outputs)
     best: tuple[int, Edit, Score] | None = None
-    for edit, new in tries.others(formulas[:12] + near[:40]):
+    for edit, new in tries.others(natural[:12] + near[:40]):
+        left = tries.lacking(edit)
+        if left is not None and left < lacking and (best is None or left < best[0]):
+            best = left, edit, new
         if search.late:
             break
-        try:
-            left = Trace(scope.mended(edit.splices), search.bench.answer, search.case, search.reference).lacking(
-                search.outputs
-            )
-        except (NotInForce, ValueError, SyntaxError):
-            continue
-        if left < lacking and (best is None or left < best[0]):
-            best = left, edit, new
     return None if best is None else best[1:]
 
 
@@ -330,6 +330,24 @@ class _Tries:
     def survivor(self) -> tuple[Edit, Score]:
         self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
         return self.survivors[0]
+
+    def lacking(self, edit: Edit) -> int | None:
+        """How much the port lacks with an edit in force; None where that cannot be told."""
+        search = self.search
+        try:
+            trace = Trace(self.scope.mended(edit.splices), search.bench.answer, search.case, search.reference)
+        except (NotInForce, ValueError, SyntaxError):
+            return None
+        return trace.lacking(search.outputs)
+
+    def furthest(self, trace: Trace) -> tuple[Edit, Score]:
+        """Of the edits that bring most arrays to agree, the one with which least is lacking."""
+        most = max(len(new.agree) for _, new in self.progress)
+        best = [(edit, new) for edit, new in self.progress if len(new.agree) == most][:6]
+        if len(best) == 1 or trace.failed is not None:
+            return best[0]
+        order = [self.lacking(edit) for edit, _ in best]
+        return min(zip(best, order, strict=True), key=lambda one: 10**9 if one[1] is None else one[1])[0]
 
     def others(self, some: Iterable[Edit]) -> list[tuple[Edit, Score]]:
         return [self.seen[id(edit)] for edit in some if id(edit) in self.seen]
@@ -434,6 +452,20 @@ def _patch(scope: Scope, splices: Sequence[Splice]) -> str:
     return "".join(parts)
 
 
+def _changes(scope: Scope, splices: Sequence[Splice]) -> list[dict[str, str]]:
+    """Each file that the patch touches: where it is, its text as it was diagnosed, and as the patch makes it."""
+    from .source import apply
+
+    return [
+        {
+            "file": os.path.abspath(path) if os.path.isfile(path) else path,
+            "before": scope.source(path).text,
+            "after": apply(scope.source(path).text, [s for s in splices if s.path == path]),
+        }
+        for path in dict.fromkeys(s.path for s in splices)
+    ]
+
+
 def _lines(text: str) -> list[str]:
     return text.splitlines(keepends=True)
 
@@ -446,6 +478,7 @@ def _nothing(begin: float) -> dict[str, Any]:
         "claim": SUSPECTS,
         "lines": [],
         "annotation": [],
+        "changes": [],
         "patch": None,
         "verified_cases": 0,
         "hunks": 0,
@@ -471,11 +504,18 @@ def _report(
     named = [suspect.plain(scope) for suspect in search.first_suspects[:5]]
     if patch is not None:
         report["claim"] = VERIFIED_PATCH
-        report["lines"] = _changed_lines(search, changed)
+        lines = _changed_lines(search, changed)
+        if len(search.steps) == 1:
+            # The line that the edit is about; a statement that moves leaves one line and comes to another.
+            lines.sort(key=lambda line: line["line"] != search.steps[0].line)
+            if lines[0]["line"] != search.steps[0].line:
+                lines.insert(0, _line(search, search.steps[0], lines[0]["replacement"]))
+        report["lines"] = lines
     elif named:
         report["claim"] = DIVERGENT if search.first_suspects[0].certain else SUSPECTS
         report["lines"] = named
     report["suspects"] = named
+    report["changes"] = _changes(scope, changed) if patch is not None else []
     report["patch"], report["hunks"], report["verified_cases"] = patch, hunks, verified
     report["edits_tried"] = bench.tried
     report["edits_per_second"] = bench.tried / bench.seconds if bench.seconds else 0.0
@@ -483,6 +523,17 @@ def _report(
     report["steps"] = [vars(step) for step in search.steps]
     report["seconds"] = clock() - begin
     return report
+
+
+def _line(search: Search, step: Step, replacement: str) -> dict[str, Any]:
+    return {
+        "file": step.path,
+        "line": step.line,
+        "text": search.scope.source(step.path).line_text(step.line).strip(),
+        "replacement": replacement,
+        "reason": step.sentence,
+        "quantity": None,
+    }
 
 
 def _changed_lines(search: Search, changed: Sequence[Splice]) -> list[dict[str, Any]]:

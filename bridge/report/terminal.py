@@ -50,13 +50,22 @@ def render(report: Report, paper: Paper | None = None, verbose: bool = False) ->
     paper = paper or Paper(colour=False)
     parts = [headline(report, paper)]
     if report["error"] is not None:
-        return "\n".join([*parts, *_indented(report["error"]["what"].splitlines()[1:])])
+        parts += _indented(report["error"]["what"].splitlines()[1:])
+        if report["diagnosis"] is not None:
+            from .line import render_diagnosis
+
+            parts += render_diagnosis(report["diagnosis"], paper)
+        return "\n".join(parts)
     parts += ["", table(report["arrays"], paper, verbose, said=report["remarks"])]
     said = list(report["sentences"])
     if report["finding"]:
-        parts += ["", *_paragraphs(said, paper, lead=report["finding"] + ": ")]
+        parts += ["", *paragraphs(said, paper, lead=report["finding"] + ": ")]
     for remark in report["remarks"]:
-        parts += _paragraphs([remark], paper, lead="remark: ")
+        parts += paragraphs([remark], paper, lead="remark: ")
+    if report["diagnosis"] is not None:
+        from .line import render_diagnosis
+
+        parts += render_diagnosis(report["diagnosis"], paper)
     if verbose:
         parts += ["", *_cases(report)]
     return "\n".join(parts)
@@ -128,7 +137,7 @@ def grid(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> str:
     return "\n".join("  " + line.rstrip() for line in text.splitlines())
 
 
-def _paragraphs(sentences: Sequence[str], paper: Paper, lead: str = "") -> list[str]:
+def paragraphs(sentences: Sequence[str], paper: Paper, lead: str = "") -> list[str]:
     import textwrap
 
     text = lead + " ".join(sentences)

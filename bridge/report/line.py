@@ -1,0 +1,55 @@
+"""The diagnosis as the terminal shows it: what is claimed, the lines, what each expression is, the patch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .terminal import Paper, paragraphs, shown_path
+
+# What each claim says, and does not say, of itself.
+CLAIMS = {
+    "verified patch": "verified patch: with it every gradient and the loss agree on {verified_cases} fresh cases",
+    "first divergent expression": "first divergent expression: what it is made from is right, and it is not",
+    "suspects": "suspects, the likeliest first: nothing is certain",
+    "explanation": "explanation: from the numbers alone",
+}
+AROUND = 2  # lines of the port shown before and after those in question
+
+
+def render_diagnosis(diagnosis: Mapping[str, Any], paper: Paper) -> list[str]:
+    """The lines of the report that follow the verdict."""
+    out = [""]
+    lines = diagnosis["lines"]
+    if lines or diagnosis["patch"]:
+        out += paragraphs([CLAIMS[diagnosis["claim"]].format(**diagnosis)], paper)
+    for line in lines[: None if diagnosis["patch"] else 3]:
+        place = f"{shown_path(line['file'])}:{line['line']}"
+        out += [f"  {place}: {paper.paint(line['text'], 'bold')}", *paragraphs([line["reason"]], paper, "  ")]
+    if diagnosis["annotation"]:
+        out += ["", *_excerpt(diagnosis["annotation"], lines, paper)]
+    if diagnosis["patch"]:
+        out += ["", *(_coloured(line, paper) for line in diagnosis["patch"].rstrip("\n").split("\n"))]
+    explanation = diagnosis.get("explanation")
+    if explanation and not diagnosis["patch"]:
+        out += ["", *paragraphs([explanation["sentence"]], paper, "explanation, from the numbers alone: ")]
+    return out
+
+
+def _excerpt(annotation: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]], paper: Paper) -> list[str]:
+    """The source around the first line, each line with what its expressions are on the trusted side."""
+    culprits = {(line["file"], line["line"]) for line in lines}
+    width = max(len(row["source"]) for row in annotation)
+    out = []
+    for row in annotation:
+        mark = ">" if (row["file"], row["line"]) in culprits else " "
+        text = f"  {mark} {row['line']:4d}  {row['source']}"
+        if row["meanings"]:
+            text = f"{text:<{min(width, 60) + 11}}  {paper.paint('; '.join(row['meanings']), 'dim')}"
+        out.append(paper.paint(text, "bold") if mark == ">" else text)
+    return out
+
+
+def _coloured(line: str, paper: Paper) -> str:
+    colour = {"+": "green", "-": "red", "@": "dim"}.get(line[:1])
+    return paper.paint(line, colour) if colour else line
