@@ -57,6 +57,10 @@ class Equation:
         """The right-hand side."""
         return self.node.value if isinstance(self.node, ast.Assign | ast.AugAssign | ast.Return) else None
 
+    def reads(self, name: str) -> bool:
+        """Does a name stand in it?"""
+        return _reads(self.node, name)
+
     @property
     def makes_a_quantity(self) -> bool:
         """Is it an equation for one quantity, not the start of a sum, nor what hands several on?"""
@@ -319,6 +323,10 @@ def together(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
         elif one.of_loop:
             loops.setdefault(one.rule, []).append(one)
     for alike in sums.values():
+        for part in {id(one.part) for one in alike.values()}:
+            of_part = tuple(one for one in alike.values() if id(one.part) == part)
+            if 1 < len(of_part) < len(alike):
+                yield of_part
         if len(alike) > 1:
             yield tuple(alike.values())
     for several in loops.values():
@@ -376,7 +384,9 @@ class _Writer:
                     one.reads = ast.unparse(node) if isinstance(node, ast.Name | ast.Subscript) else ""
                     yield one
                 yield from self._inlined(node, equation)
+                yield from self._made_later(node, equation)
         yield from self._throughout()
+        yield from self._shifted_throughout()
         yield from self._one_array_for_all_steps()
         yield from self._siblings()
 
@@ -695,6 +705,10 @@ class _Writer:
         else:
             if isinstance(node.targets[0], ast.Name) and equation.loop is not None:  # type: ignore[attr-defined]
                 yield instead(f"{target} += {text}", "+= for =", 1.2)
+                for other, its in self.part.quantities.items():
+                    if its == self.part.quantities.get(target) and "[0]" not in other:
+                        yield instead(f"{target} = {text} + {other}", f"{other} added", 2.2)
+                        yield instead(f"{target} = {other}", f"{other} in its place", 2.3)
                 yield instead("pass", "never updated", 1.1)
                 t, length = getattr(equation.loop.target, "id", ""), _length(equation.loop.iter)
                 zero = f"0 * {target}"
@@ -895,6 +909,34 @@ class _Writer:
                         rule_here = f"{rule}, throughout this line"
                         yield Break(self.part, here, [equation], rule_here, changes[0][2] + 0.3)
 
+    def _shifted_throughout(self) -> Iterator[Break]:
+        """Every element of a list read at another step, round the end of the list where need be."""
+        for name, lowest in self.part.by_step.items():
+            places = [
+                (node, equation)
+                for equation in self.part.equations
+                for node in self._expressions(equation)
+                if isinstance(node, ast.Subscript)
+                and ast.unparse(node.value) == name
+                and equation.loop is not None
+            ]
+            if len({ast.unparse(node) for node, _ in places}) < 2:
+                continue
+            size = f"len({name})"
+            for shift, words in ((-1, "before"), (1, "after")):
+                splices = [
+                    Splice(
+                        *self.part.span(node),
+                        f"{name}[({ast.unparse(node.slice)} + {shift - lowest}) % {size} - {-lowest}]",
+                    )
+                    for node, _ in places
+                ]
+                hit = list(dict.fromkeys(equation for _, equation in places))
+                rule = f"{name} of the step {words} (wrapping around){THROUGHOUT}"
+                one = Break(self.part, splices, hit, rule, 2.2)
+                one.reads = name
+                yield one
+
     def _one_array_for_all_steps(self) -> Iterator[Break]:
         """States kept in one array, so that all of them are what came last."""
         if not self.part.equations:
@@ -927,7 +969,7 @@ class _Writer:
                     kept = f"np.concatenate([{name}[:1], 0 * {name}[1:] + {name}[-1]])"
                     others.append((name, f"{name} = {kept}", "all steps but the start", 2.6))
         for name, statement, which, cost in others:
-            users = [e for e in self.part.equations if e.makes_a_quantity and _reads(e.node, name)]
+            users = [e for e in self.part.equations if e.makes_a_quantity and e.reads(name)]
             one = Break(
                 self.part,
                 [Splice(start, start, statement + gap)],
@@ -999,6 +1041,18 @@ class _Writer:
             )
             for factor in self._factors(made)
         )
+
+    def _made_later(self, node: ast.expr, equation: Equation) -> Iterator[Break]:
+        """A quantity of the same shape that the loop makes only afterwards."""
+        shape = self.part.quantities.get(ast.unparse(node)) if isinstance(node, ast.Name) else None
+        if shape is None or equation.loop is None:
+            return
+        for other in equation.block:
+            later = other.span[0] > equation.span[0] and isinstance(other.node, ast.Assign)
+            if later and other.value is not None and self.part.quantities.get(other.target) == shape:
+                text = _wrapped(other.value)
+                rule = f"{other.target} where {ast.unparse(node)} stands"
+                yield self._replaced(node, text, equation, rule, 2.4)
 
     def _factors(self, made: ast.expr) -> Iterator[str]:
         if isinstance(made, ast.BinOp) and isinstance(made.op, ast.Mult):

@@ -762,11 +762,12 @@ class _Search:
         for text in sorted(change.part.texts, key=len):
             if change.part.text.startswith(text, start) and len(text) > len(name):
                 name = text
-        for part in side.parts:
-            for other in part.equations:
-                if other.makes_a_quantity and other.target == name:
-                    return other
-        return equation
+        equations = [e for part in (change.part, *side.parts) for e in part.equations if e.makes_a_quantity]
+        makes = next((e for e in equations if e.target == name), None)
+        # What nobody makes is given: then the equation that reads it is meant.
+        target = equation.target
+        reads = next((e for e in equations if e.part is change.part and e.reads(target)), None)
+        return makes or reads or next((e for e in equations if e.reads(name)), equation)
 
     def known_operations(self) -> dict[tuple[Any, ...], list[Equation]]:
         """The reference's equations by what comes of moving their values."""

@@ -60,6 +60,11 @@ def score(fault: Fault, budget: float) -> tuple[str, Explanation | None, float]:
             pairs = observed(port)
         except Problem as problem:
             return ("raises" if "raised" in problem.what else "no numbers"), None, 0.0
+        finally:
+            # The next fault's modules have the same names.
+            for name, module in list(sys.modules.items()):
+                if str(getattr(module, "__file__", None) or "").startswith(folder):
+                    del sys.modules[name]
     if any(set(answer.unreadable) - set(answer.misshapen) for _, answer in pairs):
         return "no numbers", None, 0.0
     if not any(v.state == "differs" for e, a in pairs for v in compare_once(port, e, a).values()):
