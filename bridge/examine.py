@@ -8,13 +8,25 @@ from typing import Any
 
 from .case import Case, cases
 from .declaration import Declaration, Sizes, parse_sizes, reduction_phrase
-from .diff import AGREES, BLIND, DIFFERS, LOSS, NOT_PROVIDED, Expected, Verdict, diff, expect, single_cases
+from .diff import (
+    AGREES,
+    BLIND,
+    DIFFERS,
+    LOSS,
+    NOT_PROVIDED,
+    Diff,
+    Expected,
+    Verdict,
+    diff,
+    expect,
+    single_cases,
+)
 from .judge import DECLARATION, Judgement, judge, steady, trusted_side
 from .load import load
 from .oracle import OwnLoss
 from .problem import AGREES as STATUS_AGREES
 from .problem import DIFFERS as STATUS_DIFFERS
-from .problem import NOT_ANSWERED, Problem
+from .problem import NOT_ANSWERED, Problem, Raised
 from .report.schema import SCHEMA, ArrayReport, Report
 
 
@@ -68,18 +80,27 @@ def examine(
                 status=STATUS_DIFFERS,
             )
         expected = [expect(port, trusted, case) for case in chosen]
-        judgement = judge(port, trusted, diff(port, expected), options.seed)
+        found = diff(port, expected)
+        judgement = judge(port, trusted, found, options.seed)
     except Problem as problem:
         report = failed(problem.at(port.file, port.line), options, port)
-        if problem.status == STATUS_DIFFERS and against is None:
+        if isinstance(problem, Raised) and against is None:
             report["diagnosis"] = _of_one_that_raises(port, options)
         return report
     report = _report(port, trusted.name, options, judgement, expected)
-    if judgement.finding not in (None, DECLARATION) and isinstance(trusted, Declaration):
+    diagnosable = judgement.finding not in (None, DECLARATION) and _says_something(judgement, found)
+    if diagnosable and isinstance(trusted, Declaration):
         from .diagnose.engine import diagnose
 
         report["diagnosis"] = diagnose(port, trusted, expected, judgement, options.seed)
     return report
+
+
+def _says_something(judgement: Judgement, found: Diff) -> bool:
+    """Is anything wrong that numbers tell? What is no array, or nobody's gradient, has been said by then."""
+    misshapen = {name for answer in found.answers for name in answer.misshapen}
+    wrong = [v for v in judgement.verdicts.values() if v.state == DIFFERS]
+    return any(v.difference or v.name in misshapen for v in wrong)
 
 
 def _of_one_that_raises(port: Declaration, options: Options) -> dict[str, Any] | None:

@@ -37,6 +37,10 @@ class Problem(Exception):
         return _problem, (self.what, self.file, self.line, self.status)
 
 
+class Raised(Problem):
+    """A port that raised on a legal case: its code is at fault, and not the form of its answer."""
+
+
 def _problem(what: str, file: str | None, line: int | None, status: int) -> Problem:
     return Problem(what, file=file, line=line, status=status)
 

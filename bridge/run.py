@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from .axes import Map
 from .case import Array, Case
 from .declaration import Declaration
-from .problem import DIFFERS, NOT_ANSWERED, Problem, nearest
+from .problem import DIFFERS, NOT_ANSWERED, Problem, Raised, nearest
 
 VARKEYWORDS = 0x08  # the flag of a code object that takes `**arrays`
 limit: float | None = None  # seconds that one call of a side may take; the worker sets it
@@ -277,7 +277,8 @@ def raised(side: Declaration, error: BaseException) -> Problem:
     shapes = [] if frame is None or file is None else shapes_on_line(frame, file, line or 0, set_then)
     if shapes:
         what += f"\n    on that line {', '.join(shapes)}"
-    return Problem(what, file=file, line=line or side.line, status=DIFFERS)
+    kind = Problem if isinstance(error, OutOfTime | SystemExit) else Raised
+    return kind(what, file=file, line=line or side.line, status=DIFFERS)
 
 
 def _own_frame(error: BaseException, file: str | None) -> tuple[FrameType | None, int | None]:

@@ -61,7 +61,25 @@ def _ended(end: int | None, total: float, limit: float) -> str:
 def perform(task: dict[str, Any]) -> bytes:
     """What the worker does: examine the file, with the time limit on every call of the port."""
     run.limit = task["limit"]
-    return marshal.dumps(examine_file(task["path"], Options(**task["options"])))
+    options = Options(**task["options"])
+    try:
+        return marshal.dumps(examine_file(task["path"], options))
+    except Exception as error:
+        return marshal.dumps([failed(_own_mistake(error, task["path"]), options)])
+
+
+def _own_mistake(error: Exception, path: str) -> Problem:
+    """What is said where rowcol's own code raises."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "nowhere"
+    text = " ".join(str(error).split())
+    return Problem(
+        "rowcol itself failed on this file. The mistake is rowcol's, not yours; please report it.\n"
+        f"    {type(error).__name__} at {place}: {text}",
+        file=path.partition("::")[0],
+    )
 
 
 def _forked(task: dict[str, Any], total: float) -> tuple[bytes, int | None]:
