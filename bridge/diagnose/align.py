@@ -338,6 +338,15 @@ class Trace:
         self.meanings: list[tuple[Meaning, ...] | None] = [
             None if neutral(event.value) else trusted.lookup(event.value) for event in self.recorder.events
         ]
+        # What the port is handed is nobody's fault, whichever arrays its layout makes of one.
+        given = {
+            event.value.tobytes()
+            for position, event in enumerate(self.recorder.events)
+            if event.frame == 1 and self.recorder.sites[event.site].kind == "argument"
+        }
+        for position, event in enumerate(self.recorder.events):
+            if self.meanings[position] == () and event.value.tobytes() in given:
+                self.meanings[position] = None
         self._by_site: dict[int, list[int]] = {}
         for position, event in enumerate(self.recorder.events):
             self._by_site.setdefault(event.site, []).append(position)

@@ -11,6 +11,8 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from .align import Formula, Operand, Trace, trivial
 
 LIMIT = 4000
@@ -66,8 +68,6 @@ class _Reading:
         value = answer.loss if name == "loss" else answer.gradients.get(name)
         if value is None:
             return []
-        import numpy as np
-
         array = np.asarray(value)
         for key in ((array.size, array.tobytes()), (array.size, np.asarray(array, np.float64).tobytes())):
             if key in self.first:
@@ -133,7 +133,8 @@ class _Reading:
         if setter is not None:
             below = self.operands(setter)
             self.leaf(below[0] if below else setter, quantity, step, 0.3, "is something else")
-            self.leaf(position, quantity, step, 0.8, "is something else")
+            # A name that holds nothing yet where it should: read here, and never set in between.
+            self.leaf(position, quantity, step, 0.2 if meanings is None else 0.8, "is something else")
             for one in below:
                 if meanings is None or isinstance(self.node(one), ast.IfExp | ast.BinOp | ast.Call):
                     self.made(one, quantity, step, depth + 1)
@@ -223,7 +224,22 @@ class _Reading:
         elif below:
             self.expect(below[0], quantity, step, depth + 1)
         else:
-            self.leaf(position, quantity, step, 0.3, "is set here")
+            source = self.handed_back(position)
+            if source is not None:
+                self.expect(source, quantity, step, depth + 1)
+            self.leaf(position, quantity, step, 0.3 if source is None else 1.5, "is set here")
+
+    def handed_back(self, position: int) -> int | None:
+        """The event in a `return` that had the value which a store unpacks."""
+        event = self.trace.events[position]
+        for other in range(position - 1, -1, -1):
+            one = self.trace.events[other]
+            if one.frame != event.frame and np.array_equal(one.value, event.value):
+                site = self.trace.sites[one.site]
+                statement = self.trace.scope.source(site.path).statement(site.node)
+                if isinstance(statement, ast.Return):
+                    return other
+        return None
 
     def named(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """A name that nothing computed as it is: filled piece by piece, or changed in place."""
@@ -240,6 +256,10 @@ class _Reading:
             self.leaf(position, quantity, step, 0.4, "holds something else")
             if pieces:
                 self.leaf(pieces[-1], quantity, step, 0.3, "is set here")
+                if isinstance(site.node, ast.Subscript):
+                    # A slice of something larger, which is made from what the slice is made from.
+                    for p in self.operands(pieces[-1])[:1]:
+                        self.made(p, quantity, step, depth + 1)
             return
         found = False
         inner = [o for f in self.trusted.quantities[quantity].formulas if f.node is None for o in f.operands]
@@ -269,7 +289,11 @@ class _Reading:
 
     def operation(self, position: int, quantity: int, step: int | None, below: list[int], depth: int) -> None:
         """An operation on operands: which of them are what the trusted formula takes?"""
-        arrays = [p for p in below if self.trace.meanings[p] is not None or self.trace.events[p].value.size > 1]
+        arrays: list[int] = []
+        for p in below:
+            inner = self.joined(p)
+            arrays += [p] if inner is None else inner
+        arrays = [p for p in arrays if self.trace.meanings[p] is not None]
         if any(self.is_(p, quantity, step) for p in arrays):
             self.leaf(position, quantity, step, 0.0, "should leave it as it is")
             return
@@ -279,6 +303,14 @@ class _Reading:
             matched = len(formula.operands) - len(lacking)
             if matched and (best is None or (len(lacking), len(strange)) < (len(best[1]), len(best[2]))):
                 best = matched, lacking, strange, at
+        if best is not None and len(best[2]) == 1 and len(best[1]) > 1:
+            # The right quantity of another step; or the only operand that has to be made.
+            own = {m.quantity for m in self.trace.meanings[best[2][0]] or ()}
+            off = [o for o in best[1] if o.quantity in own] or [
+                o for o in best[1] if self.trusted.quantities[o.quantity].formulas
+            ]
+            if len(off) == 1:
+                best = best[0], off, best[2], best[3]
         if best is None or len(best[1]) > 1:
             pairs = self.akin(quantity, arrays if best is None else best[2], best[1] if best else None)
             if pairs:
@@ -288,6 +320,12 @@ class _Reading:
                     self.expect(p, operand.quantity, there, depth + 1)
                 return
         if best is None:
+            twin = self.twin(position, quantity, arrays)
+            if twin is not None:
+                for p, operand in zip(arrays, twin.operands, strict=True):
+                    there = None if operand.shift is None or step is None else step + operand.shift
+                    self.expect(p, operand.quantity, there, depth + 1)
+                return
             if len(arrays) == 1:
                 self.leaf(position, quantity, step, 1.0, "is made from something else")
                 self.expect(arrays[0], quantity, step, depth + 1)
@@ -311,20 +349,53 @@ class _Reading:
         """Strangers paired with the operands of the formula that are made from the same things."""
         found = []
         for p in strange:
-            if self.trace.meanings[p] != ():
-                continue
             event = self.trace.events[p]
             start = self.first[event.value.size, event.value.tobytes()]
             if self.trace.sites[self.trace.events[start].site].kind == "store":
                 start = (self.operands(start) or [start])[0]
             below = {m.quantity for o in self.operands(start) for m in self.trace.meanings[o] or ()}
             operands = lacking or [o for f in self.formulas(quantity) for o in f.operands]
+            own = {m.quantity for m in self.trace.meanings[p] or ()}
+            same = [o for o in operands if o.quantity in own]
+            if same:
+                found.append((p, same[0]))
+                continue
             for operand in operands:
                 inner = {o.quantity for f in self.formulas(operand.quantity) for o in f.operands}
                 if below & inner and all(operand is not o for _, o in found):
                     found.append((p, operand))
                     break
         return found
+
+    def joined(self, position: int) -> list[int] | None:
+        """The parts of an array that was put together from several; None for any other."""
+        event = self.trace.events[position]
+        if self.trace.meanings[position] != ():
+            return None
+        start = self.first[event.value.size, event.value.tobytes()]
+        node = self.node(start)
+        if isinstance(node, ast.Attribute) and self.operands(start):
+            return self.joined(self.operands(start)[0])
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in ("concatenate", "hstack", "vstack", "column_stack", "append", "block", "r_", "c_"):
+                return self.operands(start)
+        return None
+
+    def twin(self, position: int, quantity: int, arrays: Sequence[int]) -> Formula | None:
+        """A formula of the quantity that is the same operation on as many operands."""
+        node = self.node(position)
+        for formula in self.formulas(quantity):
+            other = formula.node
+            if len(formula.operands) != len(arrays) or type(other) is not type(node):
+                continue
+            if isinstance(node, ast.BinOp) and isinstance(other, ast.BinOp) and type(node.op) is type(other.op):
+                return formula
+            if isinstance(node, ast.Call) and isinstance(other, ast.Call):
+                names = [getattr(c.func, "attr", getattr(c.func, "id", "")) for c in (node, other)]
+                if names[0] == names[1]:
+                    return formula
+        return None
 
     def _scales(self, position: int) -> bool:
         node = self.node(position)
@@ -338,7 +409,24 @@ class _Reading:
             else:
                 for operand in formula.operands:
                     found += [f for f in self.trusted.quantities[operand.quantity].formulas if f.node is not None]
-        return found
+        return [*found, *(flat for formula in found for flat in self.flattened(formula))]
+
+    def flattened(self, formula: Formula) -> list[Formula]:
+        """A formula with the operands that have no name of their own written out."""
+        operands: list[Operand] = []
+        for operand in formula.operands:
+            inner = self.trusted.quantities[operand.quantity]
+            made = [f for f in inner.formulas if f.node is not None]
+            if inner.named or not made:
+                operands.append(operand)
+                continue
+            for one in made[0].operands:
+                shift = None if one.shift is None or operand.shift is None else one.shift + operand.shift
+                operands.append(one._replace(shift=shift))
+        if len(operands) == len(formula.operands):
+            return []
+        flat = Formula(formula.node, formula.text, tuple(operands))
+        return [flat, *self.flattened(flat)]
 
     def matched(
         self, formula: Formula, arrays: Sequence[int], step: int | None

@@ -86,7 +86,8 @@ def suspects(
         statement, path = reading.statement(event.site)
         old = found.get((path, statement.lineno))
         if certain is None:
-            certain = old is not None and old.score <= 0.1
+            sure = {id(reading.statement(leaf.site)[0]) for leaf in parted if leaf.weight <= 0.1}
+            certain = old is not None and old.score <= 0.1 and sure == {id(statement)}
             if certain and old is not None:
                 found[path, statement.lineno] = old._replace(
                     score=old.score - 0.5, certain=True, reason=f"{old.reason} (its operands are what they should be)"

@@ -25,6 +25,8 @@ from .trace import Array, Site
 _PROBE = "__rowcol_probe__"
 TURNS = 8  # how many times a place is looked at
 MOST = 260  # how many texts are evaluated at one place
+INSERTED = 10.0  # the weight of a new statement
+LAST_RESORT = 100.0  # the weight of what nobody would write
 Key = Any  # steps, one for each turn; or ("stack", first step); or None for what has no step
 
 
@@ -252,8 +254,8 @@ class Translator:
                 weight = order[quantity] + 0.1 * where + 0.1 * kept[quantity, shape]
                 for extra, edit in self._placed(one.place, text, quantity, shape, by_place[id(one.place)]):
                     found.append((weight + extra, len(found), edit))
-        for _, _, edit in sorted(found, key=lambda f: f[:2]):
-            yield edit
+        for weight, _, edit in sorted(found, key=lambda f: f[:2]):
+            yield edit._replace(weight=weight)
 
     def _counters(self, place: Place) -> list[str]:
         """The names that loops around a place, or in its function, count with."""
@@ -389,6 +391,18 @@ class Translator:
 
     # Where the text goes.
 
+    def _renamed(
+        self, source: Source, block: Sequence[ast.stmt], text: str, variable: str, name: str
+    ) -> Iterator[tuple[float, Edit]]:
+        """A value that is set under another name than the one that is read."""
+        for statement in block:
+            for target in _targets(statement):
+                if target.id == text:
+                    start, end = source.span(target)
+                    sentence = f"`{variable}` where `{text}` is set: {name}"
+                    splice = Splice(source.path, start, end, variable)
+                    yield 0.4, _edit(source, start, (splice,), "target", sentence)
+
     def _placed(
         self, place: Place, text: str, quantity: int, shape: tuple[int, ...], names: Seen
     ) -> Iterator[tuple[float, Edit]]:
@@ -417,19 +431,40 @@ class Translator:
                     "formula",
                     f"{name} is `{text}`, not `{site.text}`",
                 )
-        if isinstance(statement, ast.Return | ast.For | ast.While | ast.If) and place.behind:
+        if not place.behind or isinstance(statement, ast.Return):
             return
         start = source.span(statement)[0]
+        set_here = _set_in(source.block(statement)[0])
         for variable, size in names.variables.items():
             if not _fits(size, shape) or variable == text:
                 continue
+            if text.isidentifier() and text in set_here:
+                yield from self._renamed(source, source.block(statement)[0], text, variable, name)
+            # What a block sets itself it need not set once more.
+            again = LAST_RESORT if variable in set_here else 0.0
             for sign in ("=", "+="):
                 line = f"{variable} {sign} {text}"
-                splice = source.after(statement, line) if place.behind else source.before(statement, line)
+                splice = source.after(statement, line)
                 yield (
-                    (0.6 if sign == "=" else 0.8) + (0.0 if place.behind else 0.5),
+                    INSERTED + (0.6 if sign == "=" else 0.8) + again,
                     _edit(source, start, (splice,), "statement", f"`{line}` is missing: {name}"),
                 )
+
+
+def _targets(statement: ast.stmt) -> list[ast.Name]:
+    """The plain names that a statement sets."""
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    return [n for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+
+
+def _set_in(block: Sequence[ast.stmt]) -> set[str]:
+    """The names that some statements set."""
+    found: set[str] = set()
+    for statement in block:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found.add(node.id)
+    return found
 
 
 def keys(
