@@ -1,4 +1,4 @@
-"""What people get wrong, and what they are told: which file, which line or array, what was expected, what to do.
+"""What people get wrong, and what they are told: the file, the line or array, what was expected, what to do.
 
 Each message is looked at as the command prints it.
 """
@@ -50,7 +50,9 @@ def lines_of(text: str, *wanted: str) -> str:
 # The file ---------------------------------------------------------------------------------------------------
 
 
-def test_no_such_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_such_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["diff", "nowhere.py"]) == 2
     assert capsys.readouterr().out == "nowhere.py: no such file.\n"
@@ -148,35 +150,43 @@ def test_an_unknown_axis(said: Said) -> None:
 def test_an_unknown_array(said: Said) -> None:
     status, text = said(source(layout=("Waa", "Waah")))
     assert status == 2
-    assert text.startswith(f"mine.py:{Wh}: layout line 3: there is no array 'Waah'; the arrays are Wax, Waa, b,")
+    assert text.startswith(
+        f"mine.py:{Wh}: layout line 3: there is no array 'Waah'; the arrays are Wax, Waa, b,"
+    )
     lines_of(text, "did you mean 'Waa'?", "Wh: Waah prev hidden ^^^^")
 
 
 def test_the_same_axis_twice(said: Said) -> None:
     status, text = said(source(layout=("prev hidden", "hidden hidden")))
     assert status == 2
-    assert text.startswith(f"mine.py:{Wh}: layout line 3: the axis 'hidden' stands twice; Waa has the axes hidden prev")
+    assert text.startswith(
+        f"mine.py:{Wh}: layout line 3: the axis 'hidden' stands twice; Waa has the axes hidden prev"
+    )
 
 
 def test_an_array_missing_that_the_family_needs(said: Said) -> None:
     status, text = said(source(layout=("    Wh: Waa  prev hidden\n", "")))
     assert status == 2
     assert text == (
-        f"mine.py:{DECORATOR}: the layout has no line for 'Waa' (hidden prev), which the family 'rnn' needs under "
-        "the objective 'softmax'. Add a line such as 'Waa: Waa  hidden prev'.\n"
+        f"mine.py:{DECORATOR}: the layout has no line for 'Waa' (hidden prev), which the family 'rnn' needs "
+        "under the objective 'softmax'. Add a line such as 'Waa: Waa  hidden prev'.\n"
     )
 
 
 def test_too_few_axes(said: Said) -> None:
     status, text = said(source(layout=("Waa  prev hidden", "Waa  prev")))
     assert status == 2
-    assert text.startswith(f"mine.py:{Wh}: layout line 3: the axis 'hidden' of Waa is missing; Waa has the axes")
+    assert text.startswith(
+        f"mine.py:{Wh}: layout line 3: the axis 'hidden' of Waa is missing; Waa has the axes"
+    )
 
 
 def test_too_many_axes(said: Said) -> None:
     status, text = said(source(layout=("Waa  prev hidden", "Waa  prev hidden time")))
     assert status == 2
-    assert text.startswith(f"mine.py:{Wh}: layout line 3: 'time' is no axis of Waa; Waa has the axes hidden prev")
+    assert text.startswith(
+        f"mine.py:{Wh}: layout line 3: 'time' is no axis of Waa; Waa has the axes hidden prev"
+    )
 
 
 def test_the_line_of_a_layout_that_stands_elsewhere_in_the_file(said: Said) -> None:
@@ -187,35 +197,57 @@ def test_the_line_of_a_layout_that_stands_elsewhere_in_the_file(said: Said) -> N
 
 
 def test_the_decorators_line_where_the_layout_is_made_by_code(said: Said) -> None:
-    status, text = said(source(layout=("prev hidden", 'prev " + "hiden')).replace('"""', '"').replace("\n    W", " W"))
+    status, text = said(
+        source(layout=("prev hidden", 'prev " + "hiden')).replace('"""', '"').replace("\n    W", " W")
+    )
     assert status == 2
-    status, text = said(source().replace('h0: a0   batch hidden\n""")', 'h0: a0   batch hiden\n""".upper().lower())'))
+    status, text = said(
+        source().replace('h0: a0   batch hidden\n""")', 'h0: a0   batch hiden\n""".upper().lower())')
+    )
     assert text.startswith(f"mine.py:{DECORATOR}: ")
 
 
 def test_targets_and_an_upstream_gradient_in_one_layout(said: Said) -> None:
-    status, text = said(source(layout=("h0: a0   batch hidden", "h0: a0   batch hidden\n    d: da  batch time hidden")))
+    status, text = said(
+        source(layout=("h0: a0   batch hidden", "h0: a0   batch hidden\n    d: da  batch time hidden"))
+    )
     assert status == 2
     assert text == (
-        f"mine.py:{DECORATOR}: the layout has lines for 'da' and 'y': only one of them can be what is differentiated.\n"
+        f"mine.py:{DECORATOR}: the layout has lines for 'da' and 'y': only one of them can be what is "
+        "differentiated.\n"
     )
 
 
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ('reducton="sum"', "@port does not know the keyword 'reducton'; did you mean 'reduction'? For the family"),
-        ('reduction="mean over bacth"', "reduction='mean over bacth' is unknown. Known: 'sum', 'mean over batch'"),
-        ('activation="tahn"', "activation='tahn' is unknown; did you mean 'tanh'? Known: 'tanh', 'relu', 'sigmoid'."),
-        ('dtype="float16"', "dtype='float16' is unknown; did you mean 'float64'? Known: 'float64', 'float32'."),
+        (
+            'reducton="sum"',
+            "@port does not know the keyword 'reducton'; did you mean 'reduction'? For the family",
+        ),
+        (
+            'reduction="mean over bacth"',
+            "reduction='mean over bacth' is unknown. Known: 'sum', 'mean over batch'",
+        ),
+        (
+            'activation="tahn"',
+            "activation='tahn' is unknown; did you mean 'tanh'? Known: 'tanh', 'relu', 'sigmoid'.",
+        ),
+        (
+            'dtype="float16"',
+            "dtype='float16' is unknown; did you mean 'float64'? Known: 'float64', 'float32'.",
+        ),
         ('clip="norm"', "clip='norm' is unknown. Write a positive number (elementwise) or 'norm 0.25'"),
         ("clip=-5", "clip=-5 is unknown. Write a positive number"),
-        ('objective="softmx"', "unknown objective 'softmx'; did you mean 'softmax'? Known are 'softmax', 'logistic'"),
+        (
+            'objective="softmx"',
+            "unknown objective 'softmx'; did you mean 'softmax'? Known are 'softmax', 'logistic'",
+        ),
         ("objective=3", "unknown objective '3'. Known are 'softmax'"),
         (
             'objective="softmax at the last step"',
-            "objective='softmax at the last step' contradicts the layout: the line for 'y' should be without the "
-            "axis 'time' then, or the objective 'softmax'.",
+            "objective='softmax at the last step' contradicts the layout: the line for 'y' should be without "
+            "the axis 'time' then, or the objective 'softmax'.",
         ),
         (
             'objective="upstream of the states"',
@@ -225,7 +257,10 @@ def test_targets_and_an_upstream_gradient_in_one_layout(said: Said) -> None:
             'objective="upstream"',
             "objective='upstream' needs a line for the given gradient: one of 'da', 'dz', 'dp'.",
         ),
-        ('sizes="hiden = 4"', "sizes='hiden = 4': there is no axis 'hiden' in the family 'rnn'; did you mean 'hidden'?"),
+        (
+            'sizes="hiden = 4"',
+            "sizes='hiden = 4': there is no axis 'hiden' in the family 'rnn'; did you mean 'hidden'?",
+        ),
         ('sizes="hidden 4"', "Write 'axis = number' or 'axis = axis', with commas between."),
         ('sizes="hidden = 0"', "sizes='hidden = 0': the axis 'hidden' needs a size of at least 1."),
         (
@@ -250,7 +285,9 @@ def test_a_keyword_that_cannot_be_right(said: Said, keywords: str, message: str)
 
 
 def test_an_objective_that_contradicts_an_upstream_line(said: Said) -> None:
-    text = source(layout=("Y:  y    batch time output", "Y: dz  batch time output"), keywords='objective="softmax"')
+    text = source(
+        layout=("Y:  y    batch time output", "Y: dz  batch time output"), keywords='objective="softmax"'
+    )
     assert said(text) == (
         2,
         f"mine.py:{DECORATOR}: objective='softmax' contradicts the layout, whose line for 'dz' says "
@@ -262,7 +299,9 @@ def test_a_line_that_the_objective_does_not_use(said: Said) -> None:
     text = source(layout=("Y:  y    batch time output", "Y: da  batch time hidden"))
     status, printed = said(text)
     assert status == 2
-    assert printed.startswith(f"mine.py:{DECORATOR + 4}: the line 'Wy: Wya  hidden output' names 'Wya', which the objec")
+    assert printed.startswith(
+        f"mine.py:{DECORATOR + 4}: the line 'Wy: Wya  hidden output' names 'Wya', which the objec"
+    )
     lines_of(printed, "does not use. Take the line out, or write the objective that uses it.")
 
 
@@ -296,11 +335,15 @@ def test_a_layout_that_is_no_text(said: Said) -> None:
 def test_a_class_is_no_port(said: Said) -> None:
     status, text = said(declared("Net", "class Net:\n    pass\n"))
     assert status == 2
-    assert re.match(r"mine\.py:\d+: @port declares a function that runs the network once, and not the class Net", text)
+    assert re.match(
+        r"mine\.py:\d+: @port declares a function that runs the network once, and not the class Net", text
+    )
 
 
 def test_a_method_cannot_be_marked(said: Said) -> None:
-    status, text = said(declared("Net().run", f"class Net:\n    def run(self, {PARAMETERS}):\n        pass\n"))
+    status, text = said(
+        declared("Net().run", f"class Net:\n    def run(self, {PARAMETERS}):\n        pass\n")
+    )
     assert status == 2
     assert re.match(r"mine\.py:\d+: @port cannot mark run, a method\. Write a function that calls it", text)
 
@@ -318,7 +361,10 @@ def test_a_missing_parameter(said: Said) -> None:
 
 
 def test_a_parameter_of_nearly_the_right_name(said: Said) -> None:
-    assert "'X', which its layout declares; did you mean 'Xs'?" in said(source(parameters="Wx, Wh, b, Wy, by, Xs, Y, h0"))[1]
+    assert (
+        "'X', which its layout declares; did you mean 'Xs'?"
+        in said(source(parameters="Wx, Wh, b, Wy, by, Xs, Y, h0"))[1]
+    )
 
 
 def test_a_parameter_that_nothing_gives(said: Said) -> None:
@@ -436,7 +482,9 @@ def test_a_gradient_for_class_indices(said: Said) -> None:
     )
     status, printed = said(text)
     assert status == 1
-    lines_of(printed, "X is the gradient of class indices, which have none: leave 'X' out of the returned dict")
+    lines_of(
+        printed, "X is the gradient of class indices, which have none: leave 'X' out of the returned dict"
+    )
 
 
 def test_a_gradient_for_the_targets(said: Said) -> None:
@@ -451,7 +499,9 @@ def test_a_gradient_under_a_name_that_is_not_in_the_layout(said: Said) -> None:
     lines_of(text, "dWx is no array of the layout; did you mean 'Wx'?")
 
 
-@pytest.mark.parametrize("array", ["g['b'].astype(object)", "g['b'].tolist()", "g['b'][None]", "g['b'][:, None]"])
+@pytest.mark.parametrize(
+    "array", ["g['b'].astype(object)", "g['b'].tolist()", "g['b'][None]", "g['b'][:, None]"]
+)
 def test_gradients_that_are_taken_all_the_same(said: Said, array: str) -> None:
     status, text = said(source(f"g['b'] = {array}\nreturn loss, g"))
     assert status == 0
@@ -473,12 +523,16 @@ def test_an_exception_in_a_function_that_the_port_calls(said: Said) -> None:
     status, text = said(source().replace("carry = d @ Wh.T", "carry = d @ Wx.T"))
     assert status == 1
     line = (HEAD + NET).splitlines().index("        d = (dz @ Wy.T + carry) * (1 - hs[t + 1] ** 2)") + 1
-    assert text.startswith(f"mine.py:{line}: mine() raised ValueError: operands could not be broadcast together")
+    assert text.startswith(
+        f"mine.py:{line}: mine() raised ValueError: operands could not be broadcast together"
+    )
     lines_of(text, "on that line", "carry is (2, 7)")
 
 
 def test_an_exception_without_a_text(said: Said) -> None:
-    assert said(source("assert False"))[1].startswith(f"mine.py:{DECORATOR + 12}: mine() raised AssertionError\n")
+    assert said(source("assert False"))[1].startswith(
+        f"mine.py:{DECORATOR + 12}: mine() raised AssertionError\n"
+    )
 
 
 def test_sys_exit_inside_the_port(said: Said) -> None:
@@ -489,19 +543,22 @@ def test_sys_exit_inside_the_port(said: Said) -> None:
 
 def test_a_port_that_ends_its_process(said: Said) -> None:
     status, text = said(source("import os\nos._exit(3)"))
-    assert (status, text) == (1, "mine.py: the port ended its own process (exit code 3) before it answered.\n")
+    assert (status, text) == (
+        1,
+        "mine.py: the port ended its own process (exit code 3) before it answered.\n",
+    )
 
 
 def test_a_port_that_keeps_state_between_calls(said: Said) -> None:
     text = source(
-        "for name, value in g.items():\n    total[name] = total.get(name, 0) + value\nreturn loss, dict(total)",
+        "for n, value in g.items():\n    total[n] = total.get(n, 0) + value\nreturn loss, dict(total)",
         head="total = {}\n",
     )
     status, printed = said(text)
     assert status == 1
     assert printed.startswith(
-        f"mine.py:{DECORATOR + 1}: mine() gives another answer when it is run again on the same data: it keeps "
-        "state between calls. Make it start anew at every call."
+        f"mine.py:{DECORATOR + 1}: mine() gives another answer when it is run again on the same data: it "
+        "keeps state between calls. Make it start anew at every call."
     )
 
 
@@ -516,7 +573,10 @@ def test_a_port_that_keeps_state_between_calls(said: Said) -> None:
 def test_a_port_that_draws_random_numbers(said: Said, draw: str, where: str) -> None:
     status, text = said(source(f"g['b'] = g['b'] * ({draw})\nreturn loss, g"))
     assert status == 1
-    lines_of(text, f"it draws random numbers{where}. Leave out what is random (dropout, noise), or seed its generator")
+    lines_of(
+        text,
+        f"it draws random numbers{where}. Leave out what is random (dropout, noise), or seed its generator",
+    )
 
 
 def test_a_port_that_seeds_its_own_generator_is_steady(said: Said) -> None:
@@ -526,7 +586,7 @@ def test_a_port_that_seeds_its_own_generator_is_steady(said: Said) -> None:
 def test_a_port_that_never_ends_runs_into_its_limit(said: Said) -> None:
     status, text = said(source("while True:\n    Wx = Wx + 0"), "--limit", "0.2")
     assert status == 1
-    assert re.match(rf"mine\.py:(\d+): mine\(\) ran past its limit of 0\.2 s; it was at this line\.", text)
+    assert re.match(r"mine\.py:(\d+): mine\(\) ran past its limit of 0\.2 s; it was at this line\.", text)
     assert int(text.split(":")[1]) in (DECORATOR + 12, DECORATOR + 13)
 
 
@@ -535,18 +595,26 @@ def test_a_port_that_swallows_its_limit_is_ended(said: Said, monkeypatch: pytest
     loop = "while True:\n    try:\n        while True:\n            Wx = Wx + 0\n    except:\n        pass"
     status, text = said(source(loop), "--limit", "0.2")
     assert status == 1
-    lines_of(text, "mine.py: the port ran past its limit of 0.2 s. It swallows every exception (a bare `except:`?)")
+    lines_of(
+        text, "mine.py: the port ran past its limit of 0.2 s. It swallows every exception (a bare `except:`?)"
+    )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as a terminal sends them")
 @pytest.mark.parametrize("where", ["in a call", "while it is loaded"])
 def test_ctrl_c_leaves_a_clean_message_and_no_process(tmp_path: Path, where: str) -> None:
-    endless = f"open({str(tmp_path / 'started')!r}, 'w').write(str(__import__('os').getpid()))\nwhile True:\n    pass"
+    note = f"open({str(tmp_path / 'started')!r}, 'w').write(str(__import__('os').getpid()))"
+    endless = f"{note}\nwhile True:\n    pass"
     text = source(endless) if where == "in a call" else endless + "\n"
     (tmp_path / "mine.py").write_text(text)
     command = [sys.executable, "-m", "rowcol.bridge.cli", "diff", "mine.py"]
     process = subprocess.Popen(
-        command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        cwd=tmp_path,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     until = time.monotonic() + 20
     while not ((tmp_path / "started").exists() and (tmp_path / "started").read_text()):
@@ -562,7 +630,9 @@ def test_ctrl_c_leaves_a_clean_message_and_no_process(tmp_path: Path, where: str
 
 
 def test_megabytes_of_printing_do_no_harm(said: Said) -> None:
-    text = source("import sys\nprint('x' * 3_000_000)\nprint('x' * 3_000_000, file=sys.stderr)\nreturn loss, g")
+    text = source(
+        "import sys\nprint('x' * 3_000_000)\nprint('x' * 3_000_000, file=sys.stderr)\nreturn loss, g"
+    )
     status, printed = said(text)
     assert status == 0
     assert len(printed) < 3000
@@ -601,7 +671,9 @@ def test_clipping_without_saying_so_is_a_remark(said: Said, then: str, clip: str
 
 
 def test_clipping_more_than_the_parameters_is_a_remark(said: Said) -> None:
-    status, text = said(source("return loss, {n: np.clip(v, -1, 1) for n, v in g.items()}", keywords="clip=1"))
+    status, text = said(
+        source("return loss, {n: np.clip(v, -1, 1) for n, v in g.items()}", keywords="clip=1")
+    )
     assert status == 0
     lines_of(text, "remark: clips the gradients of inputs and initial states too (h0)")
 
@@ -646,7 +718,9 @@ def squares(whole: bool, keywords: str) -> str:
     """A port of the squared error, with its half or (whole) without."""
     text = source(keywords=keywords).replace(*SQUARES).replace(*HALF)
     if whole:
-        text = text.replace(" ** 2) / 2", " ** 2)").replace("dz = ps[t] - Y[:, t]", "dz = 2 * (ps[t] - Y[:, t])")
+        text = text.replace(" ** 2) / 2", " ** 2)").replace(
+            "dz = ps[t] - Y[:, t]", "dz = 2 * (ps[t] - Y[:, t])"
+        )
     return text
 
 
@@ -673,9 +747,18 @@ def squares(whole: bool, keywords: str) -> str:
         (squares(False, 'objective="squared error without the half"'), "objective='squared error'"),
     ],
     ids=[
-        "square swapped", "mean declared", "mean computed", "mean of both computed", "relu declared",
-        "sigmoid declared", "clip declared", "logistic declared", "squares declared", "squares computed",
-        "whole squares computed", "whole squares declared",
+        "square swapped",
+        "mean declared",
+        "mean computed",
+        "mean of both computed",
+        "relu declared",
+        "sigmoid declared",
+        "clip declared",
+        "logistic declared",
+        "squares declared",
+        "squares computed",
+        "whole squares computed",
+        "whole squares declared",
     ],
 )
 def test_a_wrong_declaration_is_recognised(said: Said, text: str, meant: str) -> None:
@@ -727,3 +810,14 @@ def test_json_of_a_file_that_is_not_there_has_the_error(
     assert main(["diff", "--json", "nowhere.py"]) == 2
     report = json.loads(capsys.readouterr().out)
     assert report["error"] == {"what": "no such file.", "file": "nowhere.py", "line": None}
+
+
+def test_rowcols_own_mistakes_are_called_so(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise TypeError("no way")
+
+    monkeypatch.setattr("rowcol.bridge.worker.examine_file", fails)
+    status, text = said(source())
+    assert status == 2
+    assert text.startswith("mine.py: rowcol itself failed on this file. The mistake is rowcol's, not yours;")
+    lines_of(text, "TypeError at test_bad_input.py:", "no way")
