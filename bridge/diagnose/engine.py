@@ -33,7 +33,7 @@ from .translate import INSERTED, LAST_RESORT, Place, Translator
 
 clock = time.process_time
 VERIFIED_PATCH, DIVERGENT, SUSPECTS = "verified patch", "first divergent expression", "suspects"
-BUDGET = 2.6  # seconds for the whole search
+BUDGET = 2.7  # seconds for the whole search
 ROUNDS = 10
 NEAR = 120  # single edits that are tried before formulas are written
 FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
@@ -287,9 +287,9 @@ def _round(
         return tries.survivor()
     if tries.progress and (best := tries.furthest(trace)) is not None:
         return best
-    top = {(suspect.path, suspect.line) for suspect in named[:2]}
-    nearest = [edit for edit in near if (edit.path, edit.line) in top]
-    some = [*replaced[:8], *nearest[:16]]
+    top = {(suspect.path, suspect.line) for suspect in named[:3]}
+    some = [edit for edit in replaced if (edit.path, edit.line) in top][:8]
+    some += [edit for edit in near if (edit.path, edit.line) in top][:16]
     # Where one mend was not enough there are several faults, and most of them leave no array right.
     if search.steps and trace.failed is None and (closest := tries.closest(trace, some)):
         return closest

@@ -93,7 +93,8 @@ class _Reading:
         for k, old in enumerate(self.leaves):
             if old.site == site and old.quantity == quantity and old.statement is statement:
                 if old.weight > weight:
-                    self.leaves[k] = old._replace(weight=weight, reason=reason)
+                    old = old._replace(weight=weight, reason=reason)
+                self.leaves[k] = old._replace(position=min(old.position, position))
                 return
         self.leaves.append(Leaf(site, position, quantity, step, weight, reason, statement))
 

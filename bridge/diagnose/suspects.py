@@ -74,11 +74,16 @@ def suspects(
             raised.file, raised.line, start, -5.0, raised.what.splitlines()[0], None, True
         )
     parted = leaves(trace, wrong)
+    # What comes first in the run may be why all that comes after it is wrong.
+    order: dict[int, int] = {}
+    for leaf in sorted(parted, key=lambda leaf: leaf.position):
+        if leaf.weight <= 0.5:
+            order.setdefault(id(leaf.statement or reading.statement(leaf.site)[0]), len(order))
     for leaf in parted:
         name = trusted.quantities[leaf.quantity].name
-        early = leaf.position / max(1, len(trace.events))
         reason = f"this should be {name}: it {leaf.reason}"
-        note(leaf.site, leaf.weight - 0.05 * early, reason, leaf.quantity, leaf.statement)
+        place = order.get(id(leaf.statement or reading.statement(leaf.site)[0]), len(order))
+        note(leaf.site, 0.6 * leaf.weight + 0.2 * min(place, 6), reason, leaf.quantity, leaf.statement)
     certain = None
     for position, event in enumerate(trace.events):
         if trace.meanings[position] != () or not reading.divergent(position) or reading.innocent(position):

@@ -252,8 +252,12 @@ class Translator:
                 if kept[quantity, shape] > 3:
                     continue
                 weight = order[quantity] + 0.1 * where + 0.1 * kept[quantity, shape]
-                for extra, edit in self._placed(one.place, text, quantity, shape, by_place[id(one.place)]):
+                seen = by_place[id(one.place)]
+                for extra, edit in self._placed(one.place, text, quantity, shape, seen):
                     found.append((weight + extra, len(found), edit))
+                if one.place.behind and kept[quantity, shape] == 1:
+                    for extra, edit in self._carried(one.place, text, quantity, seen):
+                        found.append((weight + extra, len(found), edit))
         for weight, _, edit in sorted(found, key=lambda f: f[:2]):
             yield edit._replace(weight=weight)
 
@@ -391,6 +395,43 @@ class Translator:
 
     # Where the text goes.
 
+    def _carried(self, place: Place, text: str, carried: int, names: Seen) -> Iterator[tuple[float, Edit]]:
+        """What one step hands to another, where nothing is handed on yet: set to zero, added, and set anew."""
+        source = self.scope.source(place.path)
+        loop = source.parent(place.statement)
+        if not isinstance(loop, ast.For | ast.While):
+            return
+        name = self.trusted.quantities[carried].name
+        name = name if name.isidentifier() else "carried"
+        while name in names.variables:
+            name += "_"
+        for quantity in self.trusted.quantities:
+            for formula in quantity.formulas:
+                kinds = [o.quantity for o in formula.operands]
+                if not isinstance(formula.node, ast.BinOp) or not isinstance(formula.node.op, ast.Add):
+                    continue
+                if carried not in kinds or not formula.operands[kinds.index(carried)].shift:
+                    continue
+                others = {o.quantity for o in formula.operands if o.quantity != carried}
+                for number, site in enumerate(self.trace.sites):
+                    at = self.trace.at(number)
+                    if site.kind != "load" or site.path != place.path or not at:
+                        continue
+                    if not source.span(loop)[0] <= site.start < source.span(loop)[1]:
+                        continue
+                    if not all(any(m.quantity in others for m in self.trace.meanings[p] or ()) for p in at):
+                        continue
+                    parent = source.parent(site.node)
+                    if isinstance(parent, ast.BinOp | ast.Attribute | ast.Subscript | ast.UnaryOp):
+                        continue
+                    splices = (
+                        source.before(loop, f"{name} = 0.0"),
+                        Splice(place.path, site.end, site.end, f" + {name}"),
+                        source.after(place.statement, f"{name} = {text}"),
+                    )
+                    sentence = f"`{text}` is never handed on: it belongs to `{site.text}`"
+                    yield INSERTED + 2.0, _edit(source, site.start, splices, "carry", sentence)
+
     def _renamed(
         self, source: Source, block: Sequence[ast.stmt], text: str, variable: str, name: str
     ) -> Iterator[tuple[float, Edit]]:
@@ -435,8 +476,10 @@ class Translator:
             return
         start = source.span(statement)[0]
         set_here = _set_in(source.block(statement)[0])
+        function = self.scope.function_at(place.path, start)
+        own = _set_in(function.body if function is not None else source.tree.body)
         for variable, size in names.variables.items():
-            if not _fits(size, shape) or variable == text:
+            if variable not in own or not _fits(size, shape) or variable == text:
                 continue
             if text.isidentifier() and text in set_here:
                 yield from self._renamed(source, source.block(statement)[0], text, variable, name)
