@@ -927,7 +927,7 @@ class _Writer:
                 splices = [
                     Splice(
                         *self.part.span(node),
-                        f"{name}[({ast.unparse(node.slice)} + {shift - lowest}) % {size} - {-lowest}]",
+                        f"{name}[{_round(ast.unparse(node.slice), shift, lowest, size)}]",
                     )
                     for node, _ in places
                 ]
@@ -1085,6 +1085,13 @@ def _shifted(t: str, index: str, shift: int) -> str:
     if index == f"{t} + 1":
         return {-1: t, 1: f"{t} + 2", -2: f"{t} - 1"}[shift]
     return f"{index} {'+' if shift > 0 else '-'} {abs(shift)}"
+
+
+def _round(index: str, shift: int, lowest: int, size: str) -> str:
+    """An index moved by some steps, round the end of a list whose first index is `lowest`."""
+    moved = shift - lowest
+    there = f"({index} {'+' if moved > 0 else '-'} {abs(moved)})" if moved else f"({index})"
+    return f"{there} % {size}" + (f" - {-lowest}" if lowest else "")
 
 
 def _length(iterated: ast.expr) -> str | None:

@@ -749,7 +749,7 @@ class _Search:
         """The equation that an edit hits; where it hands on another result, the one that makes the result."""
         equation = change.equations[0]
         value = equation.value
-        if equation.makes_a_quantity or value is None:
+        if equation.makes_a_quantity or not isinstance(value, ast.Tuple | ast.Dict | ast.Call):
             return equation
         start = change.splices[0].start
         old = change.part.text[slice(*change.splices[0][:2])]
