@@ -20,6 +20,7 @@ from .report.schema import Report
 # Seconds: one call of a port, and everything that is done with one file.
 CALL_LIMIT = 10.0
 FILE_LIMIT = 120.0
+LOOK = 0.2  # how often a silent worker is looked after
 
 
 def examined(path: str, options: Options, *, limit: float = CALL_LIMIT, quiet: bool = True) -> list[Report]:
@@ -97,19 +98,27 @@ def _forked(task: dict[str, Any], total: float) -> tuple[bytes, int | None]:
         os.setpgid(child, child)  # here too: whoever comes first
     os.close(writing)
     parts = []
+    ended = status = 0
     until = time.monotonic() + total
     try:
         while True:
-            ready, _, _ = select.select([reading], [], [], max(0.0, until - time.monotonic()))
-            if not ready:
+            ready, _, _ = select.select([reading], [], [], 0 if ended else LOOK)
+            if ready:
+                part = os.read(reading, 1 << 16)
+                if not part:
+                    break
+                parts.append(part)
+                continue
+            if ended:
+                break
+            # A process that the port has started may hold the pipe open after the worker's end.
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if not ended and time.monotonic() > until:
                 os.killpg(child, signal.SIGKILL)
                 os.waitpid(child, 0)
                 return b"", None
-            part = os.read(reading, 1 << 16)
-            if not part:
-                break
-            parts.append(part)
-        _, status = os.waitpid(child, 0)
+        if not ended:
+            _, status = os.waitpid(child, 0)
         _end_group(child)
     except BaseException:
         _end_group(child)

@@ -821,3 +821,33 @@ def test_rowcols_own_mistakes_are_called_so(said: Said, monkeypatch: pytest.Monk
     assert status == 2
     assert text.startswith("mine.py: rowcol itself failed on this file. The mistake is rowcol's, not yours;")
     lines_of(text, "TypeError at test_bad_input.py:", "no way")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
+def test_a_process_that_the_port_leaves_behind_is_not_waited_for(said: Said) -> None:
+    start = time.monotonic()
+    text = source(head="import os, time\nif os.fork() == 0:\n    time.sleep(60)\n    os._exit(0)\n")
+    assert said(text)[0] == 0
+    assert time.monotonic() - start < 30
+
+
+def test_line_ends_of_windows_change_no_line_number(said: Said) -> None:
+    text = source(layout=("prev hidden", "prev hiden")).replace("\n", "\r\n")
+    assert said(text)[1].startswith(f"mine.py:{Wh}: layout line 3: there is no axis 'hiden'")
+    assert said(source().replace("\n", "\r\n"))[0] == 0
+
+
+def test_a_file_in_no_known_encoding(said: Said) -> None:
+    status, text = said(b"x = 1\ny = '\xe9'\n")
+    assert status == 2
+    assert text.startswith("mine.py:2: syntax error: (unicode error) 'utf-8' codec can't decode")
+
+
+def test_a_file_elsewhere_is_named_as_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "two words").mkdir()
+    (tmp_path / "two words" / "mine.py").write_text("x = (\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["diff", "two words/mine.py"]) == 2
+    assert capsys.readouterr().out.startswith("two words/mine.py:1: syntax error:")
