@@ -7,6 +7,7 @@ import pytest
 
 from rowcol.bridge.case import Recipe, make_case
 from rowcol.bridge.diff import BLIND, diff, expect, single_cases
+from rowcol.bridge.examine import Options, examine
 from rowcol.bridge.judge import trusted_side
 from tests.corpus.load import Fault
 from tests.false_alarms import ROOM_ABOVE, ROOM_BELOW, right, story_faults, wrong
@@ -63,3 +64,10 @@ def test_a_case_on_which_rounding_decides_is_blind_and_not_passed() -> None:
     verdicts = diff(port, [expected]).verdicts
     assert verdicts["loss"].state == BLIND
     assert not np.isnan(expected.deviations["loss"])
+
+
+def test_the_verdict_on_a_right_port_is_that_it_agrees_with_nothing_blind_and_no_remark() -> None:
+    for seed in range(80_000, 80_020):
+        report = examine(right_port(seed), Options(seed=seed))
+        assert (report["status"], report["remarks"]) == (0, []), report["port"]
+        assert BLIND not in [array["state"] for array in report["arrays"]]
