@@ -387,6 +387,7 @@ class _Writer:
                 yield from self._made_later(node, equation)
         yield from self._throughout()
         yield from self._shifted_throughout()
+        yield from self._other_step_for_most()
         yield from self._one_array_for_all_steps()
         yield from self._siblings()
 
@@ -614,6 +615,11 @@ class _Writer:
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if len(node.args) == 1 and isinstance(node.args[0], ast.BinOp) and method == "sum":
             yield from self._logarithm_outside(node.args[0])
+        if text.startswith("np.sum(") and isinstance(node.args[0], ast.BinOp):
+            minus_log = ast.unparse(node.args[0])
+            for axis, words in (("", "everything"), (", axis=(-2, -1)", "the batch")):
+                rule = f"the logarithm taken of the sum over {words}"
+                yield f"np.sum(-np.log(np.sum(np.exp(-({minus_log})){axis})))", rule, 2.2
         if len(node.args) == 1:
             inner = ast.unparse(node.args[0])
             yield _wrapped(node.args[0]), f"{ast.unparse(node.func)} left out", 1.8
@@ -723,7 +729,7 @@ class _Writer:
                     yield instead(f"{target} = {text} if {half} else {zero}", "zero every second step", 4.0)
             elif isinstance(node.targets[0], ast.Name):  # type: ignore[attr-defined]
                 yield instead(f"{target} = 0 * ({text})", "left out: zero", 2.0)
-        if not isinstance(value, ast.Name):
+        if isinstance(node, ast.AugAssign) or not isinstance(value, ast.Name):
             yield from self._scaled(equation, instead, target, text)
         yield from self._moved(equation)
         yield from self._updated_too_early(equation)
@@ -743,6 +749,8 @@ class _Writer:
             yield instead(f"{target} {sign} {text} / (batch * time)", "divided by batch times time", 1.8)
             yield instead(f"{target} {sign} {text} * (batch * time)", "multiplied by batch times time", 2.2)
         yield instead(f"{target} {sign} 2 * {text}", "taken twice", 1.8)
+        if len(self.part.quantities.get(equation.target, ())) > 0:
+            yield instead(f"{target} {sign} np.sum({text})", "summed over everything", 2.2)
         yield instead(f"{target} {sign} {text} / 2", "taken half", 2.2)
         yield instead(f"{target} {sign} {text} / {SHARE}", "not averaged", 1.8)
         yield instead(f"{target} {sign} {text} * {SHARE}", "averaged once more", 1.8)
@@ -936,6 +944,37 @@ class _Writer:
                 one = Break(self.part, splices, hit, rule, 2.2)
                 one.reads = name
                 yield one
+
+    def _other_step_for_most(self) -> Iterator[Break]:
+        """All that a loop reads of a step read of another one: of all lists, or of all but one."""
+        for equation in self.part.equations:
+            loop = equation.node
+            if not isinstance(loop, ast.For) or not isinstance(loop.target, ast.Name):
+                continue
+            t, length = loop.target.id, _length(loop.iter)
+            places = [
+                (node, inner)
+                for inner in self._body(loop)
+                for node in self._expressions(inner)
+                if isinstance(node, ast.Subscript) and t in ast.unparse(node.slice) and self.part.shape(node)
+            ]
+            lists = sorted({ast.unparse(node.value) for node, _ in places})
+            for left_out in ("", *lists):
+                read = [(node, inner) for node, inner in places if ast.unparse(node.value) != left_out]
+                if length is None or len({ast.unparse(node) for node, _ in read}) < 2:
+                    continue
+                for other, words in (
+                    (f"(({t} - 1) % {length})", "the step before (wrapping around)"),
+                    (f"(({t} + 1) % {length})", "the step after (wrapping around)"),
+                    (f"({length} - 1 - {t})", "the steps in reverse order"),
+                ):
+                    splices = []
+                    for node, _ in read:
+                        index = re.sub(rf"\b{t}\b", other, ast.unparse(node.slice))
+                        splices.append(Splice(*self.part.span(node), f"{ast.unparse(node.value)}[{index}]"))
+                    hit = list(dict.fromkeys(inner for _, inner in read))
+                    rule = words + (f" for all but {left_out}" if left_out else "")
+                    yield Break(self.part, splices, hit, rule, 2.4)
 
     def _one_array_for_all_steps(self) -> Iterator[Break]:
         """States kept in one array, so that all of them are what came last."""

@@ -754,7 +754,8 @@ class _Search:
         start = change.splices[0].start
         old = change.part.text[slice(*change.splices[0][:2])]
         new = change.splices[0].text
-        while old and new and old[0] == new[0] and start < change.splices[0].end:
+        handed_on = isinstance(value, ast.Tuple | ast.Dict) and start == change.part.span(value)[0]
+        while handed_on and old and new and old[0] == new[0]:
             old, new, start = old[1:], new[1:], start + 1
         while start > 0 and change.part.text[start - 1].isidentifier():
             start -= 1
