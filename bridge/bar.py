@@ -68,7 +68,7 @@ def _in_units_of(ufunc: np.ufunc, inputs: list[Any], result: Any) -> Any:
 
     exp and tanh: what they give stands beside a one in other people's formulas (1 + exp(-z) in a sigmoid,
     (1 + tanh(z/2))/2 for the same, 1 - exp(-2z) in a tanh), and is rounded with it.
-    log1p(exp(-z)): others take the logarithm of what is left of one, 1 - sigmoid(z), where few digits are left.
+    log1p(exp(-z)): others take the logarithm of 1 - sigmoid(z), of what is left of one, in few digits.
     """
     if ufunc is np.exp or ufunc is np.tanh:
         return np.maximum(np.abs(result), 1)
