@@ -138,7 +138,7 @@ class Trusted:
             for step, _, values in events[number]:
                 if all(v.shape == values[0].shape for v in values):
                     series[step] = np.stack(values)
-            if not series or trivial(next(iter(series.values()))) and trivial(list(series.values())[-1]):
+            if not series or (trivial(next(iter(series.values()))) and trivial(list(series.values())[-1])):
                 continue
             found = self._same(series)
             if found is None:
@@ -258,7 +258,7 @@ class Trusted:
         group = self._groups.get(value.size)
         if group is None:
             return ()
-        size, norm, first, third = moments(value)
+        _, norm, first, third = moments(value)
         if not (first > 0):
             return ()
         room = self.bin * first

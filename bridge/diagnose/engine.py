@@ -18,18 +18,20 @@ from typing import Any
 import numpy as np
 
 from .. import run as running
+from ..bar import MARGIN
 from ..case import Case, cases
 from ..declaration import Declaration
-from ..bar import MARGIN
 from ..diff import BLINDNESS, DIFFERS, LOSS, NOT_PROVIDED, Expected, compare_once, laid_out_for, single_cases
 from ..judge import Judgement
 from ..problem import Problem
 from ..run import Answer, canonical, run
 from .align import Need, Trace, Trusted
 from .edits import Edit, edits
+from .repair import better, hunks, minimal, patch, rewritten
 from .source import NotInForce, Scope, Source, Splice
 from .suspects import Suspect, suspects
 from .translate import INSERTED, LAST_RESORT, Place, Translator
+from .words import excerpt, meeting
 
 clock = time.process_time
 VERIFIED_PATCH, DIVERGENT, SUSPECTS = "verified patch", "first divergent expression", "suspects"
@@ -215,17 +217,18 @@ def diagnose(
     solved = _mend(search, scores[most], wanted)
     tried, spent = bench.tried, bench.seconds
     verified = 0
-    patch, hunks, changed = None, 0, []
+    changed: list[Splice] = []
     if solved is not None:
         fresh = bench.fresh(seed, FRESH)
         wanted = wanted or bench.given(solved)
-        pieces = _pieces(scope, solved)
-        needed = _minimal(bench, scope, pieces, fresh, wanted) if len(search.steps) > 1 else pieces
+        needed = hunks(scope, solved)
+        if len(search.steps) > 1:
+            everything = [*bench.expected, *fresh]
+            needed = minimal(needed, lambda some: bench.holds(scope, list(some), everything, wanted))
         if bench.holds(scope, needed, fresh, wanted):
-            verified = len(fresh)
-            patch, hunks, changed = _patch(scope, needed), len(needed), needed
+            verified, changed = len(fresh), needed
     bench.tried, bench.seconds = tried, spent
-    return _report(search, begin, patch, hunks, changed, verified)
+    return _report(search, begin, changed, verified)
 
 
 def _folder(port: Declaration) -> list[str] | None:
@@ -251,7 +254,10 @@ def _mend(search: Search, score: Score, wanted: frozenset[str]) -> Scope | None:
             return None
         edit, new = found
         scope = scope.mended(edit.splices)
-        search.steps.append(Step(edit.kind, edit.sentence, edit.line, edit.path))
+        reason = edit.sentence
+        if edit.kind == "transpose" and (axes := meeting(trace, edit.path, edit.line, bench.port.family)):
+            reason = f"{axes}; {edit.sentence}"
+        search.steps.append(Step(edit.kind, reason, edit.line, edit.path))
         if new.all_agree:
             return scope
         score = new
@@ -278,14 +284,15 @@ def _round(
     formulas: list[Edit] = []
     if trace.failed is None:
         translator = Translator(scope, trace, lambda: bench_run(search))
-        aims = list(dict.fromkeys([*(q for s in named[:3] for q in s.needs[:2]), *(n.quantity for n in needs[:2])]))
-        formulas = list(islice(translator.edits(_places(scope, named), aims[:5]), 200))
+        aims = [q for suspect in named[:3] for q in suspect.needs[:2]] + [need.quantity for need in needs[:2]]
+        wanted_here = list(dict.fromkeys(aims))[:5]
+        formulas = list(islice(translator.edits(_places(scope, named), wanted_here), 200))
     replaced = [edit for edit in formulas if edit.weight < INSERTED]
     inserted = [edit for edit in formulas if INSERTED <= edit.weight < LAST_RESORT]
     overriding = [edit for edit in formulas if edit.weight >= LAST_RESORT]
     if tries.all(replaced):
         return tries.survivor()
-    if tries.progress and (best := tries.furthest(trace)) is not None:
+    if trace.failed is None and tries.progress and (best := tries.furthest(trace)) is not None:
         return best
     top = {(suspect.path, suspect.line) for suspect in named[:3]}
     some = [edit for edit in replaced if (edit.path, edit.line) in top][:8]
@@ -293,7 +300,8 @@ def _round(
     # Where one mend was not enough there are several faults, and most of them leave no array right.
     if search.steps and trace.failed is None and (closest := tries.closest(trace, some)):
         return closest
-    if tries.all(islice(single, FURTHER)) or tries.all(inserted):
+    further = FURTHER if trace.failed is None else 3 * FURTHER
+    if tries.all(islice(single, further)) or tries.all(inserted):
         return tries.survivor()
     if (best := tries.furthest(trace)) is not None:
         return best
@@ -329,7 +337,7 @@ class _Tries:
                     if not self.survivors:
                         stop = clock() + EQUIVALENT
                     self.survivors.append((edit, new))
-            elif _better(new, self.score):
+            elif better(new, self.score):
                 self.progress.append((edit, new))
         return bool(self.survivors)
 
@@ -339,12 +347,16 @@ class _Tries:
 
     def lacking(self, edit: Edit) -> int | None:
         """How much the port lacks with an edit in force; None where that cannot be told."""
+        trace = self.traced(edit)
+        return None if trace is None or trace.failed is not None else trace.lacking(self.search.outputs)
+
+    def traced(self, edit: Edit) -> Trace | None:
+        """A traced run with an edit in force; None where it cannot be."""
         search = self.search
         try:
-            trace = Trace(self.scope.mended(edit.splices), search.bench.answer, search.case, search.reference)
+            return Trace(self.scope.mended(edit.splices), search.bench.answer, search.case, search.reference)
         except (NotInForce, ValueError, SyntaxError):
             return None
-        return trace.lacking(search.outputs)
 
     def furthest(self, trace: Trace) -> tuple[Edit, Score] | None:
         """Of the edits that bring most arrays to agree, on two cases, the one with which least is lacking."""
@@ -359,13 +371,19 @@ class _Tries:
             if best is not None and len(new.agree) < len(best[2].agree):
                 break
             self.looked += 1
-            if trace.failed is not None:
-                return edit, new
-            other = bench.score(self.scope, edit.splices, bench.expected[1]) if len(bench.expected) > 1 else new
-            if other is None or not new.agree <= other.agree | (new.agree - self.wanted):
+            if new.raised is not None:
+                # It still raises: is that because it gets further?
+                further = self.traced(edit)
+                if further is not None and len(further.events) > len(trace.events):
+                    return edit, new
+                continue
+            other = new
+            if len(bench.expected) > 1:
+                other = bench.score(self.scope, edit.splices, bench.expected[1]) or Score(frozenset(), frozenset())
+            if not new.agree <= other.agree | (new.agree - self.wanted):
                 continue
             left = self.lacking(edit)
-            if left is not None and left <= lacking and (best is None or left < best[0][0]):
+            if left is not None and (left <= lacking or trace.failed is not None) and (best is None or left < best[0][0]):
                 best = (left, 0), edit, new
         return None if best is None else best[1:]
 
@@ -386,12 +404,6 @@ class _Tries:
 
 def bench_run(search: Search) -> None:
     search.bench.once(search.bench.expected[0])
-
-
-def _better(new: Score, old: Score) -> bool:
-    if old.raised is not None:
-        return new.raised is None or (new.raised.line or 0, new.raised.file) != (old.raised.line or 0, old.raised.file)
-    return new.raised is None and new.agree > old.agree
 
 
 def _places(scope: Scope, named: Sequence[Suspect]) -> list[Place]:
@@ -428,81 +440,6 @@ def ranking(scope: Scope, named: Sequence[Suspect]) -> Callable[[str, int], floa
     return rank
 
 
-# From the mended text to a patch ---------------------------------------------------------------------------
-
-
-def _pieces(scope: Scope, solved: Scope) -> list[Splice]:
-    """The mended text against the user's own, as one splice for each stretch of changed lines."""
-    from difflib import SequenceMatcher
-
-    found = []
-    for path, source in scope.sources.items():
-        old, new = source.text, solved.sources[path].text
-        if old == new:
-            continue
-        before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
-        starts = [0]
-        for line in before:
-            starts.append(starts[-1] + len(line))
-        for tag, i, j, k, m in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-            if tag == "equal":
-                continue
-            if tag == "replace" and j - i == m - k:
-                found += [
-                    Splice(path, starts[i + n], starts[i + n + 1], after[k + n]) for n in range(j - i)
-                ]
-            else:
-                found.append(Splice(path, starts[i], starts[j], "".join(after[k:m])))
-    return found
-
-
-def _minimal(
-    bench: Bench, scope: Scope, pieces: list[Splice], fresh: Sequence[Expected], wanted: frozenset[str]
-) -> list[Splice]:
-    """Each piece left out once: those without which everything still agrees are not needed."""
-    if len(pieces) == 1:
-        return pieces
-    for piece in list(pieces):
-        rest = [p for p in pieces if p is not piece]
-        if rest and bench.holds(scope, rest, [*bench.expected, *fresh], wanted):
-            pieces = rest
-    return pieces
-
-
-def _patch(scope: Scope, splices: Sequence[Splice]) -> str:
-    """A unified diff, its paths relative to the directory of the command."""
-    from difflib import unified_diff
-
-    from .source import apply
-
-    parts = []
-    for path in dict.fromkeys(s.path for s in splices):
-        old = scope.source(path).text
-        new = apply(old, [s for s in splices if s.path == path])
-        name = os.path.relpath(path) if os.path.isfile(path) else path
-        for line in unified_diff(_lines(old), _lines(new), f"a/{name}", f"b/{name}"):
-            parts.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
-    return "".join(parts)
-
-
-def _changes(scope: Scope, splices: Sequence[Splice]) -> list[dict[str, str]]:
-    """Each file that the patch touches: where it is, its text as it was diagnosed, and as the patch makes it."""
-    from .source import apply
-
-    return [
-        {
-            "file": os.path.abspath(path) if os.path.isfile(path) else path,
-            "before": scope.source(path).text,
-            "after": apply(scope.source(path).text, [s for s in splices if s.path == path]),
-        }
-        for path in dict.fromkeys(s.path for s in splices)
-    ]
-
-
-def _lines(text: str) -> list[str]:
-    return text.splitlines(keepends=True)
-
-
 # The report ------------------------------------------------------------------------------------------------
 
 
@@ -520,6 +457,7 @@ def _nothing(begin: float) -> dict[str, Any]:
         "seconds": clock() - begin,
         "suspects": [],
         "equivalent": [],
+        "steps": [],
         "explanation": None,
     }
 
@@ -527,16 +465,19 @@ def _nothing(begin: float) -> dict[str, Any]:
 def _report(
     search: Search,
     begin: float,
-    patch: str | None,
-    hunks: int,
     changed: Sequence[Splice],
     verified: int,
 ) -> dict[str, Any]:
     report = _nothing(begin)
     bench, scope = search.bench, search.scope
     named = [suspect.plain(scope) for suspect in search.first_suspects[:5]]
-    if patch is not None:
+    if changed:
         report["claim"] = VERIFIED_PATCH
+        report["patch"], report["hunks"], report["verified_cases"] = patch(scope, changed), len(changed), verified
+        report["changes"] = [
+            {"file": path, "before": scope.source(path).text, "after": text.decode(scope.source(path).encoding)}
+            for path, text in rewritten(scope, changed).items()
+        ]
         lines = _changed_lines(search, changed)
         if len(search.steps) == 1:
             # The line that the edit is about; a statement that moves leaves one line and comes to another.
@@ -548,8 +489,9 @@ def _report(
         report["claim"] = DIVERGENT if search.first_suspects[0].certain else SUSPECTS
         report["lines"] = named
     report["suspects"] = named
-    report["changes"] = _changes(scope, changed) if patch is not None else []
-    report["patch"], report["hunks"], report["verified_cases"] = patch, hunks, verified
+    if report["lines"] and search.first is not None:
+        first = report["lines"][0]
+        report["annotation"] = excerpt(search.first, first["file"], first["line"])
     report["edits_tried"] = bench.tried
     report["edits_per_second"] = bench.tried / bench.seconds if bench.seconds else 0.0
     report["equivalent"] = [edit.sentence for edit in search.equivalent[:5]]
@@ -569,6 +511,12 @@ def _line(search: Search, step: Step, replacement: str) -> dict[str, Any]:
     }
 
 
+def _reason(search: Search, path: str, line: int) -> str:
+    """What was said of the edit that is nearest to a line."""
+    steps = [step for step in search.steps if step.path == path] or search.steps
+    return min(steps, key=lambda step: abs(step.line - line)).sentence if steps else ""
+
+
 def _changed_lines(search: Search, changed: Sequence[Splice]) -> list[dict[str, Any]]:
     """The lines that the patch changes, the likeliest cause first."""
     lines = []
@@ -584,7 +532,7 @@ def _changed_lines(search: Search, changed: Sequence[Splice]) -> list[dict[str, 
                 "line": line,
                 "text": source.line_text(line).strip(),
                 "replacement": splice.text.rstrip("\r\n"),
-                "reason": next((s.sentence for s in search.steps if s.path == splice.path), ""),
+                "reason": _reason(search, splice.path, line),
                 "quantity": None,
             }
         )

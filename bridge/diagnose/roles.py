@@ -252,8 +252,11 @@ class _Reading:
         pieces = [p for p in pieces if not local or self.trace.events[p].frame == event.frame]
         parts = [p for p in pieces if isinstance(self.node(p), ast.Subscript)]
         if not parts:
-            for statement in self.changed(position, base):
+            changed = self.changed(position, base)
+            for statement in changed:
                 self.leaf(position, quantity, step, 0.1, "is changed here", statement)
+            if changed and pieces:
+                self.begun(pieces[-1], quantity, step, depth)
             self.leaf(position, quantity, step, 0.4, "holds something else")
             if pieces:
                 self.leaf(pieces[-1], quantity, step, 0.3, "is set here")
@@ -269,6 +272,9 @@ class _Reading:
             if self.trace.events[part].value.size < size and self.trace.events[position].value.size == size:
                 found = True
                 self.leaf(part, quantity, step, 0.2, "is changed in part")
+                whole = [p for p in pieces if isinstance(self.node(p), ast.Name) and p < part]
+                if whole:
+                    self.begun(whole[-1], quantity, step, depth)
                 continue
             if self.is_(part, quantity, None) or any(self.is_(part, o.quantity, None) for o in inner):
                 continue
@@ -279,6 +285,14 @@ class _Reading:
                 self.expect((self.operands(part) or [part])[0], quantity, None, depth + 1)
         if not found:
             self.leaf(position, quantity, step, 0.2, "is not taken as it should be")
+
+    def begun(self, position: int, quantity: int, step: int | None, depth: int) -> None:
+        """What is changed in part afterwards begins as the first operand of the formula."""
+        for formula in self.formulas(quantity)[:1]:
+            operand = formula.operands[0]
+            there = None if step is None or operand.shift is None else step + operand.shift
+            for p in self.operands(position)[:1]:
+                self.expect(p, operand.quantity, there, depth + 1)
 
     def changed(self, position: int, base: str) -> list[ast.stmt]:
         """The statements of the function that change a name's value in place: elements set, or `out=`."""
@@ -294,9 +308,12 @@ class _Reading:
         for p in below:
             inner = self.joined(p)
             arrays += [p] if inner is None else inner
-        arrays = [p for p in arrays if self.trace.meanings[p] is not None]
+        # Numbers and what was handed in say nothing; zeros where something should be do.
+        arrays = [p for p in arrays if self.trace.meanings[p] is not None or self.empty(p)]
         if any(self.is_(p, quantity, step) for p in arrays):
             self.leaf(position, quantity, step, 0.0, "should leave it as it is")
+            return
+        if self.regrouped(position, quantity, step, depth):
             return
         best: tuple[int, list[Operand], list[int], int | None] | None = None
         for formula in self.formulas(quantity):
@@ -343,6 +360,40 @@ class _Reading:
             self.expect(strange[0], operand.quantity, there, depth + 1)
             return
         self.leaf(position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so")
+
+    def empty(self, position: int) -> bool:
+        value = self.trace.events[position].value
+        return value.size > 1 and value.dtype.kind == "f" and not value.any()
+
+    def factors(self, position: int) -> list[int]:
+        """The factors of a product of several."""
+        node = self.node(position)
+        if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)):
+            return [position]
+        return [f for p in self.operands(position) for f in self.factors(p)]
+
+    def regrouped(self, position: int, quantity: int, step: int | None, depth: int) -> bool:
+        """A product in another grouping than the trusted one: all but one factor together are an operand."""
+        factors = self.factors(position)
+        if len(factors) < 3:
+            return False
+        for p in factors:
+            rest = np.ones(())
+            for other in factors:
+                if other != p:
+                    rest = rest * self.trace.events[other].value
+            for m in self.trusted.lookup(np.asarray(rest)):
+                for formula in self.formulas(quantity):
+                    kinds = [o.quantity for o in formula.operands]
+                    if len(kinds) != 2 or m.quantity not in kinds:
+                        continue
+                    own = formula.operands[kinds.index(m.quantity)]
+                    other_one = formula.operands[1 - kinds.index(m.quantity)]
+                    at = step if m.t is None or own.shift is None else m.t - own.shift
+                    there = None if at is None or other_one.shift is None else at + other_one.shift
+                    self.expect(p, other_one.quantity, there, depth + 1)
+                    return True
+        return False
 
     def akin(
         self, quantity: int, strange: Sequence[int], lacking: Sequence[Operand] | None

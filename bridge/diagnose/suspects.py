@@ -6,6 +6,8 @@ import ast
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..problem import Problem
 from .align import Need, Trace
 from .roles import leaves
@@ -71,8 +73,12 @@ def suspects(
         start = source.line_start(raised.line)
         start += len(source.line_text(raised.line)) - len(source.line_text(raised.line).lstrip())
         found[raised.file, raised.line] = Suspect(
-            raised.file, raised.line, start, -5.0, raised.what.splitlines()[0], None, True
+            raised.file, raised.line, start, -5.0, raised.what.splitlines()[0], None, False
         )
+        for number, site in enumerate(trace.sites):
+            if site.path == raised.file and site.line == raised.line and trace.at(number):
+                origin = reading.origin(trace.at(number)[-1])
+                note(origin, -4.0, "what it made is taken where the port raises", None)
     parted = leaves(trace, wrong)
     # What comes first in the run may be why all that comes after it is wrong.
     order: dict[int, int] = {}
@@ -84,6 +90,11 @@ def suspects(
         reason = f"this should be {name}: it {leaf.reason}"
         place = order.get(id(leaf.statement or reading.statement(leaf.site)[0]), len(order))
         note(leaf.site, 0.6 * leaf.weight + 0.2 * min(place, 6), reason, leaf.quantity, leaf.statement)
+        for loop, path in reading.loops(leaf.position):
+            if leaf.weight <= 0.3 and isinstance(loop, ast.stmt):
+                start = trace.scope.source(path).span(loop)[0]
+                suspect = Suspect(path, loop.lineno, start, 0.7 + 0.1 * place, "its steps run here", None, False)
+                found.setdefault((path, loop.lineno), suspect)
     certain = None
     for position, event in enumerate(trace.events):
         if trace.meanings[position] != () or not reading.divergent(position) or reading.innocent(position):
@@ -98,7 +109,8 @@ def suspects(
                     score=old.score - 0.5, certain=True, reason=f"{old.reason} (its operands are what they should be)"
                 )
                 continue
-        note(event.site, 0.9 + 0.1 * min(len(found), 30), "its operands are known, its value is nobody's", None)
+        base = 0.9 if raised is None else -2.0
+        note(event.site, base + 0.1 * min(len(found), 30), "its operands are known, its value is nobody's", None)
     for number, site in enumerate(trace.sites):
         if site.kind != "store" and trace.at(number) and reading.unsteady(number):
             note(number, 0.4, "its steps do not follow one another", None)
@@ -140,6 +152,35 @@ class _Reading:
             site = self.trace.sites[number]
             source = self.trace.scope.source(site.path)
             found = self._statements[number] = source.statement(site.node), site.path
+        return found
+
+    def origin(self, position: int) -> int:
+        """The site that first had the value of an event."""
+        event = self.trace.events[position]
+        for one in self.trace.events:
+            if one.value.shape == event.value.shape and np.array_equal(one.value, event.value):
+                return one.site
+        return event.site
+
+    def loops(self, position: int) -> list[tuple[ast.stmt, str]]:
+        """The loops around an event, in its function and in those that called it."""
+        found: list[tuple[ast.stmt, str]] = []
+        frames = self.trace.recorder.frames
+        at: int | None = position
+        while at is not None:
+            event = self.trace.events[at]
+            inner: ast.AST | None
+            inner, path = self.statement(event.site)
+            source = self.trace.scope.source(path)
+            while inner is not None and not isinstance(inner, ast.FunctionDef):
+                if isinstance(inner, ast.For | ast.While) and (inner, path) not in found:
+                    found.append((inner, path))
+                inner = source.parent(inner)
+            frame = frames[event.frame]
+            after = range(frame.event, len(self.trace.events))
+            at = next((p for p in after if self.trace.events[p].frame == frame.caller), None)
+            if frame.caller == 0:
+                break
         return found
 
     def operands(self, position: int) -> list[int]:

@@ -461,7 +461,7 @@ class Translator:
                 at = self.trace.at(number)
                 if at and not _fits(self.trace.events[at[-1]].value.shape, shape):
                     continue
-                if site.text == text or text in site.text and len(text) > 0.9 * len(site.text):
+                if site.text == text or (text in site.text and len(text) > 0.9 * len(site.text)):
                     continue
                 known = bool(at) and all(self.trace.meanings[p] for p in at)
                 extra = 0.2 + (0.5 if known else 0.0) + 0.02 * _depth(site, self.trace)
