@@ -16,7 +16,7 @@ from .problem import Problem, nearest
 F = TypeVar("F", bound=Callable[..., Any])
 DTYPES = ("float64", "float32")
 REDUCIBLE = ("batch", "time", "output")
-KEYWORDS = ("objective", "reduction", "clip", "sizes", "dtype")
+KEYWORDS = ("objective", "reduction", "clip", "sizes", "dtype", "dialect")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,9 @@ def port(family: str | Family, layout: str = "", **keywords: Any) -> Callable[[F
 
     `layout` has one line an array: the port's name, the canonical name, the port's axes in order.
     Keywords: `objective`, `reduction`, `clip`, `sizes`, `dtype` and the settings of the family
-    (`activation`). Raises `Problem` where the declaration cannot be right, naming line and word.
+    (`activation`). With `dialect="pytorch"` (and `layers=2, bidirectional=True`) the arrays are those of that
+    dialect (`rowcol dialects`), and only what differs from it needs a line. Raises `Problem` where the
+    declaration cannot be right, naming line and word.
     """
 
     if callable(family):
@@ -158,6 +160,11 @@ def _declared(
 ) -> Declaration:
     if not isinstance(text, str):
         raise Problem(f"the layout is a text with one line an array, and not {text!r}.")
+    written = frozenset(keywords)
+    if "dialect" in keywords:
+        from .dialects import in_dialect
+
+        text, keywords = in_dialect(function, family, text, keywords)
     if family == "any":
         from .own import family_of_lines
 
@@ -210,7 +217,7 @@ def _declared(
         name=getattr(_innermost(function), "__name__", type(function).__name__),
         file=file,
         line=line,
-        written=frozenset(keywords),
+        written=written,
     )
 
 
