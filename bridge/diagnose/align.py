@@ -41,7 +41,7 @@ class Meaning(NamedTuple):
 
 
 class Operand(NamedTuple):
-    """A quantity that another is made from, how many steps later (or earlier) it is taken, and where it stands."""
+    """A quantity that another is made from, how many steps later (or earlier) it is taken, and its place."""
 
     quantity: int
     shift: int | None
@@ -205,7 +205,7 @@ class Trusted:
         for number, (quantity, ahead) in of_site.items():
             site = recorder.sites[number]
             node: Any = site.node
-            added = site.kind == "store" and children.get(number, ())
+            added = site.kind == "store" and bool(children.get(number))
             if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call | ast.Compare):
                 below = self._operands(recorder, children.get(number, ()), of_site)
             elif added and of_site.get(children[number][0], (quantity, 0))[0] != quantity:
@@ -226,7 +226,9 @@ class Trusted:
         self, recorder: Recorder, below: Iterable[int], of_site: dict[int, tuple[int, int | None]]
     ) -> list[Operand]:
         """The quantities among some sites."""
-        return [Operand(*of_site[number], recorder.sites[number].node) for number in below if number in of_site]
+        return [
+            Operand(*of_site[number], recorder.sites[number].node) for number in below if number in of_site
+        ]
 
     # The index.
 
@@ -323,9 +325,7 @@ class Trusted:
 class Trace:
     """One traced run of the port, every value with its meanings."""
 
-    def __init__(
-        self, scope: Scope, answer: Callable[[Case], Answer], case: Case, trusted: Trusted
-    ) -> None:
+    def __init__(self, scope: Scope, answer: Callable[[Case], Answer], case: Case, trusted: Trusted) -> None:
         self.scope, self.trusted = scope, trusted
         self.recorder = Recorder(limit=20_000)
         self.failed: Exception | None = None
@@ -380,7 +380,7 @@ class Trace:
         return self.meanings[position] == ()
 
     def unreached(self, outputs: Sequence[int]) -> list[Need]:
-        """The earliest quantities that the port does not reach although it reaches what they are made from."""
+        """The earliest quantities that the port does not reach although it has what they are made from."""
         return frontier(self.trusted, self.reached, outputs)[0]
 
     def lacking(self, outputs: Sequence[int]) -> int:
@@ -455,7 +455,7 @@ def frontier(
 def series(
     trusted: Trusted, meanings: Sequence[tuple[Meaning, ...] | None]
 ) -> list[tuple[int, tuple[int | None, ...]]]:
-    """The quantities that values are, one after another, at steps that follow one another (or stand still)."""
+    """The quantities that values are, one after another, at steps that follow one another or stand still."""
     if not meanings or any(not m for m in meanings):
         return []
     found = []

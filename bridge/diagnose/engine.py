@@ -1,4 +1,4 @@
-"""The diagnosis with source: align, try single edits and translations, mend the first divergence, align again.
+"""The diagnosis with source: align, try edits and formulas, mend the first divergence, align again.
 
 What comes back is plain data. A claim is never more than was verified: a patch is called verified when every
 gradient and the loss agree on fresh cases; otherwise the first divergent expression is named, or suspects.
@@ -59,7 +59,9 @@ class Score:
 class Bench:
     """Runs the port, edits in force, and holds what it gives against what is expected. Never raises."""
 
-    def __init__(self, port: Declaration, trusted: Declaration, expected: Sequence[Expected], excused: set[str]) -> None:
+    def __init__(
+        self, port: Declaration, trusted: Declaration, expected: Sequence[Expected], excused: set[str]
+    ) -> None:
         self.port, self.trusted, self.excused = port, trusted, excused
         self.expected = list(expected)
         self.tried = 0
@@ -85,7 +87,9 @@ class Bench:
         differ = frozenset(n for n, v in verdicts.items() if v.state == DIFFERS and n not in self.excused)
         return Score(agree | (self.excused & set(verdicts)), differ)
 
-    def score(self, scope: Scope, splices: Iterable[Splice], expected: Expected | None = None) -> Score | None:
+    def score(
+        self, scope: Scope, splices: Iterable[Splice], expected: Expected | None = None
+    ) -> Score | None:
         """The score with splices in force; None where they cannot be."""
         begin = clock()
         self.tried += 1
@@ -97,8 +101,10 @@ class Bench:
         finally:
             self.seconds += clock() - begin
 
-    def holds(self, scope: Scope, splices: Sequence[Splice], among: Sequence[Expected], wanted: frozenset[str]) -> bool:
-        """Whether everything agrees on every one of these cases, and nothing is given any more that was not."""
+    def holds(
+        self, scope: Scope, splices: Sequence[Splice], among: Sequence[Expected], wanted: frozenset[str]
+    ) -> bool:
+        """Whether everything agrees on every one of these cases, and everything wanted is given."""
         for expected in among:
             score = self.score(scope, splices, expected)
             if score is None or not score.all_agree or not wanted <= score.agree:
@@ -169,7 +175,9 @@ class Search:
         found = []
         lines = self.bench.port.layout.lines
         for name in sorted(score.differ):
-            arrays = ["loss"] if name == LOSS else [a for line in lines if line.base == name for a in line.arrays]
+            arrays = (
+                ["loss"] if name == LOSS else [a for line in lines if line.base == name for a in line.arrays]
+            )
             found += [(name, quantity) for quantity in self.reference.outputs(arrays)]
         return found
 
@@ -364,7 +372,11 @@ class _Tries:
         # To take something away brings arrays to agree as well that merely do not need it.
         ordered = sorted(
             self.progress,
-            key=lambda one: (one[1].raised is not None, one[0].sentence.startswith("without"), -len(one[1].agree)),
+            key=lambda one: (
+                one[1].raised is not None,
+                one[0].sentence.startswith("without"),
+                -len(one[1].agree),
+            ),
         )
         best: tuple[tuple[int, int], Edit, Score] | None = None
         for edit, new in ordered[self.looked : self.looked + 8]:
@@ -379,11 +391,17 @@ class _Tries:
                 continue
             other = new
             if len(bench.expected) > 1:
-                other = bench.score(self.scope, edit.splices, bench.expected[1]) or Score(frozenset(), frozenset())
+                other = bench.score(self.scope, edit.splices, bench.expected[1]) or Score(
+                    frozenset(), frozenset()
+                )
             if not new.agree <= other.agree | (new.agree - self.wanted):
                 continue
             left = self.lacking(edit)
-            if left is not None and (left <= lacking or trace.failed is not None) and (best is None or left < best[0][0]):
+            if (
+                left is not None
+                and (left <= lacking or trace.failed is not None)
+                and (best is None or left < best[0][0])
+            ):
                 best = (left, 0), edit, new
         return None if best is None else best[1:]
 
@@ -473,9 +491,17 @@ def _report(
     named = [suspect.plain(scope) for suspect in search.first_suspects[:5]]
     if changed:
         report["claim"] = VERIFIED_PATCH
-        report["patch"], report["hunks"], report["verified_cases"] = patch(scope, changed), len(changed), verified
+        report["patch"], report["hunks"], report["verified_cases"] = (
+            patch(scope, changed),
+            len(changed),
+            verified,
+        )
         report["changes"] = [
-            {"file": path, "before": scope.source(path).text, "after": text.decode(scope.source(path).encoding)}
+            {
+                "file": path,
+                "before": scope.source(path).text,
+                "after": text.decode(scope.source(path).encoding),
+            }
             for path, text in rewritten(scope, changed).items()
         ]
         lines = _changed_lines(search, changed)

@@ -75,7 +75,9 @@ class _Reading:
         # Another shape or order of the same numbers.
         for position in range(len(self.trace.events) - 1, -1, -1):
             other = self.trace.events[position].value
-            if other.size == array.size and np.array_equal(np.sort(other, axis=None), np.sort(array, axis=None)):
+            if other.size == array.size and np.array_equal(
+                np.sort(other, axis=None), np.sort(array, axis=None)
+            ):
                 key = other.size, other.tobytes()
                 return [self.last_store.get(key, self.first[key])]
         return []
@@ -123,13 +125,17 @@ class _Reading:
         if turned and self.operands(position):
             self.expect(self.operands(position)[0], quantity, step, depth + 1)
             return
-        if meanings is None and site.kind == "load" and isinstance(site.node, ast.BinOp | ast.Call | ast.IfExp):
+        if (
+            meanings is None
+            and site.kind == "load"
+            and isinstance(site.node, ast.BinOp | ast.Call | ast.IfExp)
+        ):
             self.made(position, quantity, step, depth + 1)
             return
         if site.kind == "store":
             self.stored(position, quantity, step, self.operands(position), depth + 1)
             return
-        # Something else, known or nothing at all, where the quantity should be: the last to set it, or this use.
+        # Something else, known or nothing, where the quantity should be: the last to set it, or this use.
         setter = self.setter(position)
         if setter is not None:
             below = self.operands(setter)
@@ -167,7 +173,9 @@ class _Reading:
         found = []
         frame = self.trace.events[position].frame
         for number in self.children.get(self.trace.events[position].site, ()):
-            before = [p for p in self.trace.at(number) if p < position and self.trace.events[p].frame == frame]
+            before = [
+                p for p in self.trace.at(number) if p < position and self.trace.events[p].frame == frame
+            ]
             if before:
                 found.append(before[-1])
         return found
@@ -193,7 +201,9 @@ class _Reading:
             if latest is not None and self.trace.meanings[latest] == ():
                 self.expect(latest, quantity, step, depth + 1)
             else:
-                self.leaf(latest if latest is not None else position, quantity, step, 0.0, "is another step's")
+                self.leaf(
+                    latest if latest is not None else position, quantity, step, 0.0, "is another step's"
+                )
             return
         if site.kind == "argument":
             self.leaf(position, quantity, step, 0.6, "is handed in")
@@ -359,7 +369,9 @@ class _Reading:
             there = None if operand.shift is None or at is None else at + operand.shift
             self.expect(strange[0], operand.quantity, there, depth + 1)
             return
-        self.leaf(position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so")
+        self.leaf(
+            position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so"
+        )
 
     def empty(self, position: int) -> bool:
         value = self.trace.events[position].value
@@ -441,7 +453,11 @@ class _Reading:
             other = formula.node
             if len(formula.operands) != len(arrays) or type(other) is not type(node):
                 continue
-            if isinstance(node, ast.BinOp) and isinstance(other, ast.BinOp) and type(node.op) is type(other.op):
+            if (
+                isinstance(node, ast.BinOp)
+                and isinstance(other, ast.BinOp)
+                and type(node.op) is type(other.op)
+            ):
                 return formula
             if isinstance(node, ast.Call) and isinstance(other, ast.Call):
                 names = [getattr(c.func, "attr", getattr(c.func, "id", "")) for c in (node, other)]
@@ -460,7 +476,9 @@ class _Reading:
                 found.append(formula)
             else:
                 for operand in formula.operands:
-                    found += [f for f in self.trusted.quantities[operand.quantity].formulas if f.node is not None]
+                    found += [
+                        f for f in self.trusted.quantities[operand.quantity].formulas if f.node is not None
+                    ]
         return [*found, *(flat for formula in found for flat in self.flattened(formula))]
 
     def flattened(self, formula: Formula) -> list[Formula]:

@@ -93,7 +93,9 @@ def suspects(
         for loop, path in reading.loops(leaf.position):
             if leaf.weight <= 0.3 and isinstance(loop, ast.stmt):
                 start = trace.scope.source(path).span(loop)[0]
-                suspect = Suspect(path, loop.lineno, start, 0.7 + 0.1 * place, "its steps run here", None, False)
+                suspect = Suspect(
+                    path, loop.lineno, start, 0.7 + 0.1 * place, "its steps run here", None, False
+                )
                 found.setdefault((path, loop.lineno), suspect)
     certain = None
     for position, event in enumerate(trace.events):
@@ -106,11 +108,18 @@ def suspects(
             certain = old is not None and old.score <= 0.1 and sure == {id(statement)}
             if certain and old is not None:
                 found[path, statement.lineno] = old._replace(
-                    score=old.score - 0.5, certain=True, reason=f"{old.reason} (its operands are what they should be)"
+                    score=old.score - 0.5,
+                    certain=True,
+                    reason=f"{old.reason} (its operands are what they should be)",
                 )
                 continue
         base = 0.9 if raised is None else -2.0
-        note(event.site, base + 0.1 * min(len(found), 30), "its operands are known, its value is nobody's", None)
+        note(
+            event.site,
+            base + 0.1 * min(len(found), 30),
+            "its operands are known, its value is nobody's",
+            None,
+        )
     for number, site in enumerate(trace.sites):
         if site.kind != "store" and trace.at(number) and reading.unsteady(number):
             note(number, 0.4, "its steps do not follow one another", None)

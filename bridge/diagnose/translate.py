@@ -1,8 +1,9 @@
 """Translate: the trusted formula of a missing quantity, written in the port's own variables and layouts.
 
-At a place in the port every name, attribute and element that can be named there is looked up; the operands of
-the trusted formula are among them. The formula is spelled with these (transposed or not, in either order), each
-spelling is evaluated in the running port, and what has the values of the quantity, step after step, is right.
+At a place in the port every name, attribute and element that can be named there is looked up; the operands
+of the trusted formula are among them. The formula is spelled with these (transposed or not, in either order),
+each spelling is evaluated in the running port, and what has the values of the quantity, step after step, is
+right.
 """
 
 from __future__ import annotations
@@ -103,7 +104,9 @@ def probed(scope: Scope, run: Callable[[], object], seen: Sequence[Seen]) -> Non
         source = scope.source(one.place.path)
         call = f"{_PROBE}({number})"
         behind = one.place.behind
-        splices.append(source.after(one.place.statement, call) if behind else source.before(one.place.statement, call))
+        splices.append(
+            source.after(one.place.statement, call) if behind else source.before(one.place.statement, call)
+        )
 
     def hook(number: int) -> None:
         seen[number].look(sys._getframe(1))
@@ -238,10 +241,10 @@ class Translator:
         by_place = {id(one.place): one for one in names}
         order = {quantity: k for k, quantity in enumerate(aims)}
         found: list[tuple[float, int, Edit]] = []
-        for where, (one, meant) in enumerate(zip(spelled, wanted, strict=True)):
+        for where, (tried, meant) in enumerate(zip(spelled, wanted, strict=True)):
             good: list[tuple[str, int, tuple[int, ...]]] = []
             for text, (quantity, key) in meant.items():
-                values = one.values.get(text) or []
+                values = tried.values.get(text) or []
                 if values and self._is(values, quantity, key):
                     shape = values[0].shape if values[0] is not None else ()
                     good.append((text, quantity, shape))
@@ -252,11 +255,11 @@ class Translator:
                 if kept[quantity, shape] > 3:
                     continue
                 weight = order[quantity] + 0.1 * where + 0.1 * kept[quantity, shape]
-                seen = by_place[id(one.place)]
-                for extra, edit in self._placed(one.place, text, quantity, shape, seen):
+                seen = by_place[id(tried.place)]
+                for extra, edit in self._placed(tried.place, text, quantity, shape, seen):
                     found.append((weight + extra, len(found), edit))
-                if one.place.behind and kept[quantity, shape] == 1:
-                    for extra, edit in self._carried(one.place, text, quantity, seen):
+                if tried.place.behind and kept[quantity, shape] == 1:
+                    for extra, edit in self._carried(tried.place, text, quantity, seen):
                         found.append((weight + extra, len(found), edit))
         for weight, _, edit in sorted(found, key=lambda f: f[:2]):
             yield edit._replace(weight=weight)
@@ -279,18 +282,15 @@ class Translator:
         """The texts of the function around a place that only compute something."""
         source = self.scope.source(place.path)
         function = self.scope.function_at(place.path, source.span(place.statement)[0])
-        roots: Sequence[ast.AST] = function.unit.statements if function is None else function.node.body  # type: ignore[union-attr,attr-defined,assignment]
-        if function is None:
-            roots = [place.statement]
-        elif isinstance(function.node, ast.Lambda):
-            roots = [function.node.body]
-        near = list(ast.walk(place.statement))
-        for node in [*near, *(n for root in roots for n in ast.walk(root))]:
-            if isinstance(node, ast.BinOp | ast.Subscript | ast.Attribute | ast.Call) and isinstance(
-                getattr(node, "ctx", ast.Load()), ast.Load
-            ):
-                if node.end_lineno == node.lineno and _harmless(node):
-                    yield source.segment(node)
+        roots: list[ast.AST] = [place.statement]
+        if function is not None:
+            roots += [function.node.body] if isinstance(function.node, ast.Lambda) else function.node.body
+        for node in (n for root in roots for n in ast.walk(root)):
+            if not isinstance(node, ast.BinOp | ast.Subscript | ast.Attribute | ast.Call):
+                continue
+            read = isinstance(getattr(node, "ctx", None), ast.Load | None)
+            if read and node.end_lineno == node.lineno and _harmless(node):
+                yield source.segment(node)
 
     def _terms(self, seen: Seen) -> dict[int, list[Term]]:
         """What the texts at a place are, by quantity."""
@@ -332,7 +332,9 @@ class Translator:
                 key = self._agreed(formula.operands, chosen)
                 if key is False:
                     continue
-                for text in spellings(formula.node, [o.node for o in formula.operands], [c.text for c in chosen], numpy):
+                for text in spellings(
+                    formula.node, [o.node for o in formula.operands], [c.text for c in chosen], numpy
+                ):
                     yield text, key
                     count += 1
                     if count > 150:
@@ -385,10 +387,10 @@ class Translator:
                 continue
             step = key[turn] if key is not None and key[0] != "stack" and turn < len(key) else None
             for m in self.trusted.lookup(value):
-                if m.quantity == quantity and m.factor > 0:
-                    if step is None or m.t is None or m.t == step:
-                        any_known = True
-                        break
+                same_step = step is None or m.t is None or m.t == step
+                if m.quantity == quantity and m.factor > 0 and same_step:
+                    any_known = True
+                    break
             else:
                 return False
         return any_known
@@ -396,7 +398,7 @@ class Translator:
     # Where the text goes.
 
     def _carried(self, place: Place, text: str, carried: int, names: Seen) -> Iterator[tuple[float, Edit]]:
-        """What one step hands to another, where nothing is handed on yet: set to zero, added, and set anew."""
+        """What a step hands to another, where nothing is handed on yet: set to zero, added, set anew."""
         source = self.scope.source(place.path)
         loop = source.parent(place.statement)
         if not isinstance(loop, ast.For | ast.While):
@@ -465,12 +467,15 @@ class Translator:
                     continue
                 known = bool(at) and all(self.trace.meanings[p] for p in at)
                 extra = 0.2 + (0.5 if known else 0.0) + 0.02 * _depth(site, self.trace)
-                yield extra, _edit(
-                    source,
-                    site.start,
-                    (Splice(place.path, site.start, site.end, _bracketed(text, site, source)),),
-                    "formula",
-                    f"{name} is `{text}`, not `{site.text}`",
+                yield (
+                    extra,
+                    _edit(
+                        source,
+                        site.start,
+                        (Splice(place.path, site.start, site.end, _bracketed(text, site, source)),),
+                        "formula",
+                        f"{name} is `{text}`, not `{site.text}`",
+                    ),
                 )
         if not place.behind or isinstance(statement, ast.Return):
             return
@@ -497,7 +502,9 @@ class Translator:
 def _targets(statement: ast.stmt) -> list[ast.Name]:
     """The plain names that a statement sets."""
     targets = statement.targets if isinstance(statement, ast.Assign) else []
-    return [n for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    return [
+        n for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    ]
 
 
 def _set_in(block: Sequence[ast.stmt]) -> set[str]:
@@ -510,9 +517,7 @@ def _set_in(block: Sequence[ast.stmt]) -> set[str]:
     return found
 
 
-def keys(
-    trusted: Trusted, meanings: Sequence[tuple[Meaning, ...] | None]
-) -> list[tuple[int, Key]]:
+def keys(trusted: Trusted, meanings: Sequence[tuple[Meaning, ...] | None]) -> list[tuple[int, Key]]:
     """The quantities that values are, with their steps: one for each turn, of a stack the first, or None."""
     known = [m for m in meanings if m is not None]
     if not known or not known[0]:
@@ -520,11 +525,12 @@ def keys(
     found: list[tuple[int, Key]] = []
     first = known[0]
     for m in first:
-        if m.form in (STACK, TOTAL) or m.t is None:
-            if all(any(o.quantity == m.quantity and o.form == m.form and o.t == m.t for o in one) for one in known):
-                own: tuple[int, Key] = (m.quantity, ("stack", m.t) if m.form == STACK else None)
-                if own not in found:
-                    found.append(own)
+        if (m.form in (STACK, TOTAL) or m.t is None) and all(
+            any(o.quantity == m.quantity and o.form == m.form and o.t == m.t for o in one) for one in known
+        ):
+            own: tuple[int, Key] = (m.quantity, ("stack", m.t) if m.form == STACK else None)
+            if own not in found:
+                found.append(own)
     # Nothing there on the first turns (nothing is carried yet); strangers on the last (a fault has spread).
     lead = next(k for k, m in enumerate(meanings) if m is not None)
     end = next((k for k, m in enumerate(meanings) if k > lead and not m), len(meanings))
@@ -564,25 +570,29 @@ def spellings(node: ast.expr, places: Sequence[ast.AST], texts: Sequence[str], n
         if function.endswith(".where") and len(texts) == 1:
             yield f"{numpy}.maximum({texts[0]}, 0)"
             return
-    if isinstance(node, ast.BinOp) and len(texts) == 1 and isinstance(node.op, ast.Sub):
-        pass
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Add | ast.Sub | ast.Div) and len(texts) == 2:
+    if (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Mult | ast.Add | ast.Sub | ast.Div)
+        and len(texts) == 2
+    ):
         a, b = texts
         if isinstance(node.op, ast.Mult) and a == b:
             yield f"{_tight(a)} ** 2"
         sign = {ast.Mult: "*", ast.Add: "+", ast.Sub: "-", ast.Div: "/"}[type(node.op)]
-        inner = isinstance(node.op, ast.Mult | ast.Div)
-        left, right = (_bound(a) if inner else a), (_bound(b) if sign != "+" else b)
+        binds = isinstance(node.op, ast.Mult | ast.Div)
+        left, right = (_bound(a) if binds else a), (_bound(b) if sign != "+" else b)
         yield f"{left} {sign} {right}"
         if sign in "+*":
-            yield f"{_bound(b) if inner else b} {sign} {_bound(a) if inner else a}"
+            yield f"{_bound(b) if binds else b} {sign} {_bound(a) if binds else a}"
         yield f"{left} {sign} {_flipped(_tight(b))}"
         return
     whole = _Filled(dict(zip((id(p) for p in places), texts, strict=True)), numpy)
-    yield ast.unparse(whole.visit(_copied(node, whole)))
+    yield ast.unparse(whole.visit(node))
 
 
 class _Filled(ast.NodeTransformer):
+    """A formula of the trusted side with the port's texts in the places of its operands."""
+
     def __init__(self, texts: dict[int, str], numpy: str) -> None:
         self.texts, self.numpy = texts, numpy
 
@@ -600,17 +610,17 @@ class _Filled(ast.NodeTransformer):
         return new
 
 
-def _copied(node: ast.expr, _: Any) -> ast.expr:
-    return node
-
-
 def _tight(text: str) -> str:
     """A text that can stand before a dot or beside any operator."""
     try:
         node = ast.parse(text, mode="eval").body
     except SyntaxError:
         return f"({text})"
-    return text if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.Constant) else f"({text})"
+    return (
+        text
+        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.Constant)
+        else f"({text})"
+    )
 
 
 def _bound(text: str) -> str:
@@ -658,7 +668,9 @@ def _cost(text: str) -> int:
 def _harmless(node: ast.AST) -> bool:
     """Whether an expression computes something and does nothing else."""
     for inner in ast.walk(node):
-        if isinstance(inner, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom | ast.Lambda | ast.comprehension):
+        if isinstance(
+            inner, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom | ast.Lambda | ast.comprehension
+        ):
             return False
         if isinstance(inner, ast.Call):
             function = inner.func
@@ -672,7 +684,17 @@ def _harmless(node: ast.AST) -> bool:
 _PURE = frozenset(
     {
         *("dot", "matmul", "outer", "sum", "mean", "max", "exp", "log", "tanh", "square", "copy", "reshape"),
-        *("transpose", "stack", "concatenate", "multiply", "subtract", "add", "maximum", "tensordot", "einsum"),
+        *(
+            "transpose",
+            "stack",
+            "concatenate",
+            "multiply",
+            "subtract",
+            "add",
+            "maximum",
+            "tensordot",
+            "einsum",
+        ),
         *("zeros_like", "ones_like", "argmax", "ravel", "swapaxes"),
     }
 )

@@ -100,7 +100,7 @@ def meeting(trace: Trace, path: str, line: int, family: Family) -> str | None:
                     own = axes.get(name, ())
                     if len(own) != 2 or m.axes is None or m.t is not None or len(m.axes) != 2:
                         continue
-                    # A product sums over the last axis of what stands left and the first of what stands right.
+                    # A product sums over the last axis of its left factor and the first of its right one.
                     met = m.axes[0] if side == 1 else m.axes[1]
                     lines, other = ("rows", "columns") if met == 1 else ("columns", "rows")
                     return (
@@ -114,7 +114,11 @@ def _product(node: ast.AST) -> tuple[ast.AST, ast.AST] | None:
     """The two factors of a matrix product."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         return node.left, node.right
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("dot", "matmul"):
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("dot", "matmul")
+    ):
         if len(node.args) == 2:
             return node.args[0], node.args[1]
         if len(node.args) == 1:

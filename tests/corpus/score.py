@@ -96,11 +96,15 @@ def judged(faulty: Fault | Combination, fresh: int) -> Result:
             result.verified = True
             result.contradicted = _contradicted(folder, path, diagnosis["patch"], fresh)
             if not result.first:
-                result.note = f"patched {lines[0][0]}:{lines[0][1]}: {diagnosis['lines'][0]['replacement'].strip()}"
+                result.note = (
+                    f"patched {lines[0][0]}:{lines[0][1]}: {diagnosis['lines'][0]['replacement'].strip()}"
+                )
         else:
             steps = "; ".join(f"{s['line']} {s['sentence']}" for s in diagnosis.get("steps", []))
             where = diagnosis["lines"][0] if diagnosis["lines"] else None
-            result.note = f"no patch; names {where['line']}: {where['text']}" if where else "no patch, no line"
+            result.note = (
+                f"no patch; names {where['line']}: {where['text']}" if where else "no patch, no line"
+            )
             result.note += f"; mended so far: {steps}" if steps else ""
     return result
 
@@ -112,7 +116,9 @@ def _place(line: dict[str, Any], folder: Path) -> tuple[str, int]:
 
 def _contradicted(folder: Path, path: Path, patch: str, fresh: int) -> str:
     """What a further number of fresh cases says against a patch; empty where nothing."""
-    done = subprocess.run(["git", "apply", "-"], input=patch, text=True, cwd=folder, capture_output=True, check=False)
+    done = subprocess.run(
+        ["git", "apply", "-"], input=patch, text=True, cwd=folder, capture_output=True, check=False
+    )
     if done.returncode:
         return f"git apply: {done.stderr.strip()}"
     if not fresh:
@@ -266,7 +272,11 @@ def printed(results: Sequence[Result], right: Sequence[tuple[str, bool]]) -> boo
     misses += [r for r in results if (r.contradicted or r.false_culprit) and r not in misses]
     print(f"\nmisses ({len(misses)}), {dict(Counter(r.scope for r in misses))}:")
     for r in misses:
-        flags = [w for w, on in (("not found", not r.found), ("no patch", not r.verified), ("line", not r.first)) if on]
+        flags = [
+            w
+            for w, on in (("not found", not r.found), ("no patch", not r.verified), ("line", not r.first))
+            if on
+        ]
         if r.contradicted:
             flags.append(f"CONTRADICTED {r.contradicted}")
         if r.false_culprit:
@@ -296,7 +306,9 @@ def main() -> int:
     parser.add_argument("--kind", default="", help="faults whose kind contains this")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--every", type=int, default=1, help="only every n-th fault")
-    parser.add_argument("--log", default="", help="a file that gets a line for each faulty port as it is done")
+    parser.add_argument(
+        "--log", default="", help="a file that gets a line for each faulty port as it is done"
+    )
     parser.add_argument("--fresh", type=int, default=FRESH, help="further cases that a patch has to pass")
     options = parser.parse_args()
     chosen: list[Fault | Combination] = [*load(options.family), *combinations(options.family)]

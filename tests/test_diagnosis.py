@@ -1,0 +1,95 @@
+"""The diagnosis names the line and mends it: a share of the corpus, and what its report promises."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rowcol.bridge.examine import Options
+from rowcol.bridge.worker import examined
+from tests.corpus.load import Fault, load
+
+FAULTS = {fault.id: fault for fault in load("rnn")}
+SHARE = sorted(random.Random(5).sample(sorted(f.id for f in FAULTS.values() if f.scope == "expression"), 14))
+
+
+def report_of(fault: Fault, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What `rowcol diff` finds of a faulty port."""
+    path = fault.write(folder)
+    monkeypatch.chdir(folder)
+    return dict(examined(path.name, Options())[0])
+
+
+@pytest.mark.parametrize("name", SHARE)
+def test_a_patch_mends_what_one_expression_can_mend(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = report_of(FAULTS[name], tmp_path, monkeypatch)
+    assert report["status"] == 1
+    diagnosis = report["diagnosis"]
+    assert diagnosis["claim"] == "verified patch"
+    assert diagnosis["verified_cases"] >= 5
+    done = subprocess.run(
+        ["git", "apply", "-"],
+        input=diagnosis["patch"],
+        text=True,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    again = examined(FAULTS[name].port.name, Options(seed=900))[0]
+    assert again["agrees"], again["headline"]
+
+
+def test_the_missing_transpose_is_named_in_the_language_of_axes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = report_of(FAULTS["story/story-1"], tmp_path, monkeypatch)
+    first = report["diagnosis"]["lines"][0]
+    assert first["text"] == "dh_next = dtanh @ self.W2"
+    assert first["replacement"].strip() == "dh_next = dtanh @ self.W2.T"
+    assert "the axis `hidden` meets the axis `prev`" in first["reason"]
+
+
+def test_a_missing_statement_is_written_in_the_variables_of_the_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = report_of(FAULTS["story/carry-never-updated"], tmp_path, monkeypatch)
+    assert "+            dh_next = dtanh @ self.W2.T\n" in report["diagnosis"]["patch"]
+
+
+def test_what_is_carried_is_written_where_nothing_was_carried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = report_of(FAULTS["story/no-carry-at-all"], tmp_path, monkeypatch)
+    assert report["diagnosis"]["claim"] == "verified patch"
+    assert report["diagnosis"]["hunks"] == 3
+
+
+def test_the_excerpt_says_what_each_expression_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = report_of(FAULTS["story/story-1"], tmp_path, monkeypatch)
+    diagnosis = report["diagnosis"]
+    line = diagnosis["lines"][0]["line"]
+    row = next(row for row in diagnosis["annotation"] if row["line"] == line)
+    assert "dh_next: nobody's" in row["meanings"]
+    assert "self.W2: Waa" in row["meanings"]
+
+
+def test_the_files_of_the_user_are_left_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = FAULTS["story/story-1"]
+    report_of(fault, tmp_path, monkeypatch)
+    assert (tmp_path / "story.py").read_bytes().decode() == fault.text("story.py")
+    assert sorted(os.listdir(tmp_path)) in (["story.py"], ["__pycache__", "story.py"])
+
+
+def test_a_right_port_has_no_diagnosis() -> None:
+    port = FAULTS["story/story-1"].port
+    report = examined(str(port), Options())[0]
+    assert report["agrees"]
+    assert report["diagnosis"] is None
