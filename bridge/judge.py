@@ -6,7 +6,7 @@ explains it otherwise is looked for, and the port's gradients are held against t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -33,7 +33,7 @@ from .family import Family
 from .objective import Objective
 from .oracle import OwnLoss, slope
 from .problem import Problem
-from .run import run
+from .run import arguments, run
 
 DRAWS = "draws random numbers"
 WITHOUT_CHANCE = "Leave out what is random (dropout, noise), or seed its generator inside the port."
@@ -43,6 +43,7 @@ WRONG_GRADIENT = "wrong gradient"
 WRONG_LOSS = "wrong loss"
 ANOTHER_MODEL = "another model"
 BOTH = "forward and backward"
+UNDECIDED = "loss and gradients"
 DECLARATION = "declaration"
 
 
@@ -104,7 +105,7 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
         judgement.sentences += [s for s in (_common_factor(found, judgement),) if s]
     # What cannot be read as this array's gradient (another shape, no array) is said beside its name.
     compared = any(judgement.verdicts[n].difference for n in judgement.wrong)
-    if judgement.finding in (WRONG_GRADIENT, BOTH) and compared:
+    if judgement.finding in (WRONG_GRADIENT, BOTH, UNDECIDED) and compared:
         judgement.sentences += pattern(port, trusted, judgement, seed)
     return judgement
 
@@ -258,9 +259,8 @@ def _other_objectives(family: Family, objective: Objective) -> Iterator[Objectiv
 
 def _declaration(port: Declaration, found: Diff, judgement: Judgement) -> bool:
     """Is there another declaration under which everything that the port gives agrees, its loss too?"""
-    cases = [e.case for e in found.expected]
     for phrase, other in alternatives(port):
-        if _all_agree(other, cases):
+        if _all_agree(other, (_read_as(e.case, port, other) for e in found.expected)):
             judgement.finding = DECLARATION
             judgement.declared = phrase
             judgement.sentences.append(
@@ -270,13 +270,13 @@ def _declaration(port: Declaration, found: Diff, judgement: Judgement) -> bool:
     return False
 
 
-def _all_agree(port: Declaration, cases: list[Case]) -> bool:
+def _all_agree(port: Declaration, cases: Iterable[Case]) -> bool:
     """Does a port under another declaration agree on all cases? Stops at the first that tells."""
     trusted = trusted_side(port)
     told = False
     for case in cases:
         try:
-            once = diff_of(port, [expect(port, trusted, _completed(case, port))])
+            once = diff_of(port, [expect(port, trusted, case)])
         except Problem:
             return False
         if once.differing:
@@ -285,14 +285,20 @@ def _all_agree(port: Declaration, cases: list[Case]) -> bool:
     return told
 
 
-def _completed(case: Case, port: Declaration) -> Case:
-    """The case, with zeros for what exists under this declaration alone: the port has no line for it."""
-    more = {
+def _read_as(case: Case, port: Declaration, other: Declaration) -> Case:
+    """What the arrays that the port gets on a case are under another declaration of it.
+
+    What exists under that declaration alone is zero: the port has no line for it.
+    """
+    known = dict(case.arrays)
+    if other.layout is not port.layout:
+        known |= other.bind(case.sizes).canonical(arguments(port, port.bind(case.sizes), case))
+    zeros = {
         name: np.zeros(tuple(case.sizes[a] for a in axes))
-        for name, axes in port.arrays.items()
-        if name not in case.arrays
+        for name, axes in other.arrays.items()
+        if name not in known
     }
-    return replace(case, arrays={**case.arrays, **more})
+    return replace(case, arrays={**known, **zeros})
 
 
 # The port against its own loss -------------------------------------------------------------------------------
@@ -321,6 +327,13 @@ def _own_loss(port: Declaration, found: Diff, judgement: Judgement) -> None:
             judgement.sentences.append(
                 f"The gradients of {_and(own)} are right for the port's own loss, and that loss differs from the "
                 "trusted side's: the forward pass (or the loss) is not what was declared."
+            )
+            return
+        if not own and not not_own:
+            judgement.finding = UNDECIDED
+            judgement.sentences.append(
+                "The loss differs from the trusted side's, and so do gradients; whether they are those of "
+                "the port's own loss could not be tried."
             )
             return
         judgement.finding = BOTH
@@ -428,9 +441,7 @@ def pattern(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgem
         ("time", "the fault is in what one step hands to another"),
         ("batch", "the fault is in how examples are put together"),
     ):
-        if port.sizes.fixed.get(axis) == 1 or (axis == "batch" and port.layout.one_example):
-            continue
-        if axis not in {a for axes in port.arrays.values() for a in axes}:
+        if not shortens(port, axis):
             continue
         still = _wrong_at_one(port, trusted, axis, seed)
         mended = [n for n in judgement.wrong if n not in still]
@@ -447,11 +458,22 @@ def pattern(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgem
 def _wrong_at_one(port: Declaration, trusted: Declaration | OwnLoss, axis: str, seed: int) -> list[str]:
     """What differs when an axis has length one, while the port can be run so; else everything."""
     try:
-        case = make_case(port, seed, recipes(port)[0], Sizes({axis: 1}, {}))
-        once = diff_of(port, [expect(port, trusted, c) for c in single_cases(port, [case])])
+        once = diff_of(port, [expect(port, trusted, case) for case in cases_at_one(port, axis, seed)])
     except Problem:
         return list(port.parameters)
     return once.differing
+
+
+def shortens(port: Declaration, axis: str) -> bool:
+    """Does the port have this axis, and with another length than one?"""
+    if port.sizes.fixed.get(axis) == 1 or (axis == "batch" and port.layout.one_example):
+        return False
+    return axis in {a for axes in port.arrays.values() for a in axes}
+
+
+def cases_at_one(port: Declaration, axis: str, seed: int) -> list[Case]:
+    """The case on which it is seen whether anything still differs when an axis has length one."""
+    return single_cases(port, [make_case(port, seed, recipes(port)[0], Sizes({axis: 1}, {}))])
 
 
 def _ones(factors: Mapping[str, Any]) -> str:
