@@ -70,14 +70,22 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     fix = commands.add_parser("fix", help="the verified patch of a port, shown or applied")
     new = commands.add_parser("new", help="write a port file to fill in")
     train = commands.add_parser("train", help="both implementations learn a text side by side")
-    for name, sub in (("fix", fix), ("new", new), ("train", train)):
+    export = commands.add_parser("export", help="the cases of a verdict as files, for any language")
+    check = commands.add_parser("check", help="the verdict on gradients that a program wrote as files")
+    dialects = commands.add_parser("dialects", help="how frameworks and courses lay out the same arrays")
+    convert = commands.add_parser("convert", help="weights from one framework's layout to another's")
+    own = (
+        *(("fix", fix), ("new", new), ("train", train), ("export", export), ("check", check)),
+        *(("dialects", dialects), ("convert", convert)),
+    )
+    for name, sub in own:
         if name in asked_for:
             _own_arguments(name, sub)
     return parser
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=_natural, default=0, help="of the data (0)")
+    parser.add_argument("--seed", type=natural, default=0, help="of the data (0)")
     parser.add_argument("--dtype", choices=("float64", "float32"), help="instead of the port's own")
     parser.add_argument(
         "--sizes", default="", metavar="'AXIS = N, ...'", help="fix axes, or tie one to another"
@@ -97,7 +105,8 @@ def _own_arguments(name: str, parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=module.command)
 
 
-def _natural(text: str) -> int:
+def natural(text: str) -> int:
+    """A number from 0 on, as an argument."""
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError("must not be negative")

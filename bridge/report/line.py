@@ -32,7 +32,8 @@ def render_diagnosis(diagnosis: Mapping[str, Any], paper: Paper) -> list[str]:
         out += ["", *(_coloured(line, paper) for line in diagnosis["patch"].rstrip("\n").split("\n"))]
     explanation = diagnosis.get("explanation")
     if explanation and not diagnosis["patch"]:
-        out += ["", *paragraphs([explanation["sentence"]], paper, "explanation, from the numbers alone: ")]
+        out += [""] * (out[-1] != "")
+        out += paragraphs([explanation["sentence"]], paper, "explanation, from the numbers alone: ")
     return out
 
 

@@ -1,0 +1,82 @@
+"""`rowcol check`: the verdict on gradients that a program wrote into a folder of `rowcol export`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .problem import NOT_ANSWERED, Problem
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .declaration import Declaration
+    from .exchange import Order
+    from .report.schema import Report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `rowcol check`."""
+    parser.description = "Compare the gradients that a program wrote into a folder of `rowcol export`."
+    parser.add_argument("folder", metavar="DIR", help="the folder that rowcol export wrote")
+    parser.add_argument("--json", action="store_true", help="the report for programs")
+    parser.add_argument(
+        "--verbose", "-v", action="store_true", help="both numbers at the worst place, and the cases"
+    )
+
+
+def command(args: argparse.Namespace) -> int:
+    """Run `rowcol check`."""
+    report = check(args.folder)
+    if args.json:
+        from .report.plain import as_json
+
+        print(as_json(report))
+    else:
+        from .report.terminal import Paper, render
+
+        print(render(report, Paper(), args.verbose))
+    return report["status"]
+
+
+def check(folder: str) -> Report:
+    """The report on a program's answers. Reads only; a folder that cannot be judged becomes a report too."""
+    from .examine import Options, examine, failed
+    from .exchange import read_order
+    from .judge import UNDECIDED
+
+    try:
+        order = read_order(folder)
+        options = Options(seed=order.seed)
+        port = answers(folder, order)
+    except Problem as problem:
+        return failed(problem, Options())
+    report = examine(port, options, by_numbers=True)
+    if report["finding"] == UNDECIDED and not order.own_loss:
+        report["remarks"].append(
+            "`rowcol export --own-loss` writes cases that tell a wrong gradient from another forward pass"
+        )
+    return report
+
+
+def answers(folder: str, order: Order) -> Declaration:
+    """A program as a port: its declaration, and a function that gives the answers in the folder."""
+    import os
+
+    from .exchange import DECLARATION, answering, check_inputs, folder_of, questions, read_answer
+
+    port = order.port(os.path.join(folder, DECLARATION))
+    asked = questions(port, order.seed, order.own_loss)
+    found = []
+    for number, question in enumerate(asked):
+        check_inputs(folder, number, question)
+        found.append(read_answer(folder, number, port, question))
+    missing = [folder_of(k) for k, question in enumerate(asked) if question.needed and found[k] is None]
+    if missing:
+        every = len(missing) == sum(question.needed for question in asked)
+        where = "no case has an answer yet" if every else f"there is no answer in {', '.join(missing)}"
+        raise Problem(
+            f"{where}. Expected answer.npz, answer.json or a folder answer in each; README.txt says more.",
+            file=folder,
+            status=NOT_ANSWERED,
+        )
+    return answering(port.with_(file=folder), asked, found)

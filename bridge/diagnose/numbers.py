@@ -1,0 +1,41 @@
+"""The diagnosis of a port without its source: what explains its numbers, in the form of any diagnosis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ..declaration import Declaration
+from ..diff import DIFFERS, LOSS, Diff
+from ..judge import Judgement
+from .explain import explain
+
+
+def diagnose_numbers(port: Declaration, found: Diff, judgement: Judgement) -> dict[str, Any] | None:
+    """What explains the numbers that a port gave; None where nothing does."""
+    answers = found.answers
+    if LOSS in judgement.verdicts and judgement.verdicts[LOSS].state != DIFFERS:
+        # A loss that was excused (it is in other units, say) needs no explanation.
+        excused = found.verdicts[LOSS].state == DIFFERS
+        answers = [replace(answer, loss=None) if excused else answer for answer in answers]
+    explanation = explain(port, list(zip(found.expected, answers, strict=True)))
+    if explanation is None:
+        return None
+    sentence = explanation["sentence"]
+    if f"`{explanation['operation']}`" not in sentence and explanation["edits"][0]["side"] != "reference":
+        sentence += f" (in columns, as the reference writes it: `{explanation['operation']}`)"
+    return {
+        "claim": explanation["claim"],
+        "lines": [],
+        "annotation": [],
+        "changes": [],
+        "patch": None,
+        "verified_cases": 0,
+        "hunks": 0,
+        "edits_tried": explanation["tried"],
+        "edits_per_second": explanation["tried"] / explanation["seconds"] if explanation["seconds"] else 0.0,
+        "seconds": explanation["seconds"],
+        "suspects": [],
+        "equivalent": [],
+        "explanation": {**explanation, "sentence": sentence},
+    }

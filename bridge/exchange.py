@@ -1,0 +1,533 @@
+"""Cases and gradients as files, for programs in any language.
+
+    FOLDER/rowcol.json           the declaration, and what each case asks for
+    FOLDER/README.txt            the same in words
+    FOLDER/case-01/inputs.npz    or inputs.json, or a folder inputs/ with a .npy file for each array
+    FOLDER/case-01/answer.npz    or answer.json, or a folder answer/: what the program wrote
+
+A verdict asks a side several questions. They are put to a function that writes down what it is handed: those
+are the cases. When the program has answered, they are put once more, to a function that looks the answers up.
+Files are read as what they are: text and plain numbers, never more of them than an answer can need.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from .case import Case, cases, choose_sizes
+from .declaration import Declaration, declared
+from .diff import LOSS, single_cases
+from .family import family_named
+from .judge import cases_at_one, shortens
+from .oracle import slope
+from .problem import Problem, nearest
+from .run import run
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+FORMAT = 1  # of rowcol.json; raised when an older version could not read it
+DECLARATION = "rowcol.json"
+INPUTS, ANSWER = "inputs", "answer"
+FORMATS = ("npz", "npy", "json")
+MOVED = " moved"
+MOST = 4_000_000  # numbers in a case
+ROOM = 1 << 20  # bytes that any file may have, beside those of its numbers
+WIDEST = 64  # bytes that a number may take, as text
+PLAIN = re.compile(r"\w[\w.-]*")
+UNREADABLE = (
+    ValueError,
+    KeyError,
+    SyntaxError,
+    TypeError,
+    RecursionError,
+    MemoryError,
+)  # what a bad header raises
+
+
+# What is asked ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Question:
+    """The data of one call: the port's arrays, and the shapes of the gradients that are asked for."""
+
+    what: str
+    arrays: Mapping[str, Any]
+    gradients: Mapping[str, Shape]
+    sizes: Mapping[str, int]
+    needed: bool  # without an answer to it there is no verdict
+
+    @property
+    def mark(self) -> bytes:
+        """A digest of the data: the same data are the same question."""
+        import hashlib
+
+        digest = hashlib.sha256()
+        for name in sorted(self.arrays):
+            value = np.ascontiguousarray(self.arrays[name])
+            digest.update(f"{name} {value.dtype.str} {value.shape}\n".encode())
+            digest.update(value.tobytes())
+        return digest.digest()
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers it holds, or its answer."""
+        return sum(np.size(value) for value in self.arrays.values()) + 1
+
+
+def questions(port: Declaration, seed: int, own_loss: bool) -> list[Question]:
+    """All that a verdict on a port asks of it, in order, each once.
+
+    `own_loss`: also what it takes to hold the gradients against the port's own loss.
+    """
+    asked: dict[bytes, Question] = {}
+
+    def asking(what: str, case: Case, needed: bool = False) -> Declaration:
+        shapes = port.bind(case.sizes).shapes
+        gradients = {name: shapes[name] for name in port.parameters}
+
+        def write_down(**arrays: Any) -> tuple[float, dict[str, Array]]:
+            question = Question(what, arrays, gradients, case.sizes, needed)
+            asked.setdefault(question.mark, question)
+            return 0.0, {}
+
+        return port.with_(function=write_down)
+
+    chosen = single_cases(port, cases(port, seed))
+    for case in chosen:
+        run(asking(case.label, case, needed=True), case)
+    for axis in ("time", "batch"):
+        if not shortens(port, axis):
+            continue
+        try:
+            alone = cases_at_one(port, axis, seed)
+        except Problem:
+            continue  # the port fixes that axis
+        for case in alone:
+            run(asking(f"{axis} = 1", case), case)
+    if own_loss:
+        # Where gradients are clipped, only small ones are those of a loss.
+        case = chosen[0] if port.clip is None else chosen[-1]
+        for name, shape in port.bind(case.sizes).shapes.items():
+            if name in port.parameters:
+                slope(asking(f"{name}{MOVED}", case), case, name, np.zeros(shape))
+    return list(asked.values())
+
+
+def answering(port: Declaration, asked: Sequence[Question], answers: Sequence[Any]) -> Declaration:
+    """The port whose function gives the answers that were read (None where there is none)."""
+    known = {question.mark: answer for question, answer in zip(asked, answers, strict=True)}
+
+    def look_up(**arrays: Any) -> Any:
+        answer = known.get(Question("", arrays, {}, {}, False).mark)
+        if answer is None:
+            raise Problem("there is no answer for these data.", file=port.file)
+        return answer
+
+    return port.with_(function=look_up)
+
+
+# The declaration --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was exported: enough to make every case again."""
+
+    name: str
+    family: str
+    layout: str
+    keywords: Mapping[str, Any]
+    seed: int
+    own_loss: bool
+
+    def port(self, file: str) -> Declaration:
+        """The declaration of the program as a port; `file` is where a problem of its lies."""
+        try:
+            family_named(self.family)  # a family of somebody's own has no data that could be written
+            made = declared(_nobody, self.family, self.layout, self.keywords)
+            if made.layout.one_example:
+                sizes = ", ".join(filter(None, (self.keywords.get("sizes", ""), "batch = 1")))
+                made = declared(_nobody, self.family, self.layout, {**self.keywords, "sizes": sizes})
+        except Problem as problem:
+            raise Problem(problem.what, file=file, line=getattr(problem, "number", None)) from None
+        made = made.with_(name=self.name, file=file, line=None)
+        _check_names(made)
+        sizes_of_one = choose_sizes(made, np.random.default_rng(self.seed))
+        numbers = sum(prod(sizes_of_one[axis] for axis in axes) for axes in made.arrays.values())
+        if numbers > MOST:
+            raise Problem(
+                f"a case of these sizes has {numbers} numbers; at most {MOST} are written: choose smaller.",
+                file=file,
+            )
+        return made
+
+
+def _nobody(**arrays: Any) -> Any:
+    """The function of a port that is not there."""
+    raise Problem("there are no answers yet.")
+
+
+def _check_names(port: Declaration) -> None:
+    """Every array must be able to be a file, and a file of its own."""
+    seen: dict[str, str] = {}
+    for name in port.layout.names:
+        if name == LOSS:
+            raise Problem("no array can be called 'loss': in an answer, that is the loss.", file=port.file)
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise Problem(
+                f"the arrays '{other}' and '{name}' are one file where capitals do not count: rename one.",
+                file=port.file,
+            )
+
+
+def read_order(folder: str) -> Order:
+    """What `rowcol.json` says. Raises `Problem` where it is not what was exported."""
+    file = os.path.join(folder, DECLARATION)
+    if not os.path.isdir(folder):
+        raise Problem("no such folder. `rowcol export` writes one.", file=folder)
+    if not os.path.isfile(file):
+        raise Problem("no such file: this is no folder that `rowcol export` wrote.", file=file)
+    found = _json(_bytes(file, 4 * ROOM), file)
+    if not isinstance(found, dict) or found.get("rowcol") != FORMAT:
+        raise Problem(f"is not what `rowcol export` writes ('rowcol': {FORMAT} is missing).", file=file)
+    layout, keywords = found.get("layout"), found.get("keywords")
+    fits = {
+        "name": isinstance(found.get("name"), str) and PLAIN.fullmatch(found["name"]),
+        "family": isinstance(found.get("family"), str),
+        "layout": isinstance(layout, list) and all(isinstance(line, str) for line in layout),
+        "keywords": isinstance(keywords, dict)
+        and all(isinstance(value, str | bool | int | float) for value in keywords.values()),
+        "seed": type(found.get("seed")) is int and found["seed"] >= 0,
+        "own loss": isinstance(found.get("own loss"), bool),
+    }
+    for key, right in fits.items():
+        if not right:
+            raise Problem(f"'{key}' is missing or is not what `rowcol export` writes there.", file=file)
+    assert isinstance(layout, list) and isinstance(keywords, dict)
+    return Order(
+        found["name"], found["family"], "\n".join(layout), keywords, found["seed"], found["own loss"]
+    )
+
+
+def folder_of(number: int) -> str:
+    """`case-01` is the first."""
+    return f"case-{number + 1:02d}"
+
+
+# Writing ----------------------------------------------------------------------------------------------------
+
+
+def write(folder: str, order: Order, asked: Sequence[Question], form: str, readme: str) -> None:
+    """Write all cases into a new folder (or an empty one)."""
+    try:
+        if os.path.exists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
+            what = "is there already and is not empty; nothing was written. Choose another name."
+            raise Problem(what, file=folder)
+        os.makedirs(folder, exist_ok=True)
+        for number, question in enumerate(asked):
+            case = os.path.join(folder, folder_of(number))
+            os.mkdir(case)
+            _write_arrays(case, question.arrays, form)
+        with open(os.path.join(folder, "README.txt"), "w", encoding="utf-8") as file:
+            file.write(readme)
+        with open(os.path.join(folder, DECLARATION), "w", encoding="utf-8") as file:
+            file.write(_declaration(order, asked, form))
+    except OSError as error:
+        raise Problem(f"cannot be written: {error.strerror}.", file=error.filename or folder) from None
+
+
+def _write_arrays(case: str, arrays: Mapping[str, Any], form: str) -> None:
+    if form == "json":
+        with open(os.path.join(case, f"{INPUTS}.json"), "w", encoding="utf-8") as file:
+            texts = {name: json.dumps(np.asarray(value).tolist()) for name, value in arrays.items()}
+            file.write(_lines(texts))
+    elif form == "npz":
+        import zipfile
+
+        with zipfile.ZipFile(os.path.join(case, f"{INPUTS}.npz"), "w") as archive:
+            for name, value in arrays.items():
+                with archive.open(f"{name}.npy", "w") as member:
+                    npy.write_array(member, np.asarray(value), allow_pickle=False)
+    else:
+        os.mkdir(os.path.join(case, INPUTS))
+        os.mkdir(os.path.join(case, ANSWER))
+        for name, value in arrays.items():
+            with open(os.path.join(case, INPUTS, f"{name}.npy"), "wb") as binary:
+                npy.write_array(binary, np.asarray(value), allow_pickle=False)
+
+
+def _declaration(order: Order, asked: Sequence[Question], form: str) -> str:
+    described = [
+        {
+            "folder": folder_of(number),
+            "what": question.what,
+            "sizes": dict(question.sizes),
+            "inputs": {name: list(np.shape(value)) for name, value in question.arrays.items()},
+            "gradients": {name: list(shape) for name, shape in question.gradients.items()},
+        }
+        for number, question in enumerate(asked)
+    ]
+    top = {
+        "rowcol": FORMAT,
+        "name": order.name,
+        "family": order.family,
+        "keywords": dict(order.keywords),
+        "seed": order.seed,
+        "own loss": order.own_loss,
+        "format": form,
+    }
+    parts = {key: json.dumps(value, ensure_ascii=False) for key, value in top.items()}
+    parts["layout"] = _list(json.dumps(line, ensure_ascii=False) for line in order.layout.splitlines())
+    parts["cases"] = _list(json.dumps(one, ensure_ascii=False) for one in described)
+    return _lines(parts)
+
+
+def _lines(parts: Mapping[str, str]) -> str:
+    """A JSON object, an entry a line."""
+    return "{\n" + ",\n".join(f"  {json.dumps(key)}: {value}" for key, value in parts.items()) + "\n}\n"
+
+
+def _list(parts: Iterator[str]) -> str:
+    return "[\n    " + ",\n    ".join(parts) + "\n  ]"
+
+
+# Reading ----------------------------------------------------------------------------------------------------
+
+
+def check_inputs(folder: str, number: int, question: Question) -> None:
+    """Raise `Problem` where the inputs of a case are not those that were exported."""
+    case = os.path.join(folder, folder_of(number))
+    found = _place(case, INPUTS)
+    if found is None:
+        raise Problem(f"has no inputs ({', '.join(_places(INPUTS))}): export anew.", file=case)
+    arrays = dict(_arrays(found, list(question.arrays), question.numbers))
+    for name, value in question.arrays.items():
+        exported = np.asarray(value)
+        there = arrays.get(name)
+        same = there is not None and np.array_equal(np.asarray(there).astype(exported.dtype), exported)
+        if not same:
+            raise Problem(
+                f"'{name}' is not what was exported (or another version of rowcol or NumPy exported it). "
+                "Export anew into another folder.",
+                file=found,
+            )
+
+
+def read_answer(folder: str, number: int, port: Declaration, question: Question) -> Any:
+    """What the program gave on a case, as a port returns it: (loss, gradients); None for nothing."""
+    case = os.path.join(folder, folder_of(number))
+    found = _place(case, ANSWER)
+    if found is None:
+        return None
+    known = [*port.parameters, LOSS]
+    arrays = dict(_arrays(found, known, question.numbers))
+    strangers = [name for name in arrays if name not in known]
+    if not set(arrays) & set(known):
+        what = f"{_and(strangers)}, and no array of this family and layout" if arrays else "nothing"
+        raise Problem(f"holds {what}. Expected: {', '.join(known)}.", file=found)
+    loss = arrays.pop(LOSS, None)
+    return loss, {name: value for name, value in arrays.items() if value is not None or name in strangers}
+
+
+def _places(what: str) -> tuple[str, ...]:
+    return f"{what}.npz", f"{what}.json", f"{what}/"
+
+
+def _place(case: str, what: str) -> str | None:
+    """The one file or folder of a case that holds inputs, or an answer."""
+    if not os.path.isdir(case):
+        return None
+    names = [name for name in _places(what) if _is_there(os.path.join(case, name.rstrip("/")), name)]
+    if len(names) > 1:
+        raise Problem(f"there are {' and '.join(names)}, and one of them must go.", file=case)
+    return os.path.join(case, names[0].rstrip("/")) if names else None
+
+
+def _is_there(path: str, name: str) -> bool:
+    if not name.endswith("/"):
+        return os.path.lexists(path)
+    return os.path.isdir(path) and bool(os.listdir(path))
+
+
+def _arrays(place: str, known: Sequence[str], numbers: int) -> Iterator[tuple[str, Any]]:
+    """Names and arrays of an archive, a JSON file or a folder. What nobody asked for is named, not read."""
+    room = ROOM + WIDEST * numbers
+    if os.path.isdir(place):
+        yield from _of_folder(place, known, room)
+    elif place.endswith(".json"):
+        found = _json(_bytes(place, room), place)
+        if not isinstance(found, dict):
+            raise Problem(f"holds no object {{name: numbers}}, but {_kind(found)}.", file=place)
+        for name in _plain(found, known, place):
+            wanted = name in known and found[name] is not None
+            yield name, _numbers(found[name], f"'{name}'", place) if wanted else None
+    else:
+        yield from _of_archive(place, known, room)
+
+
+def _of_folder(place: str, known: Sequence[str], room: int) -> Iterator[tuple[str, Any]]:
+    seen: dict[str, str] = {}
+    for file in sorted(os.listdir(place)):
+        name, ending = os.path.splitext(file)
+        if file.startswith(".") or ending not in (".npy", ".json"):
+            continue  # an editor's or a system's own
+        if name in seen:
+            raise Problem(f"there are {seen[name]} and {file}, and one of them must go.", file=place)
+        seen[name] = file
+        (name,) = _plain([name], known, place)
+        path = os.path.join(place, file)
+        if name not in known:
+            yield name, None
+        elif ending == ".json":
+            yield name, _numbers(_json(_bytes(path, room), path), "it", path)
+        else:
+            yield name, _array(_bytes(path, room), "", path)
+
+
+def _of_archive(place: str, known: Sequence[str], room: int) -> Iterator[tuple[str, Any]]:
+    import io
+    import zipfile
+    import zlib
+
+    data = _bytes(place, room)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            names = [member.filename.removesuffix(".npy") for member in members]
+            if len(set(names)) < len(names):
+                raise Problem("holds two arrays of one name.", file=place)
+            for member, name in zip(members, _plain(names, known, place), strict=True):
+                if name not in known:
+                    yield name, None
+                    continue
+                with archive.open(member) as opened:
+                    content = opened.read(room + 1)
+                if len(content) > room:
+                    raise Problem(_too_large(f"'{name}'", room), file=place)
+                yield name, _array(content, f"'{name}': ", place)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
+        what = f"is no whole .npz archive ({_first_line(error)}). Was it written to its end?"
+        raise Problem(what, file=place) from None
+
+
+def _plain(names: Sequence[str] | Mapping[str, Any], known: Sequence[str], place: str) -> list[str]:
+    """The names, none of which is more than a name."""
+    for name in names:
+        if not PLAIN.fullmatch(name) or len(name) > 100:
+            close = nearest(name[:100], known, ".")
+            raise Problem(
+                f"holds {_shown(name)}, which is no name of an array{close} Expected: {', '.join(known)}. "
+                "Nothing else of it was read.",
+                file=place,
+            )
+    return list(names)
+
+
+def _bytes(path: str, room: int) -> bytes:
+    """A file's content; only of a plain file, and not of one that is much larger than it can need to be."""
+    try:
+        if not os.path.isfile(path):
+            raise Problem("is no plain file.", file=path)
+        with open(path, "rb") as file:
+            data = file.read(room + 1)
+    except OSError as error:
+        raise Problem(f"cannot be read: {error.strerror}.", file=path) from None
+    if len(data) > room:
+        raise Problem(_too_large("it", room), file=path)
+    return data
+
+
+def _too_large(what: str, room: int) -> str:
+    return f"{what} is larger than it can be (more than {room} bytes). Does it belong to this case?"
+
+
+def _array(data: bytes, what: str, place: str) -> Array:
+    """The array in a .npy file's bytes. Its header is believed in nothing that the bytes do not bear out."""
+    import io
+    import tokenize
+
+    stream = io.BytesIO(data)
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    try:
+        reader = readers[npy.read_magic(stream)]
+        shape, fortran, dtype = reader(stream)
+    except (*UNREADABLE, tokenize.TokenError) as error:
+        raise Problem(f"{what}is no array in the .npy format ({_first_line(error)}).", file=place) from None
+    if dtype.hasobject:
+        raise Problem(f"{what}holds pickled objects, which are never read. Write plain numbers.", file=place)
+    if dtype.kind not in "fiub":
+        raise Problem(f"{what}holds {_shown(str(dtype))}. Expected real numbers, such as <f8.", file=place)
+    left = len(data) - stream.tell()
+    expected = prod(shape) * dtype.itemsize
+    if expected != left or any(n < 0 for n in shape):
+        short = "is cut off, or its header is wrong" if expected > left else "is longer than its header says"
+        raise Problem(
+            f"{what}{short}: a {dtype.name} array of shape {_shown(str(tuple(shape)))} has {expected} bytes; "
+            f"there are {left}.",
+            file=place,
+        )
+    try:
+        flat = np.frombuffer(data, dtype, offset=stream.tell()) if left else np.zeros(0, dtype)
+        array = flat.reshape(shape, order="F" if fortran else "C")
+    except ValueError as error:
+        raise Problem(f"{what}is no array that NumPy can hold ({_first_line(error)}).", file=place) from None
+    return np.array(array, dtype=dtype.newbyteorder("="), order="C")
+
+
+def _json(data: bytes, place: str) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Problem(f"is no whole JSON file ({_first_line(error)}).", file=place) from None
+
+
+def _numbers(value: Any, what: str, place: str) -> Array:
+    """A number, or lists of lists of them, as an array; null is what JSON has for a number that is none."""
+    if isinstance(value, dict):
+        raise Problem(
+            f"{what} is an object. Write lists of numbers (in JavaScript, Array.from(typed array)).",
+            file=place,
+        )
+    try:
+        array = np.array(_without_null(value))
+    except (ValueError, RecursionError, OverflowError):
+        raise Problem(f"{what} has rows of different lengths.", file=place) from None
+    if array.dtype.kind not in "fiub":
+        raise Problem(f"{what} holds something that is no number.", file=place)
+    return array
+
+
+def _without_null(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_null(one) for one in value]
+    return np.nan if value is None else value
+
+
+def _kind(value: Any) -> str:
+    return {list: "a list", str: "a text", type(None): "null"}.get(type(value), "a single value")
+
+
+def _shown(text: str) -> str:
+    """A text that a file holds, fit to be shown."""
+    return ascii(text if len(text) <= 60 else text[:57] + "...")
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:100].encode("ascii", "backslashreplace").decode()
+
+
+def _and(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names[:6]) + (", ..." if len(names) > 6 else "")

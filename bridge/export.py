@@ -1,0 +1,175 @@
+"""`rowcol export`: the cases of a verdict as files, for a program in any language."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Any
+
+from .declaration import DTYPES, Declaration, reduction_phrase
+from .problem import AGREES, Problem
+
+if TYPE_CHECKING:
+    import argparse
+
+    from .exchange import Question
+
+FORMATS = ("npz", "npy", "json")
+SETTINGS = ("activation", "reset", "update", "causal", "scale")
+KEYWORDS = ("objective", "reduction", "clip", "sizes", "dtype", *SETTINGS)
+LARGEST = 1 << 16  # bytes of a layout
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `rowcol export`."""
+    from .cli import natural
+
+    parser.description = (
+        "Write the cases of a verdict (parameters, inputs, targets) into a folder, in the layout of your "
+        "program. The program writes its gradients beside them, and `rowcol check` compares."
+    )
+    parser.add_argument("folder", metavar="DIR", help="a new folder")
+    parser.add_argument("--family", required=True, help="rnn, lstm, gru, dense or attention")
+    parser.add_argument("--layout", required=True, metavar="LAYOUT.txt", help="a line for each array")
+    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of the arrays (npz)")
+    parser.add_argument("--objective", help="what is differentiated, where the layout does not say it")
+    parser.add_argument("--reduction", help='"sum" (the default), "mean over batch", ...')
+    parser.add_argument("--clip", help='a bound on every element, or "norm BOUND"')
+    parser.add_argument("--sizes", metavar="'AXIS = N, ...'", help="fix axes, or tie one to another")
+    parser.add_argument("--dtype", choices=DTYPES, help="of the arrays (float64)")
+    for name in SETTINGS:
+        parser.add_argument(f"--{name}", metavar="VALUE", help="where the family has this setting")
+    parser.add_argument("--seed", type=natural, default=0, help="of the data (0)")
+    parser.add_argument(
+        "--own-loss",
+        action="store_true",
+        help="four further cases an array: they hold the gradients against the program's own loss too",
+    )
+
+
+def command(args: argparse.Namespace) -> int:
+    """Run `rowcol export`."""
+    given = {name: getattr(args, name) for name in KEYWORDS if getattr(args, name) is not None}
+    number = export(
+        args.folder,
+        args.family,
+        args.layout,
+        {name: value if name in KEYWORDS[:5] else _value(value) for name, value in given.items()},
+        form=args.format,
+        seed=args.seed,
+        own_loss=args.own_loss,
+    )
+    print(f"wrote {number} cases to {args.folder}; README.txt there says what is expected")
+    print(f"next: run your program on them, then rowcol check {args.folder}")
+    return AGREES
+
+
+def export(
+    folder: str,
+    family: str,
+    layout: str,
+    keywords: dict[str, Any],
+    *,
+    form: str = FORMATS[0],
+    seed: int = 0,
+    own_loss: bool = False,
+) -> int:
+    """Write the cases of a verdict on a program whose arrays the file `layout` describes; their number."""
+    from .exchange import Order, questions, write
+
+    name = re.sub(r"[^\w-]", "_", os.path.splitext(os.path.basename(layout))[0]).lstrip("-_") or family
+    order = Order(name, family, _text(layout), keywords, seed, own_loss)
+    port = order.port(layout)
+    asked = questions(port, seed, own_loss)
+    write(folder, order, asked, form, readme(port, asked, form))
+    return len(asked)
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        what = "no such file. Write one line an array: its name, the canonical name, its axes."
+        raise Problem(what, file=path) from None
+    except OSError as error:
+        raise Problem(f"cannot be read: {error.strerror}.", file=path) from None
+    except ValueError:
+        text = "\0"
+    if len(text) > LARGEST or "\0" in text:
+        raise Problem("is no layout: a short text (UTF-8) with one line an array.", file=path)
+    return text
+
+
+def _value(text: str) -> Any:
+    """A setting as a declaration writes it: True, False, a number or a word."""
+    if text in ("True", "False"):
+        return text == "True"
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def readme(port: Declaration, asked: list[Question], form: str) -> str:
+    """What a program has to do with the cases, in words."""
+    from .exchange import MOVED, folder_of
+
+    first, needed = asked[0], sum(question.needed for question in asked)
+    inputs = {
+        "npz": "inputs.npz",
+        "npy": "a folder inputs, with NAME.npy for each array",
+        "json": "inputs.json",
+    }
+    whats = (question.what for question in asked[needed:])
+    further = "; ".join(
+        dict.fromkeys("an array moved (only the loss counts)" if w.endswith(MOVED) else w for w in whats)
+    )
+    settings = "".join(f", {name} {value}" for name, value in port.settings.items())
+    out = [
+        f"Cases for a program that computes the gradients of the family '{port.family.name}'{settings}.",
+        "",
+        f"Each folder case-NN holds {inputs[form]}. Sizes differ from case to case; in {folder_of(0)}:",
+        "",
+        *_table(port, first),
+        "",
+        "What goes in are parameters, inputs and targets; for each case the program computes",
+        "",
+        f"    loss      {port.objective}; reduction: {reduction_phrase(port.reduction)}",
+        f"    gradients of {', '.join(port.parameters)}" + (f", clipped at {port.clip}" if port.clip else ""),
+        "",
+        "and writes them beside the inputs: the loss under the name 'loss', each gradient under the name and",
+        "in the shape of its array. Any of these will do:",
+        "",
+        "    answer.npz             one array for each name",
+        '    answer.json            {"loss": 1.5, "W": [[0.1, 0.2], [0.3, 0.4]], ...}',
+        "    answer/W.npy, ...      one file for each name; answer/W.json, lists of numbers, is as good",
+        "",
+        "What is left out is not checked. A .npy file may have its elements in either byte order, and rows",
+        "or columns first, as its header says. In JSON, write all 17 digits of a float64.",
+        "",
+        f"The verdict is taken on the first {needed} cases.",
+        *["The others may be left unanswered; they tell more about a fault:"] * bool(further),
+        *[f"    {further}"] * bool(further),
+        "",
+        "Then: rowcol check, and the name of this folder. rowcol.json holds the layout, and the sizes and",
+        "shapes of every case.",
+        "",
+    ]
+    return "\n".join(out)
+
+
+def _table(port: Declaration, question: Question) -> list[str]:
+    import textwrap
+
+    import numpy as np
+    from tabulate import tabulate
+
+    rows = []
+    for name, value in question.arrays.items():
+        lines = [line for line in port.layout.lines if line.base == name]
+        what = ", ".join(dict.fromkeys(array for line in lines for array in line.arrays))
+        kind = "class indices (from 0)" if any(line.indices for line in lines) else port.dtype
+        shape = " x ".join(map(str, np.shape(value))) or "a number"
+        rows.append((name, what, " ".join(port.layout.axes(name)), shape, kind))
+    return textwrap.indent(tabulate(rows, tablefmt="plain", disable_numparse=True), "    ").splitlines()
