@@ -101,7 +101,14 @@ def examine(
     elif diagnosable and isinstance(trusted, Declaration):
         from .diagnose.engine import diagnose
 
-        report["diagnosis"] = diagnose(port, trusted, expected, judgement, options.seed)
+        diagnosis = diagnose(port, trusted, expected, judgement, options.seed)
+        if diagnosis is None or diagnosis["patch"] is None:
+            # No patch could be verified: what the numbers alone say may still name the operation.
+            from .diagnose.numbers import diagnose_numbers
+
+            told = diagnose_numbers(port, found, judgement)
+            diagnosis = {**diagnosis, "explanation": told["explanation"]} if diagnosis and told else diagnosis or told
+        report["diagnosis"] = diagnosis
     return report
 
 
