@@ -6,7 +6,7 @@ explains it otherwise is looked for, and the port's gradients are held against t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -260,7 +260,7 @@ def _other_objectives(family: Family, objective: Objective) -> Iterator[Objectiv
 def _declaration(port: Declaration, found: Diff, judgement: Judgement) -> bool:
     """Is there another declaration under which everything that the port gives agrees, its loss too?"""
     for phrase, other in alternatives(port):
-        if _all_agree(other, (_read_as(e.case, port, other) for e in found.expected)):
+        if _all_agree(other, port, [e.case for e in found.expected]):
             judgement.finding = DECLARATION
             judgement.declared = phrase
             judgement.sentences.append(
@@ -270,13 +270,13 @@ def _declaration(port: Declaration, found: Diff, judgement: Judgement) -> bool:
     return False
 
 
-def _all_agree(port: Declaration, cases: Iterable[Case]) -> bool:
+def _all_agree(other: Declaration, port: Declaration, cases: list[Case]) -> bool:
     """Does a port under another declaration agree on all cases? Stops at the first that tells."""
-    trusted = trusted_side(port)
+    trusted = trusted_side(other)
     told = False
     for case in cases:
         try:
-            once = diff_of(port, [expect(port, trusted, case)])
+            once = diff_of(other, [expect(other, trusted, _read_as(case, port, other))])
         except Problem:
             return False
         if once.differing:
