@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, cached_property
 from itertools import permutations
 from math import sqrt
 from typing import Any, NamedTuple
@@ -363,7 +363,7 @@ class Trace:
         """The positions of a site's events."""
         return self._by_site.get(site, [])
 
-    @property
+    @cached_property
     def reached(self) -> set[tuple[int, str, int | None]]:
         """Every quantity that the port computes in some form at some step."""
         found: set[tuple[int, str, int | None]] = set()
@@ -449,7 +449,9 @@ def frontier(
         elif not accumulator and not has(quantity, each.steps[-1]):
             visit(quantity, each.steps[-1], 0)
     needs = [Need(q, tuple(steps), max(steps.values())) for q, steps in found.items()]
-    return sorted(needs, key=lambda n: (-n.depth, quantities[n.quantity].order)), len(seen)
+    return sorted(needs, key=lambda n: (-n.depth, quantities[n.quantity].order)), sum(
+        quantities[quantity].named for quantity, _ in seen
+    )
 
 
 def series(
@@ -483,7 +485,7 @@ def moments(value: Array) -> tuple[int, float, float, float]:
     flat = np.abs(value.ravel())
     square = flat * flat
     norm = sqrt(float(square.sum()))
-    if not (0 < norm < 1e100):
+    if not (1e-90 < norm < 1e90):
         return flat.size, norm, 0.0, 0.0
     return flat.size, norm, float(flat.sum()) / norm, float(square.dot(flat)) / norm**3
 

@@ -195,6 +195,18 @@ def diagnose(
     budget: float = BUDGET,
 ) -> dict[str, Any] | None:
     """Find the line. `judgement` is None for a port that raises; the answer is None if it does not."""
+    with np.errstate(all="ignore"):
+        return _diagnose(port, trusted, expected, judgement, seed, budget)
+
+
+def _diagnose(
+    port: Declaration,
+    trusted: Declaration,
+    expected: Sequence[Expected],
+    judgement: Judgement | None,
+    seed: int,
+    budget: float,
+) -> dict[str, Any] | None:
     begin = clock()
     excused = set() if judgement is None else {n for n, v in judgement.verdicts.items() if v.state != DIFFERS}
     bench = Bench(port, trusted, expected, set())
@@ -302,9 +314,11 @@ def _round(
         return tries.survivor()
     if trace.failed is None and tries.progress and (best := tries.furthest(trace)) is not None:
         return best
-    top = {(suspect.path, suspect.line) for suspect in named[:3]}
-    some = [edit for edit in replaced if (edit.path, edit.line) in top][:8]
-    some += [edit for edit in near if (edit.path, edit.line) in top][:16]
+    some: list[Edit] = []
+    for suspect in named[:6]:
+        here = (suspect.path, suspect.line)
+        some += [edit for edit in replaced if (edit.path, edit.line) == here][:3]
+        some += [edit for edit in near if (edit.path, edit.line) == here][:6]
     # Where one mend was not enough there are several faults, and most of them leave no array right.
     if search.steps and trace.failed is None and (closest := tries.closest(trace, some)):
         return closest
@@ -313,7 +327,7 @@ def _round(
         return tries.survivor()
     if (best := tries.furthest(trace)) is not None:
         return best
-    if trace.failed is None and (closest := tries.closest(trace, [*inserted[:4], *some])):
+    if trace.failed is None and (closest := tries.closest(trace, [*some, *inserted[:2]])):
         return closest
     if tries.all(overriding) or tries.all(single):
         return tries.survivor()
@@ -407,11 +421,14 @@ class _Tries:
 
     def closest(self, trace: Trace, some: Sequence[Edit]) -> tuple[Edit, Score] | None:
         """No array agrees yet that did not before; but of what was missing, most is there with this edit."""
-        least, best = trace.lacking(self.search.outputs), None
+        least, best = (trace.lacking(self.search.outputs), 0), None
         for edit, new in self.others(some):
-            left = self.lacking(edit)
-            if left is not None and left < least:
-                least, best = left, (edit, new)
+            other = self.traced(edit)
+            if other is not None and other.failed is None:
+                # Where as much is lacking, more of what there is should be known.
+                left = other.lacking(self.search.outputs), -sum(1 for m in other.meanings if m)
+                if left < least and left[0] < trace.lacking(self.search.outputs):
+                    least, best = left, (edit, new)
             if self.search.late:
                 break
         return best

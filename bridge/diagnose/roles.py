@@ -47,6 +47,7 @@ class _Reading:
     def __init__(self, trace: Trace) -> None:
         self.trace, self.trusted = trace, trace.trusted
         self.children = trace.recorder.children()
+        self.reached = trace.reached
         self.leaves: list[Leaf] = []
         self.seen: set[tuple[int, int, int | None]] = set()
         self.first: dict[tuple[int, bytes], int] = {}
@@ -111,7 +112,10 @@ class _Reading:
         """An event's value ought to be a quantity: if it is not, find out where that comes from."""
         if self.is_(position, quantity, step) or depth > 60 or len(self.seen) > LIMIT:
             return
-        if (position, quantity, step) in self.seen:
+        steps = self.trusted.quantities[quantity].values
+        if (position, quantity, step) in self.seen or (
+            step is not None and step not in steps and None not in steps
+        ):
             return
         self.seen.add((position, quantity, step))
         event = self.trace.events[position]
@@ -139,11 +143,15 @@ class _Reading:
         setter = self.setter(position)
         if setter is not None:
             below = self.operands(setter)
-            self.leaf(below[0] if below else setter, quantity, step, 0.3, "is something else")
-            # A name that holds nothing yet where it should: read here, and never set in between.
-            self.leaf(position, quantity, step, 0.2 if meanings is None else 0.8, "is something else")
+            # What ought to stand here is elsewhere in the port: then another name was meant. A name that
+            # holds nothing yet is read here, and was never set in between.
+            elsewhere = meanings is not None and (quantity, "", step) in self.reached
+            use = 0.1 if elsewhere else 0.2 if meanings is None else 0.8
+            self.leaf(position, quantity, step, use, "is something else")
+            reason = "is something else"
+            self.leaf(below[0] if below else setter, quantity, step, 0.6 if elsewhere else 0.3, reason)
             for one in below:
-                if meanings is None or isinstance(self.node(one), ast.IfExp | ast.BinOp | ast.Call):
+                if meanings is None or isinstance(self.node(one), ast.IfExp):
                     self.made(one, quantity, step, depth + 1)
         elif isinstance(site.node, ast.IfExp):
             self.made(position, quantity, step, depth + 1)
@@ -339,6 +347,12 @@ class _Reading:
             ]
             if len(off) == 1:
                 best = best[0], off, best[2], best[3]
+        alone = best is None and len(arrays) == 1 and isinstance(self.node(position), ast.Call)
+        if alone and self.twin(position, quantity, arrays) is None:
+            # A sum over rows, a copy, another shape: what goes in ought to be the quantity too.
+            self.leaf(position, quantity, step, 1.0, "is made from something else")
+            self.expect(arrays[0], quantity, step, depth + 1)
+            return
         if best is None or len(best[1]) > 1:
             pairs = self.akin(quantity, arrays if best is None else best[2], best[1] if best else None)
             if pairs:

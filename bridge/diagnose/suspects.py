@@ -121,6 +121,9 @@ def suspects(
             None,
         )
     for number, site in enumerate(trace.sites):
+        if site.kind == "load" and trace.at(number) and reading.rescaled(trace.at(number)[0]):
+            note(number, 0.25, "it changes the sign or the size of what it is made from", None)
+    for number, site in enumerate(trace.sites):
         if site.kind != "store" and trace.at(number) and reading.unsteady(number):
             note(number, 0.4, "its steps do not follow one another", None)
     # Where the operands of a missing quantity meet.
@@ -162,6 +165,22 @@ class _Reading:
             source = self.trace.scope.source(site.path)
             found = self._statements[number] = source.statement(site.node), site.path
         return found
+
+    def rescaled(self, position: int) -> bool:
+        """Whether an operation gives what is right but for a sign or a factor that its operands have not."""
+        node = self.trace.sites[self.trace.events[position].site].node
+        if not isinstance(node, ast.BinOp | ast.Call | ast.UnaryOp):
+            return False
+        own = {float(f"{m.factor:.5g}") for m in self.trace.meanings[position] or ()}
+        below = [{m.factor for m in self.trace.meanings[p] or ()} for p in self.operands(position)]
+        below = [one for one in below if one]
+        if not own or not below or not all(below):
+            return False
+        right = {float(f"{f:.5g}") for one in below for f in one}
+        for one in below:
+            for other in below:
+                right |= {float(f"{f * g:.5g}") for f in one for g in other} if one is not other else set()
+        return not own & right
 
     def origin(self, position: int) -> int:
         """The site that first had the value of an event."""
