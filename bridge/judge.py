@@ -443,25 +443,34 @@ def pattern(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgem
     ):
         if not shortens(port, axis):
             continue
-        still = _wrong_at_one(port, trusted, axis, seed)
-        mended = [n for n in judgement.wrong if n not in still]
+        right, still = _at_one(port, trusted, axis, seed)
+        mended = [n for n in judgement.wrong if n in right]
+        # The gradient of an initial state is handed on even by a single step; anything else that is still
+        # wrong is wrong within a step, and then the axis says nothing.
         if mended and not still:
             said.append(f"With {axis} = 1 everything agrees: {meaning}.")
-        elif mended:
+        elif mended and axis == "time" and still <= _states(port):
             agree = f"{_and(mended)} agree{'s' if len(mended) == 1 else ''}"
-            said.append(
-                f"With {axis} = 1 only {_and(still)} differ{'s' if len(still) == 1 else ''}, and {agree}: {meaning}."
-            )
+            differ = f"{_and(sorted(still))} differ{'s' if len(still) == 1 else ''}"
+            said.append(f"With {axis} = 1 only {differ}, and {agree}: {meaning}.")
     return said
 
 
-def _wrong_at_one(port: Declaration, trusted: Declaration | OwnLoss, axis: str, seed: int) -> list[str]:
-    """What differs when an axis has length one, while the port can be run so; else everything."""
+def _states(port: Declaration) -> set[str]:
+    """The port's names of its initial states."""
+    states = set(port.family.data) - {"x"}
+    return {line.base for line in port.layout.lines if set(line.arrays) <= states}
+
+
+def _at_one(
+    port: Declaration, trusted: Declaration | OwnLoss, axis: str, seed: int
+) -> tuple[set[str], set[str]]:
+    """What agrees (and is not zero by nature) when an axis has length one, and what still differs."""
     try:
         once = diff_of(port, [expect(port, trusted, case) for case in cases_at_one(port, axis, seed)])
     except Problem:
-        return list(port.parameters)
-    return once.differing
+        return set(), set()
+    return {n for n in once.agreeing if once.verdicts[n].size > 0}, set(once.differing)
 
 
 def shortens(port: Declaration, axis: str) -> bool:
