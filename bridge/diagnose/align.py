@@ -339,7 +339,7 @@ class Trace:
             None if neutral(event.value) else trusted.lookup(event.value) for event in self.recorder.events
         ]
         # What the port is handed is nobody's fault, whichever arrays its layout makes of one.
-        given = {
+        self.given = given = {
             event.value.tobytes()
             for position, event in enumerate(self.recorder.events)
             if event.frame == 1 and self.recorder.sites[event.site].kind == "argument"

@@ -33,12 +33,14 @@ from .suspects import Suspect, suspects
 from .translate import INSERTED, LAST_RESORT, Place, Translator
 from .words import excerpt, meeting
 
+# Seconds of this process: what else the machine does is not the port's fault.
 clock = time.process_time
 VERIFIED_PATCH, DIVERGENT, SUSPECTS = "verified patch", "first divergent expression", "suspects"
 BUDGET = 2.7  # seconds for the whole search
 ROUNDS = 10
 NEAR = 120  # single edits that are tried before formulas are written
 FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
+DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
 FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 
@@ -233,6 +235,7 @@ def _diagnose(
     search = Search(scope, bench, case, reference, reference.outputs(names), begin + budget)
     given = frozenset(bench.expected[0].gradients) | {LOSS}
     wanted = frozenset() if scores[most].raised else (scores[most].agree | scores[most].differ) & given
+    possible = _possible(scope, bench)
     bench.tried, bench.seconds = 0, 0.0
     solved = _mend(search, scores[most], wanted)
     tried, spent = bench.tried, bench.seconds
@@ -248,7 +251,19 @@ def _diagnose(
         if bench.holds(scope, needed, fresh, wanted):
             verified, changed = len(fresh), needed
     bench.tried, bench.seconds = tried, spent
-    return _report(search, begin, changed, verified)
+    report = _report(search, begin, changed, verified)
+    report["possible_per_second"] = possible
+    return report
+
+
+def _possible(scope: Scope, bench: Bench) -> float:
+    """How many edits a second there could be: one run of the port and one compile of a function for each."""
+    begin = clock()
+    bench.once(bench.expected[0])
+    ran = clock()
+    for unit in scope.units:
+        unit.compiled(unit.text)
+    return 1.0 / (ran - begin + (clock() - ran) / max(1, len(scope.units)) + 1e-9)
 
 
 def _folder(port: Declaration) -> list[str] | None:
@@ -312,7 +327,8 @@ def _round(
     overriding = [edit for edit in formulas if edit.weight >= LAST_RESORT]
     if tries.all(replaced):
         return tries.survivor()
-    if trace.failed is None and tries.progress and (best := tries.furthest(trace)) is not None:
+    plain = any(edit.kind not in DRASTIC for edit, _ in tries.progress)
+    if trace.failed is None and plain and (best := tries.furthest(trace)) is not None:
         return best
     some: list[Edit] = []
     for suspect in named[:6]:
@@ -388,7 +404,7 @@ class _Tries:
             self.progress,
             key=lambda one: (
                 one[1].raised is not None,
-                one[0].sentence.startswith("without"),
+                one[0].kind in DRASTIC or one[0].sentence.startswith("without"),
                 -len(one[1].agree),
             ),
         )
@@ -489,6 +505,7 @@ def _nothing(begin: float) -> dict[str, Any]:
         "hunks": 0,
         "edits_tried": 0,
         "edits_per_second": 0.0,
+        "possible_per_second": 0.0,
         "seconds": clock() - begin,
         "suspects": [],
         "equivalent": [],

@@ -120,6 +120,8 @@ def suspects(
             "its operands are known, its value is nobody's",
             None,
         )
+    for number in reading.overwritten():
+        note(number, 0.15, "it changes what the port was handed, which may be read again", None)
     for number, site in enumerate(trace.sites):
         if site.kind == "load" and trace.at(number) and reading.rescaled(trace.at(number)[0]):
             note(number, 0.25, "it changes the sign or the size of what it is made from", None)
@@ -164,6 +166,21 @@ class _Reading:
             site = self.trace.sites[number]
             source = self.trace.scope.source(site.path)
             found = self._statements[number] = source.statement(site.node), site.path
+        return found
+
+    def overwritten(self) -> list[int]:
+        """The stores that change an array which the port was handed, in place."""
+        names = {
+            self.trace.sites[event.site].text
+            for event in self.trace.events
+            if event.value.size > 1 and event.value.tobytes() in self.trace.given
+        }
+        found = []
+        for number, site in enumerate(self.trace.sites):
+            if site.kind == "store" and self.trace.at(number):
+                statement, _ = self.statement(number)
+                if isinstance(statement, ast.AugAssign) and site.text.partition("[")[0] in names:
+                    found.append(number)
         return found
 
     def rescaled(self, position: int) -> bool:
