@@ -21,13 +21,14 @@ from .diff import (
     expect,
     single_cases,
 )
-from .judge import DECLARATION, Judgement, judge, steady, trusted_side
+from .judge import DECLARATION, NAMES, Judgement, judge
 from .load import load
-from .oracle import OwnLoss
+from .oracle import OwnLoss, trusted_side
 from .problem import AGREES as STATUS_AGREES
 from .problem import DIFFERS as STATUS_DIFFERS
 from .problem import NOT_ANSWERED, Problem, Raised
 from .report.schema import SCHEMA, ArrayReport, Report
+from .steady import steady
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,14 @@ def examine(
         expected = [expect(port, trusted, case) for case in chosen]
         found = diff(port, expected)
         judgement = judge(port, trusted, found, options.seed)
+        port, found = judgement.port, judgement.found
     except Problem as problem:
         report = failed(problem.at(port.file, port.line), options, port)
         if isinstance(problem, Raised) and against is None:
             report["diagnosis"] = _of_one_that_raises(port, options)
         return report
-    report = _report(port, trusted.name, options, judgement, expected)
-    diagnosable = judgement.finding not in (None, DECLARATION) and _says_something(judgement, found)
+    report = _report(port, trusted.name, options, judgement, found.expected)
+    diagnosable = judgement.finding not in (None, DECLARATION, NAMES) and _says_something(judgement, found)
     if diagnosable and isinstance(trusted, Declaration) and by_numbers:
         from .diagnose.numbers import diagnose_numbers
 
@@ -101,7 +103,7 @@ def examine(
     elif diagnosable and isinstance(trusted, Declaration):
         from .diagnose.engine import diagnose
 
-        diagnosis = diagnose(port, trusted, expected, judgement, options.seed)
+        diagnosis = diagnose(port, trusted, found.expected, judgement, options.seed)
         if diagnosis is None or diagnosis["patch"] is None:
             # No patch could be verified: what the numbers alone say may still name the operation.
             from .diagnose.numbers import diagnose_numbers

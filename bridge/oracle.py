@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .case import Array, Case
-from .declaration import Declaration
+from .declaration import Declaration, side
 from .problem import Problem
 from .run import arguments, call, loss_of, run
 
@@ -190,3 +190,10 @@ def _difference(loss: Callable[[float], float | None], step: float) -> float | N
         return None
     value = (above - below) / (2 * step)
     return value if np.isfinite(value) else None
+
+
+def trusted_side(port: Declaration) -> Declaration | OwnLoss:
+    """The reference, declared for the port's objective and settings; without one, the port's own loss."""
+    if port.family.reference is None:
+        return OwnLoss()
+    return side(port.family, port.family.reference, port.objective, port.settings)

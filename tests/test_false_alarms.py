@@ -8,7 +8,7 @@ import pytest
 from rowcol.bridge.case import Recipe, make_case
 from rowcol.bridge.diff import BLIND, diff, expect, single_cases
 from rowcol.bridge.examine import Options, examine
-from rowcol.bridge.judge import trusted_side
+from rowcol.bridge.oracle import trusted_side
 from tests.corpus.load import Fault
 from tests.false_alarms import ROOM_ABOVE, ROOM_BELOW, right, story_faults, wrong
 from tests.regrouped import WAYS, right_port

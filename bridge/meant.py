@@ -1,0 +1,144 @@
+"""What a user may have meant: other declarations of the same port, and which of them fits its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from .case import Case
+from .declaration import Clip, Declaration, reduction_phrase
+from .diff import AGREES, LOSS, Diff, Expected, clipped, compare_once, expect, merged, parameters_of
+from .diff import diff as diff_of
+from .family import Family
+from .objective import Objective
+from .oracle import trusted_side
+from .problem import Problem
+from .run import arguments, scale
+
+
+def alternatives(port: Declaration) -> Iterator[tuple[str, Declaration]]:
+    """Every other declaration that a user may have meant: what to write, and the declaration it gives."""
+    for _, layout, text in port.layout.swaps():
+        yield f"the layout line '{text}'", port.with_(layout=layout)
+    for axes in ((), ("batch",), ("batch", "time"), ("time",), ("batch", "time", "output")):
+        if axes != port.reduction and not (port.objective.upstream and axes):
+            yield f"reduction='{reduction_phrase(axes)}'", port.with_(reduction=axes)
+    for name, setting in port.family.settings.items():
+        for value in setting.values:
+            if value != port.settings[name]:
+                other = port.with_(settings={**port.settings, name: value})
+                if port.layout.canonical <= set(other.arrays):
+                    yield f"{name}={value!r}", other
+    for objective in _other_objectives(port.family, port.objective):
+        if objective is not None:
+            yield f"objective='{objective}'", port.with_(objective=objective)
+            if objective.factor != 1 or port.objective.factor != 1:
+                for axes in (("batch",), ("batch", "time"), ("batch", "time", "output")):
+                    phrase = f"objective='{objective}', reduction='{reduction_phrase(axes)}'"
+                    yield phrase, port.with_(objective=objective, reduction=axes)
+    if port.clip is not None:
+        yield "no clip=, since nothing is clipped", port.with_(clip=None)
+
+
+def _other_objectives(family: Family, objective: Objective) -> Iterator[Objective]:
+    """Other losses on the same arrays: they take targets of the same shape."""
+    if objective.upstream or family.target is None:
+        return
+    if objective.kind == "squared error":
+        yield replace(objective, factor=3.0 - objective.factor)
+    for kind in ("softmax", "logistic", "squared error"):
+        if kind != objective.kind:
+            yield Objective(kind, objective.last)
+
+
+def other_declaration(port: Declaration, found: Diff) -> str | None:
+    """What to write so that everything the port gives agrees, its loss too; None where nothing does that."""
+    for phrase, other in alternatives(port):
+        if _all_agree(other, port, [e.case for e in found.expected]):
+            return phrase
+    return None
+
+
+def nearer(port: Declaration, found: Diff) -> tuple[str, Declaration, Diff] | None:
+    """A reduction or a clip under which more agrees and nothing less: what was meant, beside a fault of the code.
+
+    The port's answers stay what they are; only what is expected of them changes.
+    """
+    if port.clip is not None:
+        return None
+    right = {n for n, v in found.verdicts.items() if v.state == AGREES}
+    best: tuple[int, str, Declaration, Diff] | None = None
+    for phrase, other in _reduced_or_clipped(port, found):
+        expected = [_laid_out_anew(port, other, e) for e in found.expected]
+        verdicts = merged(compare_once(other, e, a) for e, a in zip(expected, found.answers, strict=True))
+        agree = {n for n, v in verdicts.items() if v.state == AGREES}
+        if agree > right and (best is None or len(agree) > best[0]):
+            best = len(agree), phrase, other, replace(found, verdicts=verdicts, expected=expected)
+    return None if best is None else best[1:]
+
+
+def _reduced_or_clipped(port: Declaration, found: Diff) -> Iterator[tuple[str, Declaration]]:
+    reductions = [port.reduction]
+    if not port.objective.upstream:
+        reductions += [r for r in ((), ("batch",), ("batch", "time"), ("time",)) if r != port.reduction]
+    for axes, clip in product(reductions, [None, *_bounds(port, found)]):
+        words = [f"reduction='{reduction_phrase(axes)}'"] * (axes != port.reduction)
+        words += [f"clip={clip}"] * (clip is not None)
+        if words:
+            yield " and ".join(words), port.with_(reduction=axes, clip=clip)
+
+
+def _bounds(port: Declaration, found: Diff) -> list[Clip]:
+    """Bounds that several elements of the port's gradients stand at."""
+    bounds: set[float] = set()
+    for answer in found.answers:
+        together = [np.abs(answer.gradients[n]).ravel() for n in parameters_of(port) & set(answer.gradients)]
+        values = np.concatenate(together) if together else np.zeros(1)
+        largest = float(np.max(values))
+        if largest > 0 and np.count_nonzero(values == largest) > 1:
+            bounds.add(largest)
+    return [Clip(bound) for bound in sorted(bounds)[:3]]
+
+
+def _laid_out_anew(port: Declaration, other: Declaration, expected: Expected) -> Expected:
+    """What is expected of an unclipped port, under another reduction or a clip."""
+    share = scale(port, expected.case) / scale(other, expected.case)
+    gradients = {n: g * share for n, g in expected.gradients.items()}
+    if other.clip is not None:
+        gradients = clipped(gradients, other.clip, parameters_of(other))
+    deviations = {n: d * share for n, d in expected.deviations.items()}
+    return replace(expected, loss=expected.loss * share, gradients=gradients, deviations=deviations)
+
+
+def _all_agree(other: Declaration, port: Declaration, cases: list[Case]) -> bool:
+    """Does a port under another declaration agree on all cases? Stops at the first that tells."""
+    trusted = trusted_side(other)
+    told = False
+    for case in cases:
+        try:
+            once = diff_of(other, [expect(other, trusted, _read_as(case, port, other))])
+        except Problem:
+            return False
+        if once.differing:
+            return False
+        told = told or any(v.state == AGREES for n, v in once.verdicts.items() if n != LOSS)
+    return told
+
+
+def _read_as(case: Case, port: Declaration, other: Declaration) -> Case:
+    """What the arrays that the port gets on a case are under another declaration of it.
+
+    What exists under that declaration alone is zero: the port has no line for it.
+    """
+    known = dict(case.arrays)
+    if other.layout is not port.layout:
+        known |= other.bind(case.sizes).canonical(arguments(port, port.bind(case.sizes), case))
+    zeros = {
+        name: np.zeros(tuple(case.sizes[a] for a in axes))
+        for name, axes in other.arrays.items()
+        if name not in known
+    }
+    return replace(case, arrays={**known, **zeros})

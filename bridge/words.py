@@ -1,0 +1,19 @@
+"""Words for sentences about arrays."""
+
+from __future__ import annotations
+
+
+def listed(names: list[str]) -> str:
+    """`"W"`, `"W and b"`, `"W, V and b"`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def opening(words: str) -> str:
+    """Words as a sentence begins with them; names keep their case."""
+    return words[:1].upper() + words[1:]
+
+
+def gradients_of(names: list[str]) -> str:
+    """`"the gradient of W is"`, `"the gradients of W and b are"`."""
+    many = len(names) > 1
+    return f"the gradient{'s' * many} of {listed(names)} {'are' if many else 'is'}"
