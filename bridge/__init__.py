@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .conversion import convert
     from .declaration import port
     from .examine import Result, compare
     from .helpers import definitions, lines
 
-__all__ = ["Result", "compare", "definitions", "lines", "port"]
+__all__ = ["Result", "compare", "convert", "definitions", "lines", "port"]
 
 # Where each public name lives. Nothing is imported before it is used: a command should start at once.
 _HOME = {
     "port": "declaration",
     "compare": "examine",
     "Result": "examine",
+    "convert": "conversion",
     "definitions": "helpers",
     "lines": "helpers",
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .report.schema import Report
 
 VERSION = "0.1.0"
+MODULES = {"convert": "conversion"}  # of commands whose name is a public function's
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,7 +101,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
 def _own_arguments(name: str, parser: argparse.ArgumentParser) -> None:
     from importlib import import_module
 
-    module = import_module(f".{name}", __package__)
+    module = import_module(f".{MODULES.get(name, name)}", __package__)
     module.add_arguments(parser)
     parser.set_defaults(run=module.command)
 
@@ -138,6 +139,8 @@ def _diff(args: argparse.Namespace) -> int:
             as_json=args.json,
             verbose=args.verbose,
         )
+    if args.family:
+        raise Problem("--family is for `rowcol diff` without a port: a port says its family itself.")
     from .examine import Options
     from .worker import examined
 

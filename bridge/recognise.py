@@ -1,0 +1,391 @@
+"""Which network the arrays of a file are in a dialect: its layers and directions, and every axis' size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .axes import Layout, Line, Map, Shape, parse
+from .dialects import dialect_named
+from .dialects.entry import READOUT, Dialect, Entry, arrays_of, base_of
+from .family import FAMILIES, Family, family_named, words_of
+from .problem import Problem, nearest
+from .weights import shown
+
+Array: TypeAlias = NDArray[Any]
+DEEPEST = 64  # layers that are looked for in a file
+
+
+@dataclass(frozen=True)
+class Network:
+    """The weights of one network as a dialect lays them out: which arrays are there, and how large."""
+
+    dialect: Dialect
+    entry: Entry
+    family: Family
+    layers: int
+    directions: int
+    layout: Layout  # lines of the arrays that are there, and of no others
+    names: Mapping[str, str]  # the layout's name of an array -> its name in the file
+    sizes: Mapping[str, int]
+
+    @property
+    def map(self) -> Map:
+        return self.layout.bind(self.sizes)
+
+    def arrays(self, file: Mapping[str, Array]) -> dict[str, Array]:
+        """The arrays of a file by the names of the layout."""
+        return {name: file[key] for name, key in self.names.items()}
+
+    def canonical(self, file: Mapping[str, Array]) -> dict[str, Array]:
+        """The canonical arrays; what several arrays give is added up."""
+        return self.map.canonical(self.arrays(file))
+
+
+def recognise(
+    file: Mapping[str, Array],
+    family: str,
+    dialect: str,
+    sizes: Mapping[str, int],
+    prefix: str | None = None,
+    ignore: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+) -> Network:
+    """The network that the arrays are in this dialect: the deepest one whose names are all there."""
+    if family not in FAMILIES:
+        raise Problem(f"unknown family '{family}'{nearest(family, FAMILIES, '.')} Known: {', '.join(FAMILIES)}.")
+    spoken = dialect_named(dialect)
+    spoken.entry(family, settings or {})
+    ignored = {key for key in file if any(key == word or key.startswith(word) for word in ignore)}
+    keys = {_dotted(key): key for key in file if key not in ignored}
+    found = _candidates(keys, file, spoken, family, settings or {}, prefix)
+    if not found:
+        raise _none_found(file, spoken, family, prefix)
+    most = max(len(names) for *_, names in found)
+    best = [candidate for candidate in found if len(candidate[-1]) == most]
+    prefixes = list(dict.fromkeys(candidate[3] for candidate in best))
+    if len(prefixes) > 1:
+        raise Problem(
+            f"there is more than one {family} of {spoken.title} here: under {_list(prefixes)}. "
+            "Say which with --prefix (prefix=)."
+        )
+    networks: list[Network] = []
+    first: Problem | None = None
+    for entry, layers, directions, _, names in best:
+        try:
+            networks.append(_sized(file, spoken, entry, family, layers, directions, names, sizes))
+        except Problem as problem:
+            first = first or problem
+    if not networks:
+        assert first is not None
+        raise Problem(first.what + _fits_another(file, spoken, family, prefix))
+    differing = [n for n in networks if n.entry.settings != networks[0].entry.settings]
+    if differing:
+        words = [word for word in networks[0].entry.settings if _values(networks, word)[1:]]
+        options = " or ".join(f"--{word} {value}" for word in words for value in _values(networks, word))
+        raise Problem(
+            f"these arrays do not tell which {family} of {spoken.title} they are: "
+            f"{' or '.join(n.entry.note for n in networks)}. Write {options}."
+        )
+    network = networks[0]
+    inside = [key for dotted, key in keys.items() if dotted.startswith(prefixes[0])]
+    strange = [key for key in inside if key not in network.names.values()]
+    if strange:
+        raise Problem(
+            f"{_list(strange)}: no array of this {family} of {spoken.title}. Its arrays are "
+            f"{_list(network.names.values())}. --ignore (ignore=) leaves an array out."
+        )
+    return network
+
+
+Candidate: TypeAlias = "tuple[Entry, int, int, str, dict[str, str]]"
+
+
+def _candidates(
+    keys: Mapping[str, str],
+    file: Mapping[str, Array],
+    dialect: Dialect,
+    family: str,
+    settings: Mapping[str, Any],
+    prefix: str | None,
+) -> list[Candidate]:
+    """Every network whose weights are all there: entry, layers, directions, prefix, names in the file."""
+    found: list[Candidate] = []
+    for entry in dialect.entries(family):
+        if any(settings.get(word, value) != value for word, value in entry.settings.items()):
+            continue
+        for directions in (1, 2):
+            for layers in range(1, DEEPEST + 1):
+                if not entry.has(layers, directions):
+                    continue
+                here = list(_matching(keys, file, entry.lines(family, layers, directions, data=False), prefix))
+                found += [(entry, layers, directions, where, names) for where, names in here]
+                if not here and layers > 2:
+                    break
+    return found
+
+
+def _matching(
+    keys: Mapping[str, str], file: Mapping[str, Array], lines: list[str], prefix: str | None
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """The prefixes under which all matrices of these lines are in the file, and the arrays that are there."""
+    own = [base_of(line) for line in lines if not arrays_of(line) <= set(READOUT)]
+    matrices = [base_of(line) for line in lines if any(re.match("W(?!ya)", a) for a in arrays_of(line))]
+    slices = {name: sum(base_of(line) == name for line in lines if "[" in line.partition(":")[0]) for name in own}
+    if prefix is None:
+        prefixes = [key[: -len(matrices[0])] for key in keys if _ends(key, matrices[0])]
+    else:
+        prefixes = [_dotted(prefix)]
+    for where in prefixes:
+        if any(where + name not in keys for name in matrices):
+            continue
+        names = {name: keys[where + name] for name in own if where + name in keys}
+        if any(slices[name] and np.shape(file[key])[:1] != (slices[name],) for name, key in names.items()):
+            continue
+        for name in (base_of(line) for line in lines if arrays_of(line) <= set(READOUT)):
+            for above in _above(where):
+                if above + name in keys and keys[above + name] not in names.values():
+                    names[name] = keys[above + name]
+                    break
+        yield where, names
+
+
+def _ends(key: str, name: str) -> bool:
+    return key == name or key.endswith("." + name)
+
+
+def _above(prefix: str) -> Iterator[str]:
+    """`a.b.` -> `a.b.`, `a.`, and nothing."""
+    parts = prefix.split(".")
+    for k in range(len(parts) - 1, -1, -1):
+        yield "".join(part + "." for part in parts[:k])
+
+
+def _dotted(key: str) -> str:
+    return key.replace("/", ".")
+
+
+def _none_found(file: Mapping[str, Array], dialect: Dialect, family: str, prefix: str | None) -> Problem:
+    entry = dialect.entries(family)[0]
+    wanted = dict.fromkeys(base_of(line) for line in entry.lines(family, entry.layers, data=False))
+    own = [name.replace(".", dialect.separator) for name in wanted]
+    under = f" under '{prefix}'" if prefix else ""
+    return Problem(
+        f"no {family} of {dialect.title} is here{under}. Its arrays are called {_list(own)}; here are "
+        f"{_list(file)}.{_fits_another(file, dialect, family, prefix)}"
+    )
+
+
+def _fits_another(file: Mapping[str, Array], dialect: Dialect, family: str, prefix: str | None) -> str:
+    """Which other family, or which other dialect of this one, the arrays are."""
+    from .dialects import dialects
+
+    keys = {_dotted(key): key for key in file}
+    for other in [dialect, *(d for d in dialects() if d.name != dialect.name)]:
+        for name in FAMILIES:
+            if (other.name, name) == (dialect.name, family) or name in other.missing:
+                continue
+            for entry, layers, directions, _, names in _candidates(keys, file, other, name, {}, prefix):
+                if len(names) < len(file):
+                    continue
+                known = {"head": 1} if name == "attention" else {}
+                try:
+                    _sized(file, other, entry, name, layers, directions, names, known)
+                except Problem:
+                    continue
+                return f" As the family '{name}' of the dialect '{other.name}' they would fit."
+    return ""
+
+
+def _values(networks: Sequence[Network], word: str) -> list[Any]:
+    return list(dict.fromkeys(n.entry.settings[word] for n in networks))
+
+
+def _list(names: Any, most: int = 12) -> str:
+    names = [f"'{shown(name)}'" for name in names]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+# Which sizes they have
+
+
+def _sized(
+    file: Mapping[str, Array],
+    dialect: Dialect,
+    entry: Entry,
+    family: str,
+    layers: int,
+    directions: int,
+    names: dict[str, str],
+    sizes: Mapping[str, int],
+) -> Network:
+    """The network with the lines of what is there, and the sizes that the shapes tell."""
+    every = entry.lines(family, layers, directions, data=False)
+    present = [line for line in every if base_of(line) in names]
+    text = "\n".join(present)
+    declared = family_named(family, words_of("\n".join(every)))
+    settings = {name: entry.settings.get(name, s.values[0]) for name, s in declared.settings.items()}
+    _check_whole(every, names, declared)
+    layout = parse(text, declared.vocabulary(None, settings))
+    shapes = {name: np.shape(file[key]) for name, key in names.items()}
+    for axis in sizes:
+        if axis not in {a for axes in declared.every_array().values() for a in axes} - set(declared.ties):
+            raise Problem(f"there is no axis '{axis}' to give a size to in the family '{family}'.")
+    known = {**declared.sizes, **sizes}
+    solved = solve(layout, shapes, known, names)
+    return Network(dialect, entry, declared, layers, directions, layout, names, solved)
+
+
+def _check_whole(lines: list[str], names: Mapping[str, str], family: Family) -> None:
+    """An array is there with all that belongs to it: both biases or none, the arrays of all gates."""
+    for array in dict.fromkeys(array for line in lines for array in sorted(arrays_of(line))):
+        bases = list(dict.fromkeys(base_of(line) for line in lines if array in arrays_of(line)))
+        missing = [base for base in bases if base not in names]
+        if missing and len(missing) < len(bases):
+            there = [names[base] for base in bases if base in names]
+            raise Problem(f"{_list(there)} without {_list(missing)}: they belong together.")
+
+
+@dataclass(frozen=True)
+class _Equation:
+    """The length of one axis of an array: a sum of products of axes' sizes."""
+
+    name: str
+    axis: int
+    parts: tuple[tuple[int, tuple[str, ...]], ...]  # a number, and the axes that it is multiplied by
+    length: int
+
+    def with_(self, sizes: Mapping[str, int]) -> tuple[int, dict[tuple[str, ...], int]]:
+        """What is known of the sum, and the factors of what is not."""
+        known, unknown = 0, dict[tuple[str, ...], int]()
+        for number, axes in self.parts:
+            for axis in axes:
+                number *= sizes.get(axis, 1)
+            rest = tuple(sorted(axis for axis in axes if axis not in sizes))
+            if rest:
+                unknown[rest] = unknown.get(rest, 0) + number
+            else:
+                known += number
+        return known, unknown
+
+
+def solve(
+    layout: Layout, shapes: Mapping[str, Shape], given: Mapping[str, int], names: Mapping[str, str]
+) -> dict[str, int]:
+    """The sizes of all axes, from the arrays' shapes. Raises `Problem` naming the array that does not fit."""
+    for line in layout.lines:
+        axes = layout.axes(line.base)
+        if len(shapes[line.base]) != len(axes):
+            raise Problem(
+                f"'{shown(names[line.base])}' has the shape {shapes[line.base]}; "
+                f"expected {_axes_phrase(axes)}: {' '.join(axes)}."
+            )
+    equations = [e for line in layout.lines for e in _equations(line, layout, shapes[line.base])]
+    sizes, contradiction = _solved(equations, given)
+    if contradiction is not None:
+        # One array alone may be what is wrong: the one without which all the others fit.
+        for name in reversed(layout.names):
+            others, wrong = _solved([e for e in equations if e.name != name], given)
+            if wrong is None:
+                expected = _expected([e for e in equations if e.name == name], others)
+                turned = " It is the transpose." if _turned(shapes[name], expected) else ""
+                raise Problem(
+                    f"'{shown(names[name])}' has the shape {shapes[name]}, expected ({', '.join(expected)}): "
+                    f"{' '.join(layout.axes(name))}.{turned}"
+                )
+        name = contradiction.name
+        raise Problem(
+            f"'{shown(names[name])}' has the shape {shapes[name]}, which is not ({', '.join(layout.axes(name))})"
+            f"{_so_far(sizes)}."
+        )
+    if unknown(layout, sizes):
+        words = ", ".join(f"{axis} = ..." for axis in unknown(layout, sizes)[:1])
+        raise Problem(
+            f"the arrays do not tell the size of {' and '.join(unknown(layout, sizes))}: "
+            f"give it with --sizes '{words}' (sizes=)."
+        )
+    return sizes
+
+
+def _expected(equations: Sequence[_Equation], sizes: Mapping[str, int]) -> list[str]:
+    """The lengths of an array's axes; the names of the axes where the sizes do not tell."""
+    lengths: dict[int, str] = {}
+    for equation in equations:
+        known, open_parts = equation.with_(sizes)
+        parts = [f"{n} " * (n > 1) + " ".join(axes) for axes, n in open_parts.items()]
+        lengths[equation.axis] = " + ".join([*parts, *[str(known)] * (known > 0 or not parts)])
+    return [lengths[axis] for axis in sorted(lengths)]
+
+
+def _turned(shape: Shape, expected: Sequence[str]) -> bool:
+    """Is a matrix of this shape the transpose of what was expected, as far as its axes are known?"""
+    pairs = list(zip(shape, reversed(expected), strict=True))
+    return len(pairs) == 2 and all(not text.isdigit() or int(text) == n for n, text in pairs)
+
+
+def _equations(line: Line, layout: Layout, shape: Shape) -> Iterator[_Equation]:
+    vocabulary = layout.vocabulary
+    if line.index is not None:
+        slices = sum(other.base == line.base for other in layout.lines)
+        yield _Equation(line.base, 0, ((slices, ()),), shape[0])
+    for axis, dimension in enumerate(line.dimensions, line.index is not None):
+        parts = []
+        for k, group in enumerate(dimension):
+            ref, number, roots = line.refs[k], 1, list[str]()
+            for word in group:
+                if word == vocabulary.chooser(ref.array):
+                    number *= len(ref.letters)
+                else:
+                    roots += vocabulary.root(word)
+            parts.append((number, tuple(roots)))
+        yield _Equation(line.base, axis, tuple(parts), shape[axis])
+
+
+def _solved(equations: Sequence[_Equation], given: Mapping[str, int]) -> tuple[dict[str, int], _Equation | None]:
+    """What the equations say of the sizes, one unknown at a time, and the first that contradicts the others."""
+    sizes, progress = dict(given), True
+    while progress:
+        progress = False
+        for equation in equations:
+            known, unknown = equation.with_(sizes)
+            rest = equation.length - known
+            if not unknown:
+                if rest:
+                    return sizes, equation
+            elif len(unknown) == 1:
+                ((axes, factor),) = unknown.items()
+                if rest <= 0 or rest % factor:
+                    return sizes, equation
+                if len(axes) == 1:
+                    sizes[axes[0]] = rest // factor
+                    progress = True
+    return sizes, None
+
+
+def unknown(layout: Layout, sizes: Mapping[str, int]) -> list[str]:
+    """The axes whose sizes are not known yet."""
+    vocabulary = layout.vocabulary
+    roots = [
+        root
+        for array in vocabulary.arrays
+        if array in layout.canonical
+        for axis in vocabulary.arrays[array]
+        if axis not in vocabulary.letters
+        for root in vocabulary.root(axis)
+    ]
+    return [root for root in dict.fromkeys(roots) if root not in sizes]
+
+
+def _axes_phrase(axes: Sequence[str]) -> str:
+    return f"{len(axes)} ax{'i' if len(axes) == 1 else 'e'}s"
+
+
+def _so_far(sizes: Mapping[str, int]) -> str:
+    said = ", ".join(f"{axis} = {size}" for axis, size in sizes.items() if axis != "direction")
+    return f" with {said}" if said else ""

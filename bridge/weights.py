@@ -1,0 +1,185 @@
+"""Files of weights: `.npz` and (with the extra `safetensors`) `.safetensors`, read with suspicion, written whole."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from math import prod
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .problem import Problem
+
+Array: TypeAlias = NDArray[Any]
+
+ENDINGS = (".npz", ".safetensors")
+ROOM = 1 << 32  # bytes that a file's arrays may have together, unless the file itself is nearly as large
+RATIO = 100  # how much larger than its file an array may be beyond that
+LONGEST = 300  # characters of an array's name
+
+
+def read(path: str) -> dict[str, Array]:
+    """The arrays of a file by name. Raises `Problem` for a file that is damaged, hostile or of another kind."""
+    ending = _ending(path)
+    try:
+        size = os.path.getsize(path)
+        if os.path.isdir(path):
+            raise Problem("is a folder; expected a file of weights.", file=path)
+        arrays = _npz(path, size) if ending == ".npz" else _safetensors(path)
+    except FileNotFoundError:
+        raise Problem("no such file.", file=path) from None
+    except MemoryError:
+        raise Problem("its arrays do not fit into memory.", file=path) from None
+    except OSError as error:
+        raise Problem(f"cannot be read: {error.strerror or error}.", file=path) from None
+    if not arrays:
+        raise Problem("holds no arrays.", file=path)
+    for name, value in arrays.items():
+        _check_numbers(name, value.dtype, path)
+    return arrays
+
+
+def _check_numbers(name: str, dtype: np.dtype[Any], path: str) -> None:
+    if dtype.kind != "f":
+        raise Problem(f"'{shown(name)}' holds {dtype}; weights are floating-point numbers.", file=path)
+
+
+def write(path: str, arrays: Mapping[str, Array], overwrite: bool = False) -> None:
+    """Write the arrays to a file that appears whole or not at all."""
+    ending = _ending(path)
+    if os.path.lexists(path) and not overwrite:
+        raise Problem("this file is there already, and is left as it is. --force writes over it.", file=path)
+    folder, base = os.path.split(path)
+    partial = os.path.join(folder, f".{base}.{os.getpid()}")
+    try:
+        try:
+            (_write_npz if ending == ".npz" else _write_safetensors)(partial, arrays)
+            os.replace(partial, path)
+        finally:
+            if os.path.lexists(partial):
+                os.remove(partial)
+    except OSError as error:
+        raise Problem(f"cannot be written: {error.strerror or error}.", file=path) from None
+
+
+def shown(name: str) -> str:
+    """A name out of a file, fit for a terminal."""
+    text = "".join(character if character.isprintable() else "?" for character in name)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _ending(path: str) -> str:
+    ending = os.path.splitext(path)[1]
+    if ending not in ENDINGS:
+        raise Problem(f"a file of weights ends in {' or '.join(ENDINGS)}, and not in '{ending}'.", file=path)
+    return ending
+
+
+def _check_name(name: str, path: str) -> None:
+    """A name is a name: nothing that another program could take for a path out of its folder."""
+    parts = re.split(r"[/\\]", name)
+    if not name or len(name) > LONGEST or not name.isprintable():
+        raise Problem(f"holds an array with the name '{shown(name)}', which cannot be one.", file=path)
+    if "\\" in name or ":" in name or "" in parts or ".." in parts or "." in parts:
+        raise Problem(f"'{shown(name)}' is a path, and not the name of an array.", file=path)
+
+
+def _npz(path: str, size: int) -> dict[str, Array]:
+    import zipfile
+    import zlib
+
+    arrays: dict[str, Array] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            total = sum(member.file_size for member in members)
+            if total > max(ROOM, RATIO * size):
+                raise Problem(f"claims to hold {total:,} bytes in a file of {size:,}: it is not unpacked.", file=path)
+            for member in members:
+                name = member.filename.removesuffix(".npy")
+                _check_name(name, path)
+                if name == member.filename:
+                    raise Problem(f"holds '{shown(name)}', which is no array (.npy).", file=path)
+                if name in arrays:
+                    raise Problem(f"holds '{shown(name)}' twice.", file=path)
+                arrays[name] = _npy(archive, member, name, path)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise Problem(f"is no .npz file, or a damaged one ({_first_line(error)}).", file=path) from None
+    return arrays
+
+
+def _npy(archive: Any, member: Any, name: str, path: str) -> Array:
+    """One array. Its header is believed in nothing that the file's bytes do not bear out."""
+    from numpy.lib import format as npy
+
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    with archive.open(member) as stream:
+        try:
+            shape, fortran, dtype = readers[npy.read_magic(stream)](stream)
+        except (KeyError, ValueError, SyntaxError, TypeError, RecursionError):
+            raise Problem(f"'{shown(name)}' is no array in the .npy format.", file=path) from None
+        if dtype.hasobject:
+            raise Problem(
+                f"'{shown(name)}' holds Python objects (a pickle), which could run any code: it is not read.",
+                file=path,
+            )
+        _check_numbers(name, dtype, path)
+        expected = prod(shape) * dtype.itemsize
+        left = member.file_size - stream.tell()
+        if expected != left or any(n < 0 for n in shape):
+            raise Problem(
+                f"'{shown(name)}' claims the shape {shape}, which takes {expected:,} bytes; {left:,} are there.",
+                file=path,
+            )
+        data = stream.read()
+    if len(data) != expected:
+        raise Problem(f"'{shown(name)}' is cut off.", file=path)
+    array: Array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").copy()
+    return array
+
+
+def _write_npz(path: str, arrays: Mapping[str, Array]) -> None:
+    import zipfile
+
+    from numpy.lib import format as npy
+
+    with zipfile.ZipFile(path, "x") as archive:
+        for name, value in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, np.asanyarray(value), allow_pickle=False)
+
+
+def _extra() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError:
+        raise Problem('a .safetensors file needs the extra: pip install "rowcol[safetensors]", or use .npz.') from None
+    return safetensors.numpy
+
+
+def _safetensors(path: str) -> dict[str, Array]:
+    extra = _extra()
+    try:
+        arrays: dict[str, Array] = extra.load_file(path)
+    except OSError:
+        raise
+    except Exception as error:  # its own SafetensorError, and KeyError for a dtype that NumPy does not have
+        raise Problem(
+            f"is no .safetensors file that NumPy can hold, or a damaged one ({_first_line(error)}).",
+            file=path,
+        ) from None
+    for name in arrays:
+        _check_name(name, path)
+    return arrays
+
+
+def _write_safetensors(path: str, arrays: Mapping[str, Array]) -> None:
+    _extra().save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, path)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return shown(text[0]) if text else type(error).__name__
