@@ -89,9 +89,7 @@ class Bench:
         differ = frozenset(n for n, v in verdicts.items() if v.state == DIFFERS and n not in self.excused)
         return Score(agree | (self.excused & set(verdicts)), differ)
 
-    def score(
-        self, scope: Scope, splices: Iterable[Splice], expected: Expected | None = None
-    ) -> Score | None:
+    def score(self, scope: Scope, splices: Iterable[Splice], expected: Expected | None = None) -> Score | None:
         """The score with splices in force; None where they cannot be."""
         begin = clock()
         self.tried += 1
@@ -103,9 +101,7 @@ class Bench:
         finally:
             self.seconds += clock() - begin
 
-    def holds(
-        self, scope: Scope, splices: Sequence[Splice], among: Sequence[Expected], wanted: frozenset[str]
-    ) -> bool:
+    def holds(self, scope: Scope, splices: Sequence[Splice], among: Sequence[Expected], wanted: frozenset[str]) -> bool:
         """Whether everything agrees on every one of these cases, and everything wanted is given."""
         for expected in among:
             score = self.score(scope, splices, expected)
@@ -177,9 +173,7 @@ class Search:
         found = []
         lines = self.bench.port.layout.lines
         for name in sorted(score.differ):
-            arrays = (
-                ["loss"] if name == LOSS else [a for line in lines if line.base == name for a in line.arrays]
-            )
+            arrays = ["loss"] if name == LOSS else [a for line in lines if line.base == name for a in line.arrays]
             found += [(name, quantity) for quantity in self.reference.outputs(arrays)]
         return found
 
@@ -421,9 +415,7 @@ class _Tries:
                 continue
             other = new
             if len(bench.expected) > 1:
-                other = bench.score(self.scope, edit.splices, bench.expected[1]) or Score(
-                    frozenset(), frozenset()
-                )
+                other = bench.score(self.scope, edit.splices, bench.expected[1]) or Score(frozenset(), frozenset())
             if not new.agree <= other.agree | (new.agree - self.wanted):
                 continue
             left = self.lacking(edit)
@@ -437,12 +429,13 @@ class _Tries:
 
     def closest(self, trace: Trace, some: Sequence[Edit]) -> tuple[Edit, Score] | None:
         """No array agrees yet that did not before; but of what was missing, most is there with this edit."""
-        least, best = (trace.lacking(self.search.outputs), 0), None
+        least: tuple[int, int] = (trace.lacking(self.search.outputs), 0)
+        best: tuple[Edit, Score] | None = None
         for edit, new in self.others(some):
             other = self.traced(edit)
             if other is not None and other.failed is None:
-                # Where as much is lacking, more of what there is should be known.
-                left = other.lacking(self.search.outputs), -sum(1 for m in other.meanings if m)
+                # Where as much is lacking, less of what there is should be nobody's.
+                left = other.lacking(self.search.outputs), sum(1 for m in other.meanings if m == ())
                 if left < least and left[0] < trace.lacking(self.search.outputs):
                     least, best = left, (edit, new)
             if self.search.late:
