@@ -806,7 +806,10 @@ def _elements(line: Line, k: int, vocabulary: Vocabulary, shape: Shape) -> Array
     left_out = [axis for axis in axes if axis not in words and axis not in classes]
     for axis in left_out:
         if length[axis] != 1:
-            raise line.wrong(f"'{axis}' is left out, so its size must be 1; here it is {length[axis]}")
+            raise line.wrong(
+                f"'{axis}' is left out, which only one example (or one step) allows; here its size is {length[axis]}. "
+                f"Write '{axis}' on this line, or leave it out of every line"
+            )
     elements = elements.transpose([axes.index(axis) for axis in (*left_out, *words, *classes)])
     dimensions = [prod(length[word] for word in group) for group in groups]
     return np.asarray(elements.reshape(dimensions + [length[axis] for axis in classes]))

@@ -56,9 +56,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
         description="Compare ports with the reference on identical data. Without a port, the two "
         "implementations are set side by side, and the oracle is asked.",
     )
-    diff.add_argument(
-        "ports", nargs="*", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them"
-    )
+    diff.add_argument("ports", nargs="*", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them")
     diff.add_argument("--against", metavar="OTHER.py", help="trust this port instead of the reference")
     diff.add_argument("--family", help="without a port: this family only")
     _common(diff)
@@ -88,14 +86,10 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
 def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=natural, default=0, help="of the data (0)")
     parser.add_argument("--dtype", choices=("float64", "float32"), help="instead of the port's own")
-    parser.add_argument(
-        "--sizes", default="", metavar="'AXIS = N, ...'", help="fix axes, or tie one to another"
-    )
+    parser.add_argument("--sizes", default="", metavar="'AXIS = N, ...'", help="fix axes, or tie one to another")
     parser.add_argument("--cases", type=_positive, metavar="N", help="how many cases a verdict is taken on")
     parser.add_argument("--json", action="store_true", help="the report for programs")
-    parser.add_argument(
-        "--verbose", "-v", action="store_true", help="both numbers at the worst place, and the cases"
-    )
+    parser.add_argument("--verbose", "-v", action="store_true", help="both numbers at the worst place, and the cases")
 
 
 def _own_arguments(name: str, parser: argparse.ArgumentParser) -> None:

@@ -363,7 +363,7 @@ def parse_clip(value: Any) -> Clip | None:
         return None
     norm = isinstance(value, str) and value.split()[:1] == ["norm"]
     try:
-        bound = float(value.split()[1] if norm else value)
+        bound = 0.0 if isinstance(value, bool) else float(value.split()[1] if norm else value)
     except (TypeError, ValueError, IndexError):
         bound = 0.0
     if not bound > 0:

@@ -3,37 +3,54 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 
 from .examine import Options
-from .problem import Problem
-from .report.terminal import Paper, render
+from .fix import apply, changes_of
+from .problem import AGREES, DIFFERS, Problem
+from .report.terminal import Paper, headline, render
 from .worker import examined
 
 STORY = os.path.join(os.path.dirname(__file__), "data", "story.py")
 
 OPENING = """\
 Somebody ported a recurrent network from column vectors (W·a) to batches of rows (X·W).
-It ran, it even learned a little, and its gradient check failed. This is that port:
+It ran, it even learned a little, and its gradient check failed. W2 is square: with and without
+its transpose every shape is right, and only the values can tell. This is that port:
 
-  rowcol diff {path}
-"""
+$ rowcol diff story.py"""
 
-NO_LINE = """\
-What the pattern says already: the loss is right, so the forward pass is; the output layer's
-gradients are right, so the error enters behind it; and with one step in time nothing is wrong,
-so it enters where a gradient is handed from one step to the step before. W2 is square: with and
-without its transpose every shape is right. Only the values can tell."""
+MENDED = """
+It took its author two months to find that line. The patch, applied, and the port again:
+
+$ rowcol fix story.py --write
+$ rowcol diff story.py"""
+
+CLOSING = """
+Your own code: `rowcol new PORT.py` writes a file to fill in, `rowcol diff PORT.py` compares it."""
 
 
 def demo() -> int:
-    """Compare the story's port, say what is wrong, and show what mends it. 0 when all of that worked."""
+    """Compare the story's port, show what mends it, and compare it again. 0 when all of that worked."""
     paper = Paper()
-    report = examined(STORY, Options())[0]
-    shown = {**report, "file": "story.py"}
-    print(OPENING.format(path="story.py"))
-    print(render(shown, paper))  # type: ignore[arg-type]
-    print()
-    print(NO_LINE)
-    if report["finding"] is None:
-        raise Problem("the story's port was found to agree: this installation is broken.", status=1)
-    return 0
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(STORY, folder)
+        os.chdir(folder)
+        try:
+            print(OPENING)
+            report = examined("story.py", Options())[0]
+            print(render(report, paper))
+            if report["status"] != DIFFERS or not changes_of(report):
+                raise Problem(
+                    "the story's fault was not found and mended: this installation is broken.", status=DIFFERS
+                )
+            apply(changes_of(report))
+            print(MENDED)
+            mended = examined("story.py", Options())[0]
+            print(headline(mended, paper))
+        finally:
+            os.chdir(here)
+    print(CLOSING)
+    return AGREES if mended["status"] == AGREES else DIFFERS

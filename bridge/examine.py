@@ -229,7 +229,14 @@ def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
         DIFFERS: "the loss differs",
         BLIND: "the loss is blind",
     }[loss.state if loss else None]
+    if loss and loss.state == AGREES and loss.note:
+        about_loss = "the loss agrees but for a factor *"
     if DIFFERS in states or (loss and loss.state == DIFFERS):
+        if judgement.finding == NAMES:
+            return (
+                STATUS_DIFFERS,
+                "nothing was compared: the gradients come back under names that the layout does not have",
+            )
         wrong = states.count(DIFFERS)
         right = states.count(AGREES)
         return STATUS_DIFFERS, f"{wrong} of {given} gradients differ, {right} agree; {about_loss}"
@@ -239,7 +246,8 @@ def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
         return NOT_ANSWERED, "every gradient is blind: these cases cannot tell"
     checked = states.count(AGREES)
     blind = f", {states.count(BLIND)} blind" if BLIND in states else ""
-    return STATUS_AGREES, f"{checked} of {total} gradients checked, all agree{blind}; {about_loss}"
+    excused = any(v.note for v in judgement.verdicts.values() if v.state == AGREES and v.name != LOSS)
+    return STATUS_AGREES, f"{checked} of {total} gradients checked, all agree{' *' * excused}{blind}; {about_loss}"
 
 
 def _array(port: Declaration, verdict: Verdict) -> ArrayReport:

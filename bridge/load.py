@@ -91,12 +91,19 @@ def source_of(path: str) -> bytes:
         with open(path, "rb") as file:
             data = file.read()
     except FileNotFoundError:
-        raise Problem("no such file.", file=path) from None
+        raise Problem(f"no such file{_near(path)}", file=path) from None
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror}.", file=path) from None
     if b"\0" in data:
         raise Problem("is not a Python source file (it holds zero bytes).", file=path)
     return data
+
+
+def _near(path: str) -> str:
+    """A Python file beside it with a name much like it."""
+    folder = os.path.dirname(path) or "."
+    files = [name for name in os.listdir(folder) if name.endswith(".py")] if os.path.isdir(folder) else []
+    return nearest(os.path.basename(path), files, otherwise=".")
 
 
 def _failed(path: str, folder: str, error: BaseException) -> Problem:
@@ -119,11 +126,7 @@ def _failed(path: str, folder: str, error: BaseException) -> Problem:
             "with --limit."
         )
         return Problem(what, file=file, line=line)
-    kind = (
-        "import error"
-        if isinstance(error, ImportError)
-        else f"raised {type(error).__name__} while it was loaded"
-    )
+    kind = "import error" if isinstance(error, ImportError) else f"raised {type(error).__name__} while it was loaded"
     text = " ".join(str(error).split())
     hidden = os.path.splitext(os.path.basename(file))[0]
     if file != path and hidden in sys.stdlib_module_names:

@@ -155,13 +155,11 @@ def parameter_names(side: Declaration) -> tuple[dict[str, bool], bool]:
 def read(side: Declaration, layout: Map, arrays: Mapping[str, Any], returned: Any) -> Answer:
     """Make an `Answer` of what a side returned."""
     if returned is None:
-        raise _at(
-            side, f"{side.name}() returned nothing. Expected `return loss, {{name: gradient}}`.", NOT_ANSWERED
-        )
+        raise _at(side, f"{side.name}() returned nothing. Expected `return loss, {{name: gradient}}`.", NOT_ANSWERED)
     if not (isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], dict)):
         raise _at(
             side,
-            f"{side.name}() returned {_kind(returned)}. Expected a loss (or None) and a dict of gradients: "
+            f"{side.name}() returned {_answer_kind(returned)}. Expected a loss (or None) and a dict of gradients: "
             "`return loss, {name: gradient}`.",
             DIFFERS,
         )
@@ -213,7 +211,16 @@ def _stranger(side: Declaration, name: str) -> str:
         return f"is the gradient of class indices, which have none: leave '{name}' out of the returned dict"
     if lines:
         return f"is not differentiated (it is given): leave '{name}' out of the returned dict"
+    for known in (name, name.removeprefix("d"), name.removeprefix("d_"), name.removeprefix("grad_")):
+        own = known if known in side.parameters else _named(side, known)
+        if own is not None:
+            return f"is no array of the layout: return it as '{own}'"
     return f"is no array of the layout{nearest(name, side.parameters)}"
+
+
+def _named(side: Declaration, array: str) -> str | None:
+    """The side's own name of a canonical array."""
+    return next((line.base for line in side.layout.lines if line.arrays == (array,)), None)
 
 
 def _read_gradient(answer: Answer, name: str, value: Any, shape: tuple[int, ...]) -> None:
@@ -258,6 +265,13 @@ def _kind(value: Any) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}" + " (it has a `yield`)" * (name == "generator")
 
 
+def _answer_kind(returned: Any) -> str:
+    """`"a tuple of 2, its second item None"`: what came back in place of (loss, gradients)."""
+    if isinstance(returned, tuple) and len(returned) == 2:
+        return f"a tuple of 2, its second item {_kind(returned[1])}"
+    return _kind(returned)
+
+
 def _at(side: Declaration, what: str, status: int) -> Problem:
     return Problem(what, file=side.file, line=side.line, status=status)
 
@@ -295,9 +309,7 @@ def _own_frame(error: BaseException, file: str | None) -> tuple[FrameType | None
     return found
 
 
-def shapes_on_line(
-    frame: FrameType, file: str, line: int, set_then: Mapping[str, Any] | None = None
-) -> list[str]:
+def shapes_on_line(frame: FrameType, file: str, line: int, set_then: Mapping[str, Any] | None = None) -> list[str]:
     """`"x is (3, 5)"` for each array that a source line names, as the frame holds them."""
     import linecache
 
@@ -337,9 +349,7 @@ def canonical(
         for name, value in gradients.items():
             parts.setdefault(name, []).append(value)
     return loss, {
-        name: np.concatenate(values, axis=axes[name].index("batch"))
-        if "batch" in axes[name]
-        else sum_of(values)
+        name: np.concatenate(values, axis=axes[name].index("batch")) if "batch" in axes[name] else sum_of(values)
         for name, values in parts.items()
     }
 
@@ -352,9 +362,7 @@ def sum_of(values: list[Array]) -> Array:
     return total
 
 
-def _canonical_once(
-    side: Declaration, case: Case, handed: Callable[[Any], Any]
-) -> tuple[float, dict[str, Array]]:
+def _canonical_once(side: Declaration, case: Case, handed: Callable[[Any], Any]) -> tuple[float, dict[str, Array]]:
     layout = side.bind(case.sizes)
     arrays = {name: handed(value) for name, value in arguments(side, layout, case).items()}
     answer = read(side, layout, arrays, call(side, arrays, case.sizes))

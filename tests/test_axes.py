@@ -387,7 +387,7 @@ def test_an_axis_left_out_must_be_of_size_one() -> None:
     layout = parse("X: x batch input", RNN)
     assert layout.bind({**SIZES, "time": 1}).shapes == {"X": (3, 4)}
     with pytest.raises(
-        LayoutError, match=r"'time' is left out, so its size must be 1; here it is 5\n.*X: x batch"
+        LayoutError, match=r"'time' is left out, which .* here its size is 5\. Write 'time' .*\n.*X: x batch"
     ):
         layout.bind(SIZES)
 

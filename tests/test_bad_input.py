@@ -403,7 +403,7 @@ def test_ways_to_take_arrays_that_are_all_right(said: Said, text: str) -> None:
         ("return [loss, g]", "a list"),
         ("return g", "a dict"),
         ("return loss, g, h0", "a tuple of 3"),
-        ("return loss, list(g.values())", "a tuple of 2"),
+        ("return loss, list(g.values())", "a tuple of 2, its second item a list"),
         ("yield loss, g", "a generator (it has a `yield`)"),
         ("return g['Wx']", "an array of shape (7, 8)"),
     ],
@@ -496,8 +496,20 @@ def test_a_gradient_for_the_targets(said: Said) -> None:
 def test_a_gradient_under_a_name_that_is_not_in_the_layout(said: Said) -> None:
     status, text = said(source("g['dWx'] = g.pop('Wx')\nreturn loss, g"))
     assert status == 1
-    lines_of(text, "dWx is no array of the layout; did you mean 'Wx'?")
+    lines_of(text, "dWx is no array of the layout: return it as 'Wx'")
 
+
+def test_gradients_under_other_names_alone_are_no_wrong_gradients(said: Said) -> None:
+    status, text = said(source("return loss, {'d' + name: value for name, value in g.items()}"))
+    assert status == 1
+    lines_of(text, "nothing was compared: the gradients come back under names that the layout does not have")
+    assert "wrong gradient" not in text
+
+
+def test_a_gradient_under_the_canonical_name_is_told_its_own(said: Said) -> None:
+    status, text = said(source("g['Wax'] = g.pop('Wx')\nreturn loss, g"))
+    assert status == 1
+    lines_of(text, "Wax is no array of the layout: return it as 'Wx'")
 
 @pytest.mark.parametrize(
     "array", ["g['b'].astype(object)", "g['b'].tolist()", "g['b'][None]", "g['b'][:, None]"]

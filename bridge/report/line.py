@@ -14,7 +14,7 @@ CLAIMS = {
     "suspects": "suspects, the likeliest first: nothing is certain",
     "explanation": "explanation: from the numbers alone",
 }
-AROUND = 2  # lines of the port shown before and after those in question
+LEGEND = "  beside a line: what its values are by the reference's names; nobody's: nothing there has that value"
 
 
 def render_diagnosis(diagnosis: Mapping[str, Any], paper: Paper) -> list[str]:
@@ -40,15 +40,25 @@ def render_diagnosis(diagnosis: Mapping[str, Any], paper: Paper) -> list[str]:
 def _excerpt(annotation: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]], paper: Paper) -> list[str]:
     """The source around the first line, each line with what its expressions are on the trusted side."""
     culprits = {(line["file"], line["line"]) for line in lines}
-    width = max(len(row["source"]) for row in annotation)
+    width = min(paper.width, 100)
+    sources = [row["source"].rstrip().expandtabs() for row in annotation]
+    margin = min((len(s) - len(s.lstrip()) for s in sources if s), default=0)
+    column = min(max(len(s) - margin for s in sources), width // 2) + 11
     out = []
-    for row in annotation:
+    for row, source in zip(annotation, sources, strict=True):
         mark = ">" if (row["file"], row["line"]) in culprits else " "
-        text = f"  {mark} {row['line']:4d}  {row['source']}"
-        if row["meanings"]:
-            text = f"{text:<{min(width, 60) + 11}}  {paper.paint('; '.join(row['meanings']), 'dim')}"
-        out.append(paper.paint(text, "bold") if mark == ">" else text)
-    return out
+        text = f"  {mark} {row['line']:4d}  {source[margin:]}"
+        shown = [paper.paint(text, "bold") + " " * max(0, column - len(text)) if mark == ">" else f"{text:<{column}}"]
+        room = width - column
+        for meaning in row["meanings"]:
+            fits = len(text) <= column and len(meaning) + 2 <= room
+            if not fits:
+                shown.append(" " * min(column, width - len(meaning) - 2) if len(meaning) < width - 12 else " " * 10)
+                text, room = "", width - column
+            shown[-1] += "  " + paper.paint(meaning, "dim")
+            room -= len(meaning) + 2
+        out += [line.rstrip() for line in shown]
+    return [LEGEND, *out]
 
 
 def _coloured(line: str, paper: Paper) -> str:

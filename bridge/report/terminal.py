@@ -16,9 +16,7 @@ STATE_COLOUR = {"agrees": "green", "differs": "red", "blind": "yellow", "not pro
 class Paper:
     """What a stream can show: colours (not with NO_COLOR, nor into a file), width, and which characters."""
 
-    def __init__(
-        self, stream: TextIO | None = None, colour: bool | None = None, width: int | None = None
-    ) -> None:
+    def __init__(self, stream: TextIO | None = None, colour: bool | None = None, width: int | None = None) -> None:
         stream = stream or sys.stdout
         terminal = hasattr(stream, "isatty") and stream.isatty()
         self.colour = terminal and not os.environ.get("NO_COLOR") if colour is None else colour
@@ -61,7 +59,8 @@ def render(report: Report, paper: Paper | None = None, verbose: bool = False) ->
     if report["finding"]:
         parts += ["", *paragraphs(said, paper, lead=report["finding"] + ": ")]
     for remark in report["remarks"]:
-        parts += paragraphs([remark], paper, lead="remark: ")
+        starred = any(a["note"] == remark and a["state"] == "agrees" for a in report["arrays"])
+        parts += paragraphs([remark], paper, lead="* remark: " if starred else "remark: ")
     if report["diagnosis"] is not None:
         from .line import render_diagnosis
 
@@ -75,18 +74,10 @@ def headline(report: Report, paper: Paper) -> str:
     """`file:line: name: VERDICT: how many of how many`, in one line."""
     error = report["error"]
     file, line = (error["file"], error["line"]) if error else (report["file"], report["line"])
-    place = (
-        ""
-        if file is None
-        else f"{shown_path(file)}:{line}: "
-        if line is not None
-        else f"{shown_path(file)}: "
-    )
+    place = "" if file is None else f"{shown_path(file)}:{line}: " if line is not None else f"{shown_path(file)}: "
     if error is not None:
         return f"{place}{report['headline']}"
-    word, colour = {0: ("agrees", "green"), 1: ("DIFFERS", "red"), 2: ("NO VERDICT", "yellow")}[
-        report["status"]
-    ]
+    word, colour = {0: ("agrees", "green"), 1: ("DIFFERS", "red"), 2: ("NO VERDICT", "yellow")}[report["status"]]
     return f"{place}{report['port']}: {paper.paint(word, colour, 'bold')}: {report['headline']}"
 
 
@@ -99,14 +90,12 @@ def shown_path(path: str) -> str:
     return path if relative.startswith("..") else relative
 
 
-def table(
-    arrays: Sequence[ArrayReport], paper: Paper, verbose: bool = False, said: Sequence[str] = ()
-) -> str:
+def table(arrays: Sequence[ArrayReport], paper: Paper, verbose: bool = False, said: Sequence[str] = ()) -> str:
     """One line an array: what it is, its verdict, and the numbers of the case that told most.
 
-    Notes follow, but for those that are `said` elsewhere.
+    Notes follow, but for those that are `said` elsewhere; what agrees by such a remark alone has a star.
     """
-    heads = ["array", "is", "axes", "shape", "verdict", "largest difference", "bar", "where"]
+    heads = ["array", "is", "axes", "verdict", "largest difference", "bar", "where"]
     rows = []
     for a in arrays:
         compared = a["state"] in ("agrees", "differs", "blind") and a["bar"] > 0
@@ -114,18 +103,18 @@ def table(
             a["name"],
             a["canonical"],
             a["axes"],
-            " ".join(map(str, a["shape"])),
-            paper.paint(a["state"], STATE_COLOUR[a["state"]]),
-            f"{a['difference']:.1e}" if compared and a["where"] is not None else "",
+            paper.paint(a["state"] + " *" * (a["state"] == "agrees" and a["note"] in said), STATE_COLOUR[a["state"]]),
+            f"{a['difference']:.1e}" if compared else "",
             f"{a['bar']:.1e}" if compared else "",
-            " ".join(map(str, a["where"])),
+            " ".join(map(str, a["where"])) if a["difference"] else "",
         ]
         if verbose:
-            row += [f"{a['port']:.9g}", f"{a['trusted']:.9g}", a["case"]] if compared else ["", "", ""]
+            shape = " ".join(map(str, a["shape"]))
+            row += [f"{a['port']:.9g}", f"{a['trusted']:.9g}", shape, a["case"]] if compared else ["", "", shape, ""]
         rows.append(row)
     notes = [f"    {a['name']} {a['note']}" for a in arrays if a["note"] and a["note"] not in said]
     if verbose:
-        heads += ["port there", "trusted there", "case"]
+        heads += ["port there", "trusted there", "shape there", "case"]
     return "\n".join([grid(rows, heads), *notes])
 
 
