@@ -153,11 +153,13 @@ def _write_npz(path: str, arrays: Mapping[str, Array]) -> None:
 
 
 def _extra() -> Any:
+    from importlib import import_module
+
     try:
-        import safetensors.numpy
+        return import_module("safetensors.numpy")
     except ImportError:
-        raise Problem('a .safetensors file needs the extra: pip install "rowcol[safetensors]", or use .npz.') from None
-    return safetensors.numpy
+        what = 'a .safetensors file needs the extra: pip install "rowcol[safetensors]", or use .npz.'
+        raise Problem(what) from None
 
 
 def _safetensors(path: str) -> dict[str, Array]:
