@@ -92,26 +92,44 @@ def examine(
     except Problem as problem:
         report = failed(problem.at(port.file, port.line), options, port)
         if isinstance(problem, Raised) and against is None:
-            report["diagnosis"] = _of_one_that_raises(port, options)
+            _diagnose(report, lambda: _of_one_that_raises(port, options))
         return report
     report = _report(port, trusted.name, options, judgement, found.expected)
     diagnosable = judgement.finding not in (None, DECLARATION, NAMES) and _says_something(judgement, found)
-    if diagnosable and isinstance(trusted, Declaration) and by_numbers:
-        from .diagnose.numbers import diagnose_numbers
-
-        report["diagnosis"] = diagnose_numbers(port, found, judgement)
-    elif diagnosable and isinstance(trusted, Declaration):
-        from .diagnose.engine import diagnose
-
-        diagnosis = diagnose(port, trusted, found.expected, judgement, options.seed)
-        if diagnosis is None or diagnosis["patch"] is None:
-            # No patch could be verified: what the numbers alone say may still name the operation.
-            from .diagnose.numbers import diagnose_numbers
-
-            told = diagnose_numbers(port, found, judgement)
-            diagnosis = {**diagnosis, "explanation": told["explanation"]} if diagnosis and told else diagnosis or told
-        report["diagnosis"] = diagnosis
+    if diagnosable and isinstance(trusted, Declaration):
+        _diagnose(report, lambda: _diagnosis(port, trusted, found, judgement, options, by_numbers))
     return report
+
+
+def _diagnose(report: Report, work: Callable[[], dict[str, Any] | None]) -> None:
+    """Add a diagnosis. One that fails is our own mistake, which is said, and costs nobody the verdict."""
+    try:
+        report["diagnosis"] = work()
+    except Exception as error:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "nowhere"
+        report["remarks"].append(
+            f"the line was not looked for: {type(error).__name__} at {place} ({error}). "
+            "That mistake is rowcol's own; please report it"
+        )
+
+
+def _diagnosis(
+    port: Declaration, trusted: Declaration, found: Diff, judgement: Judgement, options: Options, by_numbers: bool
+) -> dict[str, Any] | None:
+    """The line, from the source; and what the numbers alone tell where there is none, or no patch was verified."""
+    from .diagnose.engine import diagnose
+    from .diagnose.numbers import diagnose_numbers
+
+    diagnosis = None if by_numbers else diagnose(port, trusted, found.expected, judgement, options.seed)
+    if diagnosis is not None and diagnosis["patch"] is not None:
+        return diagnosis
+    told = diagnose_numbers(port, found, judgement)
+    if diagnosis is None or told is None:
+        return diagnosis or told
+    return {**diagnosis, "explanation": told["explanation"]}
 
 
 def _says_something(judgement: Judgement, found: Diff) -> bool:
