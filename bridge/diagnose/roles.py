@@ -43,7 +43,7 @@ def leaves(trace: Trace, wrong: Sequence[tuple[str, int]]) -> list[Leaf]:
                 # The right numbers, but in another order, or times a factor.
                 event = trace.events[position]
                 for p in (position, reading.first[event.value.size, event.value.tobytes()]):
-                    reading.leaf(p, quantity, last, 0.0, "is laid out otherwise, or off by a factor")
+                    reading.leaf(p, quantity, last, 0.3, "is laid out otherwise, or off by a factor")
             reading.expect(position, quantity, last, 0)
     return reading.leaves
 
@@ -78,12 +78,12 @@ class _Reading:
         for key in ((array.size, array.tobytes()), (array.size, np.asarray(array, np.float64).tobytes())):
             if key in self.first:
                 return [self.last_store.get(key, self.first[key])]
-        # Another shape or order of the same numbers.
+        # Another shape or order of the same numbers; or recovered from an update, with its rounding.
+        wanted = np.sort(array, axis=None)
+        room = 1e-6 * float(np.max(np.abs(wanted), initial=0.0))
         for position in range(len(self.trace.events) - 1, -1, -1):
             other = self.trace.events[position].value
-            if other.size == array.size and np.array_equal(
-                np.sort(other, axis=None), np.sort(array, axis=None)
-            ):
+            if other.size == array.size and np.allclose(np.sort(other, axis=None), wanted, rtol=0, atol=room):
                 key = other.size, other.tobytes()
                 return [self.last_store.get(key, self.first[key])]
         return []
@@ -118,9 +118,7 @@ class _Reading:
         if self.is_(position, quantity, step) or depth > 60 or len(self.seen) > LIMIT:
             return
         steps = self.trusted.quantities[quantity].values
-        if (position, quantity, step) in self.seen or (
-            step is not None and step not in steps and None not in steps
-        ):
+        if (position, quantity, step) in self.seen or (step is not None and step not in steps and None not in steps):
             return
         self.seen.add((position, quantity, step))
         event = self.trace.events[position]
@@ -134,11 +132,7 @@ class _Reading:
         if turned and self.operands(position):
             self.expect(self.operands(position)[0], quantity, step, depth + 1)
             return
-        if (
-            meanings is None
-            and site.kind == "load"
-            and isinstance(site.node, ast.BinOp | ast.Call | ast.IfExp)
-        ):
+        if meanings is None and site.kind == "load" and isinstance(site.node, ast.BinOp | ast.Call | ast.IfExp):
             self.made(position, quantity, step, depth + 1)
             return
         if site.kind == "store":
@@ -186,9 +180,7 @@ class _Reading:
         found = []
         frame = self.trace.events[position].frame
         for number in self.children.get(self.trace.events[position].site, ()):
-            before = [
-                p for p in self.trace.at(number) if p < position and self.trace.events[p].frame == frame
-            ]
+            before = [p for p in self.trace.at(number) if p < position and self.trace.events[p].frame == frame]
             if before:
                 found.append(before[-1])
         return found
@@ -214,9 +206,7 @@ class _Reading:
             if latest is not None and self.trace.meanings[latest] == ():
                 self.expect(latest, quantity, step, depth + 1)
             else:
-                self.leaf(
-                    latest if latest is not None else position, quantity, step, 0.0, "is another step's"
-                )
+                self.leaf(latest if latest is not None else position, quantity, step, 0.0, "is another step's")
             return
         if site.kind == "argument":
             self.leaf(position, quantity, step, 0.6, "is handed in")
@@ -388,9 +378,7 @@ class _Reading:
             there = None if operand.shift is None or at is None else at + operand.shift
             self.expect(strange[0], operand.quantity, there, depth + 1)
             return
-        self.leaf(
-            position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so"
-        )
+        self.leaf(position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so")
 
     def empty(self, position: int) -> bool:
         value = self.trace.events[position].value
@@ -472,11 +460,7 @@ class _Reading:
             other = formula.node
             if len(formula.operands) != len(arrays) or type(other) is not type(node):
                 continue
-            if (
-                isinstance(node, ast.BinOp)
-                and isinstance(other, ast.BinOp)
-                and type(node.op) is type(other.op)
-            ):
+            if isinstance(node, ast.BinOp) and isinstance(other, ast.BinOp) and type(node.op) is type(other.op):
                 return formula
             if isinstance(node, ast.Call) and isinstance(other, ast.Call):
                 names = [getattr(c.func, "attr", getattr(c.func, "id", "")) for c in (node, other)]
@@ -495,9 +479,7 @@ class _Reading:
                 found.append(formula)
             else:
                 for operand in formula.operands:
-                    found += [
-                        f for f in self.trusted.quantities[operand.quantity].formulas if f.node is not None
-                    ]
+                    found += [f for f in self.trusted.quantities[operand.quantity].formulas if f.node is not None]
         return [*found, *(flat for formula in found for flat in self.flattened(formula))]
 
     def flattened(self, formula: Formula) -> list[Formula]:

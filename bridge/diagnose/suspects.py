@@ -49,9 +49,7 @@ def suspects(
     trusted = trace.trusted
     found: dict[tuple[str, int], Suspect] = {}
 
-    def note(
-        number: int, score: float, reason: str, quantity: int | None, other: ast.stmt | None = None
-    ) -> None:
+    def note(number: int, score: float, reason: str, quantity: int | None, other: ast.stmt | None = None) -> None:
         statement, path = reading.statement(number)
         statement = other or statement
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
@@ -93,9 +91,7 @@ def suspects(
         for loop, path in reading.loops(leaf.position):
             if leaf.weight <= 0.3 and isinstance(loop, ast.stmt):
                 start = trace.scope.source(path).span(loop)[0]
-                suspect = Suspect(
-                    path, loop.lineno, start, 0.7 + 0.1 * place, "its steps run here", None, False
-                )
+                suspect = Suspect(path, loop.lineno, start, 0.7 + 0.1 * place, "its steps run here", None, False)
                 found.setdefault((path, loop.lineno), suspect)
     certain = None
     for position, event in enumerate(trace.events):
@@ -124,7 +120,7 @@ def suspects(
         note(number, 0.15, "it changes what the port was handed, which may be read again", None)
     for number, site in enumerate(trace.sites):
         if site.kind == "load" and trace.at(number) and reading.rescaled(trace.at(number)[0]):
-            note(number, 0.25, "it changes the sign or the size of what it is made from", None)
+            note(number, 0.1, "it changes the sign or the size of what it is made from", None)
     for number, site in enumerate(trace.sites):
         if site.kind != "store" and trace.at(number) and reading.unsteady(number):
             note(number, 0.4, "its steps do not follow one another", None)
