@@ -58,6 +58,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     )
     diff.add_argument("ports", nargs="*", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them")
     diff.add_argument("--against", metavar="OTHER.py", help="trust this port instead of the reference")
+    diff.add_argument("--verdict-only", action="store_true", help="do not look for the line")
     diff.add_argument("--family", help="without a port: this family only")
     _common(diff)
     diff.add_argument(
@@ -138,7 +139,7 @@ def _diff(args: argparse.Namespace) -> int:
     from .examine import Options
     from .worker import examined
 
-    options = Options(args.seed, args.dtype, args.sizes, args.cases, args.against)
+    options = Options(args.seed, args.dtype, args.sizes, args.cases, args.against, not args.verdict_only)
     reports: list[Report] = []
     for path in args.ports:
         reports += examined(path, options, limit=args.limit, quiet=not args.show_output)

@@ -40,6 +40,7 @@ class Options:
     sizes: str = ""
     cases: int | None = None
     against: str | None = None
+    diagnose: bool = True
 
 
 def examine_file(path: str, options: Options) -> list[Report]:
@@ -91,12 +92,12 @@ def examine(
         port, found = judgement.port, judgement.found
     except Problem as problem:
         report = failed(problem.at(port.file, port.line), options, port)
-        if isinstance(problem, Raised) and against is None:
+        if options.diagnose and isinstance(problem, Raised) and against is None:
             _diagnose(report, lambda: _of_one_that_raises(port, options))
         return report
     report = _report(port, trusted.name, options, judgement, found.expected)
     diagnosable = judgement.finding not in (None, DECLARATION, NAMES) and _says_something(judgement, found)
-    if diagnosable and isinstance(trusted, Declaration):
+    if options.diagnose and diagnosable and isinstance(trusted, Declaration):
         _diagnose(report, lambda: _diagnosis(port, trusted, found, judgement, options, by_numbers))
     return report
 

@@ -5,29 +5,33 @@ from pathlib import Path
 
 import pytest
 
-from corpus.load import Blame, Combination, Edit, Fault, combinations, load
+from tests.corpus.load import Blame, Combination, Edit, Fault, combinations, load
 
-FAULTS = load("rnn")
-COMBINATIONS = combinations("rnn")
-
-
-@pytest.mark.parametrize("faulty", [*FAULTS, *COMBINATIONS], ids=lambda faulty: faulty.id)
-def test_every_faulty_port_is_python_and_has_its_blamed_lines(faulty: Fault | Combination) -> None:
-    for file, splices in faulty.splices.items():
-        ast.parse(splices.wrong, file)
-    assert faulty.blamed_lines()
+FAMILIES = ("rnn", "lstm", "gru", "dense", "attention")
 
 
-def test_the_corpus_is_as_large_as_it_claims() -> None:
-    assert len({fault.port for fault in FAULTS}) >= 10
-    assert len(FAULTS) >= 180
-    assert len(COMBINATIONS) >= 40
-    assert all(2 <= len(combination.faults) <= 6 for combination in COMBINATIONS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_faulty_port_is_python_and_has_its_blamed_lines(family: str) -> None:
+    for faulty in (*load(family), *combinations(family)):
+        for file, splices in faulty.splices.items():
+            ast.parse(splices.wrong, file)
+        assert faulty.blamed_lines(), faulty.id
 
 
-def test_a_faulty_port_is_written_with_the_modules_it_needs(tmp_path: Path) -> None:
-    for port in {fault.port for fault in FAULTS}:
-        fault = next(fault for fault in FAULTS if fault.port == port)
+@pytest.mark.parametrize(
+    ("family", "ports", "faults", "together"), [("rnn", 10, 180, 40)] + [(f, 3, 25, 6) for f in FAMILIES[1:]]
+)
+def test_the_corpus_is_as_large_as_it_claims(family: str, ports: int, faults: int, together: int) -> None:
+    assert len({fault.port for fault in load(family)}) >= ports
+    assert len(load(family)) >= faults
+    assert len(combinations(family)) >= together
+    assert all(2 <= len(combination.faults) <= 6 for combination in combinations(family))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_faulty_port_is_written_with_the_modules_it_needs(family: str, tmp_path: Path) -> None:
+    for port in {fault.port for fault in load(family)}:
+        fault = next(fault for fault in load(family) if fault.port == port)
         path = fault.write(tmp_path / port.stem)
         assert path.name == port.name and path.is_file()
         assert {edit.file for edit in fault.edits} <= {one.name for one in path.parent.iterdir()}
