@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,14 @@ from .objective import LOSSES, OWN, Objective
 from .problem import Problem, nearest
 
 Axes = tuple[str, ...]
-FAMILIES = ("rnn", "lstm", "gru", "dense", "attention")
+# Every module of families/ declares the family of its name; those with an underscore are shared by several.
+FAMILIES = tuple(
+    sorted(
+        name.removesuffix(".py")
+        for name in os.listdir(os.path.join(os.path.dirname(__file__), "families"))
+        if name.endswith(".py") and not name.startswith("_")
+    )
+)
 
 
 @dataclass(frozen=True)

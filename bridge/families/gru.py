@@ -4,7 +4,7 @@ from rowcol.batched.gru import gru as batched_gru
 from rowcol.reference.gru import gru as reference_gru
 
 from ..family import Family, Implementation, Setting
-from .recurrent import SHAPES, recurrent
+from ._recurrent import SHAPES, recurrent
 
 REFERENCE = """
     Wax: Wax[r z n] gate hidden input

@@ -4,7 +4,7 @@ from rowcol.batched.lstm import lstm as batched_lstm
 from rowcol.reference.lstm import lstm as reference_lstm
 
 from ..family import Family, Implementation
-from .recurrent import SHAPES, recurrent
+from ._recurrent import SHAPES, recurrent
 
 REFERENCE = """
     Wax: Wax[i f g o] gate hidden input

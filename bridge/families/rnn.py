@@ -4,7 +4,7 @@ from rowcol.batched.rnn import rnn as batched_rnn
 from rowcol.reference.rnn import rnn as reference_rnn
 
 from ..family import Family, Implementation, Setting
-from .recurrent import SHAPES, recurrent
+from ._recurrent import SHAPES, recurrent
 
 REFERENCE = """
     Wax: Wax hidden input
