@@ -63,7 +63,11 @@ def jax_port(family: str, layout: str = "", **keywords: Any) -> Callable[[F], F]
 
 
 def keras_port(family: str, layout: str = "", **keywords: Any) -> Callable[[F], F]:
-    """`@port` for a function of Keras tensors, such as one that calls `layer.stateless_call`. Any backend."""
+    """`@port` for a function of Keras tensors, such as one that calls `layer.stateless_call`. Any backend.
+
+    Keras' type rules make 32 bits of 64 in every product of matrices: declare dtype="float32" where its
+    layer does not run in one piece.
+    """
     backend = _framework("keras", "keras").backend.backend()
     if backend == "torch":
         return torch_port(family, layout, **keywords)
