@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from .family import FAMILIES
@@ -10,6 +11,8 @@ from .problem import AGREES, Problem, nearest
 
 if TYPE_CHECKING:
     import argparse
+
+USUAL = "rnn"  # the family whose kinds of code have templates
 
 # What the code to be compared looks like. Each kind has a template that shows the few lines it needs.
 KINDS = {
@@ -36,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `rowcol new`."""
     parser.add_argument("port", nargs="?", metavar="PORT.py", help="the file to write")
     parser.add_argument("--like", metavar="KIND", help="what your code looks like (see --list)")
-    parser.add_argument("--family", default=FAMILIES[0], help=f"the model ({FAMILIES[0]})")
+    parser.add_argument("--family", default=USUAL, help=f"the model ({USUAL})")
     parser.add_argument("--list", action="store_true", help="list the kinds")
 
 
@@ -55,13 +58,15 @@ def command(args: argparse.Namespace) -> int:
     return AGREES
 
 
-def template(kind: str | None = None, family: str = FAMILIES[0]) -> str:
+def template(kind: str | None = None, family: str = USUAL) -> str:
     """The text of a port file: a small right port, or the adapter that a kind of code needs."""
     if family not in FAMILIES:
         close = nearest(family, FAMILIES, ".")
         raise Problem(f"unknown family '{family}'{close} Known: {', '.join(FAMILIES)}.")
     if kind is not None and kind not in KINDS:
         raise Problem(f"unknown kind '{kind}'{nearest(kind, KINDS, '.')} Known: {', '.join(KINDS)}.")
+    if kind is None and family != USUAL:
+        return _of_family(family)
     name = f"port-{family}.txt" if kind is None else f"port-{family}-{kind}.txt"
     try:
         with open(os.path.join(os.path.dirname(__file__), "data", name), encoding="utf-8") as file:
@@ -70,11 +75,55 @@ def template(kind: str | None = None, family: str = FAMILIES[0]) -> str:
         like = f" --like {kind}" if kind else ""
         raise Problem(
             f"there is no such template of the family '{family}'. Start from rowcol new{like}, and put "
-            f"'{family}' and its arrays in place of '{FAMILIES[0]}'."
+            f"'{family}' and its arrays in place of '{USUAL}'."
         ) from None
 
 
-def write(path: str, kind: str | None = None, family: str = FAMILIES[0]) -> None:
+def _of_family(name: str) -> str:
+    """A port file for a family without templates: every array with its axes, and rowcol's rows in your code's place."""
+    from .family import family_named
+    from .objective import Objective
+
+    family = family_named(name)
+    assert family.batched is not None
+    used = family.arrays(Objective(family.objectives[0]), {n: s.values[0] for n, s in family.settings.items()})
+    rows = [
+        re.fullmatch(r"(\S+):\s+(\S+\[[^]]*\]|\S+)\s+(.*)", line.strip()) for line in family.batched.layout.splitlines()
+    ]
+    lines = [row.groups() for row in rows if row is not None and row[2].partition("[")[0] in used]
+    widths = [max(len(line[k]) for line in lines) for k in (0, 1)]
+    layout = "\n".join(f"    {port + ':':<{widths[0] + 1}} {array:<{widths[1]}}  {axes}" for port, array, axes in lines)
+    settings = {n: s.values[0] for n, s in family.settings.items() if s.required}
+    keywords = "".join(f', {n}="{value}"' for n, value in settings.items())
+    function = family.batched.function
+    axes = {axis for shape in used.values() for axis in shape}
+    sizes = [
+        n
+        for n in function.__code__.co_varnames[: function.__code__.co_argcount + function.__code__.co_kwonlyargcount]
+        if n in axes
+    ]
+    passed = ", ".join([*(f"{n}={n}" for n in sizes), "**arrays"]) + keywords
+    return f'''"""A port: your {name}, and what its arrays mean. Put your own code in place of the call in it.
+
+Compare it:  rowcol diff THIS_FILE
+"""
+
+from rowcol.batched.{name} import {function.__name__}
+from rowcol.bridge import port
+
+
+# One line an array: your name, the equations' name, your axes in your order. ( ) are neighbours in one axis,
+# [ ] the order of gates or parts. Take out the lines of arrays that your code does without.
+@port("{name}", """
+{layout}
+"""{keywords})
+def mine({", ".join([*sizes, "**arrays"])}):
+    # Your code goes here: call it with the arrays, and return its loss (or output) and its gradients by name.
+    return {function.__name__}({passed})
+'''
+
+
+def write(path: str, kind: str | None = None, family: str = USUAL) -> None:
     """Write a new port file; one that is there is never overwritten."""
     text = template(kind, family)
     if not path.endswith(".py"):
