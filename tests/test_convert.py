@@ -1,0 +1,356 @@
+"""`rowcol convert`: nothing is lost, nothing is guessed, and a bad file leaves nothing behind."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rowcol.bridge import convert
+from rowcol.bridge.axes import parse
+from rowcol.bridge.cli import main
+from rowcol.bridge.conversion import converted
+from rowcol.bridge.dialects import dialect_named, dialects
+from rowcol.bridge.dialects.entry import Dialect, Entry
+from rowcol.bridge.family import FAMILIES, family_named, words_of
+from rowcol.bridge.problem import Problem
+from rowcol.bridge.recognise import recognise
+
+SIZES = {"input": 3, "hidden": 5, "output": 7, "hidden1": 5, "hidden2": 6, "head": 2, "key": 3, "direction": 2}
+Arrays = dict[str, Any]
+
+
+def weights(dialect: Dialect, entry: Entry, family: str, layers: int = 1, directions: int = 1) -> Arrays:
+    """Random weights of a network in a dialect."""
+    text = "\n".join(entry.lines(family, layers, directions, data=False))
+    layout = parse(text, family_named(family, words_of(text)).vocabulary())
+    rng = np.random.default_rng(3)
+    shapes = layout.bind(SIZES).shapes
+    return {name.replace(".", dialect.separator): rng.standard_normal(s) for name, s in shapes.items()}
+
+
+def of(name: str, family: str, layers: int = 1, directions: int = 1, variant: int = 0) -> Arrays:
+    dialect = dialect_named(name)
+    return weights(dialect, dialect.families[family][variant], family, layers, directions)
+
+
+def networks() -> Iterator[tuple[str, int, int]]:
+    for family in FAMILIES:
+        for layers, directions in ((1, 1), (2, 1), (1, 2), (3, 2)):
+            if not (family == "attention" and layers * directions > 1) and not (family == "dense" and directions == 2):
+                yield family, layers, directions
+
+
+def told(family: str) -> dict[str, int]:
+    return {"head": 2} if family == "attention" else {}
+
+
+def save(path: Path, arrays: Arrays) -> str:
+    np.savez(path, **arrays)
+    return str(path)
+
+
+# Round trips
+
+
+@pytest.mark.parametrize(("family", "layers", "directions"), list(networks()))
+def test_a_round_trip_through_any_other_dialect_changes_no_bit(family: str, layers: int, directions: int) -> None:
+    tried = 0
+    for one in dialects():
+        for entry in one.families.get(family, ()):
+            if not entry.has(layers, directions):
+                continue
+            arrays = weights(one, entry, family, layers, directions)
+            source = recognise(arrays, family, one.name, told(family), settings=entry.settings)
+            for other in dialects():
+                if family in other.missing:
+                    continue
+                try:
+                    there = converted(arrays, source, other.name)
+                except Problem:
+                    continue
+                back = convert(there.arrays, family, other.name, one.name, sizes=told(family), **entry.settings)
+                again = convert(back, family, one.name, other.name, sizes=told(family), **entry.settings)
+                assert list(back) == list(arrays)
+                if not any("sum" in remark for remark in there.remarks):
+                    assert all(back[name].tobytes() == arrays[name].tobytes() for name in arrays)
+                assert all(again[name].tobytes() == there.arrays[name].tobytes() for name in again)
+                tried += 1
+    assert tried >= 4
+
+
+def test_two_biases_stay_apart_where_both_sides_have_two() -> None:
+    arrays = of("pytorch", "lstm")
+    back = convert(convert(arrays, "lstm", "pytorch", "onnx"), "lstm", "onnx", "pytorch")
+    assert all(np.array_equal(back[name], arrays[name]) for name in arrays)
+
+
+def test_two_biases_are_added_where_there_is_room_for_one_and_that_is_said() -> None:
+    arrays = of("pytorch", "lstm")
+    done = converted(arrays, recognise(arrays, "lstm", "pytorch", {}), "keras")
+    assert np.array_equal(done.arrays["bias"], arrays["bias_ih_l0"] + arrays["bias_hh_l0"])
+    assert any("bias: two biases that only ever act as their sum" in remark for remark in done.remarks)
+
+
+def test_weights_without_biases_stay_without() -> None:
+    arrays = {name: w for name, w in of("pytorch", "gru").items() if "bias_" not in name}
+    done = converted(arrays, recognise(arrays, "gru", "pytorch", {}), "keras")
+    assert "bias" not in done.arrays
+    assert any("use_bias=False" in remark for remark in done.remarks)
+
+
+def test_an_exercise_that_always_has_biases_gets_zeros() -> None:
+    arrays = {"weight_ih_l0": np.ones((20, 3)), "weight_hh_l0": np.ones((20, 5))}
+    assert not np.any(convert(arrays, "lstm", "pytorch", "cs231n")["b"])
+
+
+def test_the_dtype_is_kept() -> None:
+    arrays = {name: w.astype(np.float32) for name, w in of("keras", "lstm").items()}
+    assert {w.dtype for w in convert(arrays, "lstm", "keras", "pytorch").values()} == {np.dtype(np.float32)}
+
+
+def test_zeros_keep_their_sign() -> None:
+    arrays = of("keras", "lstm")
+    arrays["bias"][:2] = -0.0, 0.0
+    back = convert(convert(arrays, "lstm", "keras", "pytorch"), "lstm", "pytorch", "keras")
+    assert back["bias"].tobytes() == arrays["bias"].tobytes()
+
+
+# What cannot be represented
+
+
+def test_the_other_reset_convention_is_refused() -> None:
+    with pytest.raises(Problem, match="reset='before', and PyTorch computes reset='after' only"):
+        convert(of("keras", "gru", variant=1), "gru", "keras", "pytorch")
+
+
+def test_a_bias_inside_the_reset_is_not_added_to_the_one_outside() -> None:
+    with pytest.raises(Problem, match="'bias_hh_l0': the candidate's recurrent bias stands inside the reset"):
+        convert(of("pytorch", "gru"), "gru", "pytorch", "nnx")
+
+
+def test_a_bias_inside_the_reset_may_go_where_it_is_zero() -> None:
+    arrays = of("flax", "gru")
+    arrays["hn/bias"][:] = 0
+    assert "dense_h/kernel" in convert(arrays, "gru", "flax", "nnx")
+
+
+def test_which_model_the_arrays_are_is_not_guessed() -> None:
+    with pytest.raises(Problem, match="--reset before or --reset after"):
+        convert(of("onnx", "gru"), "gru", "onnx", "keras")
+
+
+def test_more_layers_than_a_dialect_has_are_refused() -> None:
+    with pytest.raises(Problem, match="has no rnn of 2 layers"):
+        convert(of("pytorch", "rnn", 2), "rnn", "pytorch", "karpathy")
+
+
+def test_sizes_that_the_arrays_do_not_tell_are_asked_for() -> None:
+    arrays = of("pytorch", "attention")
+    with pytest.raises(Problem, match=r"--sizes 'head = \.\.\.'"):
+        convert(arrays, "attention", "pytorch", "keras")
+    assert convert(arrays, "attention", "pytorch", "keras", sizes={"head": 2})["query/kernel"].shape == (6, 2, 3)
+
+
+# Names and shapes
+
+
+def test_what_the_names_begin_with_is_found_out() -> None:
+    arrays = {f"model/lstm/lstm_cell/{n}": w for n, w in of("keras", "lstm").items() if "dense" not in n}
+    assert set(convert(arrays, "lstm", "keras", "nnx")) == {"dense_i/kernel", "dense_h/kernel", "dense_h/bias"}
+
+
+def test_two_networks_in_one_file_are_told_apart_by_prefix() -> None:
+    arrays = {f"h.{k}.attn.{n}": w + k for k in (0, 1) for n, w in of("gpt2", "attention").items()}
+    with pytest.raises(Problem, match=r"under 'h\.0\.attn\.', 'h\.1\.attn\.'"):
+        convert(arrays, "attention", "gpt2", "pytorch", sizes={"head": 2})
+    taken = convert(arrays, "attention", "gpt2", "pytorch", sizes={"head": 2}, prefix="h.1.attn.")
+    assert np.array_equal(taken["in_proj_weight"], arrays["h.1.attn.c_attn.weight"].T)
+
+
+def test_an_array_that_belongs_to_nothing_is_named() -> None:
+    arrays = {**of("pytorch", "lstm"), "weight_hr_l0": np.ones((2, 5))}
+    with pytest.raises(Problem, match="'weight_hr_l0': no array of this lstm of PyTorch"):
+        convert(arrays, "lstm", "pytorch", "keras")
+    assert convert(arrays, "lstm", "pytorch", "keras", ignore=["weight_hr_l0"])
+
+
+def test_a_matrix_of_the_wrong_shape_is_named_with_the_right_one() -> None:
+    arrays = of("pytorch", "lstm")
+    arrays["weight_hh_l0"] = arrays["weight_hh_l0"].T
+    with pytest.raises(Problem, match=r"'weight_hh_l0' has the shape \(5, 20\), expected \(20, 5\).*transpose"):
+        convert(arrays, "lstm", "pytorch", "keras")
+
+
+def test_one_of_two_biases_is_not_enough() -> None:
+    arrays = of("pytorch", "lstm")
+    del arrays["bias_hh_l0"]
+    with pytest.raises(Problem, match="'bias_ih_l0' without 'bias_hh_l0'"):
+        convert(arrays, "lstm", "pytorch", "keras")
+
+
+def test_a_file_of_another_family_is_recognised() -> None:
+    with pytest.raises(Problem, match="As the family 'lstm' of the dialect 'pytorch' they would fit"):
+        convert(of("pytorch", "lstm"), "rnn", "pytorch", "keras")
+    with pytest.raises(Problem, match="As the family 'lstm' of the dialect 'flax'"):
+        convert(of("flax", "lstm"), "lstm", "keras", "pytorch")
+
+
+# The command
+
+
+def test_the_command_says_what_it_did_to_each_array(tmp_path: Path, capsys: Any) -> None:
+    source, out = save(tmp_path / "in.npz", of("keras", "lstm")), tmp_path / "out.npz"
+    assert main(["convert", source, str(out), "--family", "lstm", "--from", "keras", "--to", "onnx", "--verify"]) == 0
+    said = capsys.readouterr().out
+    assert "gates i f g o to i o f g" in said
+    assert "verified: the reference computes the same" in said
+    assert np.load(out)["W"].shape == (1, 20, 3)
+
+
+def test_pytorch_weights_in_a_conv1d_without_their_transpose_are_caught(tmp_path: Path, capsys: Any) -> None:
+    theirs = of("pytorch", "attention")
+    loaded = convert(theirs, "attention", "pytorch", "gpt2", sizes={"head": 2})
+    loaded["c_proj.weight"] = theirs["out_proj.weight"]
+    one, other = save(tmp_path / "torch.npz", theirs), save(tmp_path / "gpt2.npz", loaded)
+    before = Path(other).read_bytes()
+    words = ["--family", "attention", "--from", "pytorch", "--to", "gpt2", "--sizes", "head = 2", "--verify"]
+    assert main(["convert", one, other, *words]) == 1
+    said = capsys.readouterr().err
+    assert "'c_proj.weight' was loaded without its transpose" in said
+    assert "c_attn.weight" not in said
+    assert Path(other).read_bytes() == before
+
+
+def test_gates_in_another_order_are_caught(tmp_path: Path, capsys: Any) -> None:
+    right = of("pytorch", "lstm")
+    wrong = {**right, "weight_hh_l0": np.concatenate(np.split(right["weight_hh_l0"], 4)[:2][::-1]
+             + np.split(right["weight_hh_l0"], 4)[2:])}  # fmt: skip
+    one, other = save(tmp_path / "a.npz", right), save(tmp_path / "b.npz", wrong)
+    words = ["--family", "lstm", "--from", "pytorch", "--to", "pytorch", "--verify"]
+    assert main(["convert", one, other, *words]) == 1
+    assert "'weight_hh_l0' has its gates in the order f i g o; PyTorch's is i f g o" in capsys.readouterr().err
+
+
+def test_a_file_that_is_there_is_left_as_it_is(tmp_path: Path, capsys: Any) -> None:
+    source, out = save(tmp_path / "in.npz", of("keras", "lstm")), tmp_path / "out.npz"
+    out.write_text("precious")
+    words = ["convert", source, str(out), "--family", "lstm", "--from", "keras", "--to", "onnx"]
+    assert main(words) == 2
+    assert out.read_text() == "precious"
+    assert main([*words, "--force"]) == 0
+    assert main(["convert", source, source, *words[3:], "--force"]) == 2
+
+
+# Files that are not what they should be
+
+
+def npy(value: Any, **keywords: Any) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, value, **keywords)
+    return stream.getvalue()
+
+
+def header(shape: str, dtype: str = "<f8") -> bytes:
+    text = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    text += b" " * (-(len(text) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def archive(path: Path, *members: tuple[str, bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in members:
+            file.writestr(name, data)
+
+
+HOSTILE = {
+    "a pickle": (("weight_ih_l0.npy", npy(np.array([{}]), allow_pickle=True)), "holds Python objects"),
+    "a size that is not there": (("weight_ih_l0.npy", header("(1000000000000, 8)") + b"\0" * 64), "64 are there"),
+    "a negative size": (("weight_ih_l0.npy", header("(-1, -8)") + b"\0" * 64), "claims the shape"),
+    "an integer that never ends": (("weight_ih_l0.npy", header("(" + "9" * 5000 + ",)")), "npy format|claims"),
+    "a path": (("../../weight_ih_l0.npy", npy(np.ones(3))), "is a path"),
+    "an absolute path": (("/etc/weight.npy", npy(np.ones(3))), "is a path"),
+    "a path of Windows": (("C:\\weight.npy", npy(np.ones(3))), "is a path"),
+    "another kind of member": (("weight_ih_l0.txt", b"hello"), "is no array"),
+    "no array behind the ending": (("weight_ih_l0.npy", b"hello"), "no array in the .npy format"),
+    "integers": (("weight_ih_l0.npy", npy(np.arange(3))), "weights are floating-point"),
+    "nothing of a number": (("weight_ih_l0.npy", header("(3,)", "|V0")), "weights are floating-point"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_file_gets_one_message_and_nothing_is_written(kind: str, tmp_path: Path, capsys: Any) -> None:
+    member, message = HOSTILE[kind]
+    archive(tmp_path / "in.npz", member)
+    assert refused(tmp_path, capsys, message)
+
+
+def test_a_file_that_unpacks_to_far_more_than_it_is_is_not_unpacked(
+    tmp_path: Path, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("rowcol.bridge.weights.ROOM", 1000)
+    with zipfile.ZipFile(tmp_path / "in.npz", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("weight_ih_l0.npy", npy(np.zeros((1000, 1000))))
+    assert refused(tmp_path, capsys, "it is not unpacked")
+
+
+@pytest.mark.parametrize("length", [0, 10, 700, -30])
+def test_a_truncated_file_gets_one_message(length: int, tmp_path: Path, capsys: Any) -> None:
+    path = Path(save(tmp_path / "in.npz", of("pytorch", "lstm")))
+    path.write_bytes(path.read_bytes()[:length])
+    assert refused(tmp_path, capsys, "is no .npz file, or a damaged one")
+
+
+def test_a_flipped_bit_gets_one_message(tmp_path: Path, capsys: Any) -> None:
+    path = Path(save(tmp_path / "in.npz", of("pytorch", "lstm")))
+    data = bytearray(path.read_bytes())
+    data[400] ^= 1
+    path.write_bytes(data)
+    assert refused(tmp_path, capsys, "damaged")
+
+
+def test_a_missing_file_a_folder_and_another_ending_get_one_message(tmp_path: Path, capsys: Any) -> None:
+    assert refused(tmp_path, capsys, "no such file")
+    (tmp_path / "in.npz").mkdir()
+    assert refused(tmp_path, capsys, "is a folder")
+    assert refused(tmp_path, capsys, "ends in .npz or .safetensors", "in.pt")
+
+
+def test_nothing_partial_is_left_when_the_folder_cannot_be_written(tmp_path: Path, capsys: Any) -> None:
+    save(tmp_path / "in.npz", of("pytorch", "lstm"))
+    assert refused(tmp_path, capsys, "cannot be written", output="nowhere/out.npz")
+
+
+def refused(folder: Path, capsys: Any, message: str, source: str = "in.npz", output: str = "out.npz") -> bool:
+    """One message on stderr that says it, status 2, and no new file."""
+    import re
+
+    before = sorted(folder.iterdir())
+    words = ["--family", "lstm", "--from", "pytorch", "--to", "keras"]
+    assert main(["convert", str(folder / source), str(folder / output), *words]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.strip().splitlines()) == 1
+    assert re.search(message, said.err), said.err
+    return sorted(folder.iterdir()) == before
+
+
+def test_safetensors_hold_the_same_weights(tmp_path: Path) -> None:
+    pytest.importorskip("safetensors")
+    from safetensors.numpy import load_file, save_file
+
+    save_file(of("pytorch", "lstm"), tmp_path / "in.safetensors")
+    words = ["--family", "lstm", "--from", "pytorch", "--to", "onnx", "--verify"]
+    assert main(["convert", str(tmp_path / "in.safetensors"), str(tmp_path / "out.safetensors"), *words]) == 0
+    assert load_file(tmp_path / "out.safetensors")["B"].shape == (1, 40)
+
+
+def test_a_damaged_safetensors_file_gets_one_message(tmp_path: Path, capsys: Any) -> None:
+    pytest.importorskip("safetensors")
+    (tmp_path / "in.safetensors").write_bytes(b"\xff" * 40)
+    assert refused(tmp_path, capsys, "damaged", "in.safetensors")
