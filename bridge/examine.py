@@ -97,7 +97,7 @@ def examine(
         return report
     report = _report(port, trusted.name, options, judgement, found.expected)
     diagnosable = judgement.finding not in (None, DECLARATION, NAMES) and _says_something(judgement, found)
-    if options.diagnose and diagnosable and isinstance(trusted, Declaration):
+    if options.diagnose and diagnosable:
         _diagnose(report, lambda: _diagnosis(port, trusted, found, judgement, options, by_numbers))
     return report
 
@@ -118,9 +118,18 @@ def _diagnose(report: Report, work: Callable[[], dict[str, Any] | None]) -> None
 
 
 def _diagnosis(
-    port: Declaration, trusted: Declaration, found: Diff, judgement: Judgement, options: Options, by_numbers: bool
+    port: Declaration,
+    trusted: Declaration | OwnLoss,
+    found: Diff,
+    judgement: Judgement,
+    options: Options,
+    by_numbers: bool,
 ) -> dict[str, Any] | None:
     """The line, from the source; and what the numbers alone tell where there is none, or no patch was verified."""
+    if isinstance(trusted, OwnLoss):
+        from .diagnose.alone import diagnose_alone
+
+        return diagnose_alone(port, found.expected, options.seed)
     from .diagnose.engine import diagnose
     from .diagnose.numbers import diagnose_numbers
 

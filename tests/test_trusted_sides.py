@@ -150,6 +150,23 @@ def test_a_wrong_gradient_of_ones_own_loss_is_found(
     assert {name for name, state in states(found).items() if state == "differs"} == names
 
 
+def test_a_wrong_gradient_of_ones_own_loss_is_mended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, found = report(written(tmp_path, SKIP_GRAM, "d = p - context", "d = p + context"), capsys)
+    diagnosis = found["diagnosis"]
+    assert diagnosis["claim"] == "verified patch"
+    assert "+    d = p - context" in diagnosis["patch"]
+
+
+def test_no_patch_changes_the_loss_to_fit_the_gradients(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The gradients are those of a doubled loss: it is they that are mended."""
+    both = SKIP_GRAM.replace("d = p - context", "d = 2 * (p - context)")
+    _, found = report(written(tmp_path, both), capsys)
+    patch = found["diagnosis"]["patch"] or ""
+    assert not [line for line in patch.splitlines() if line.startswith("+") and "loss" in line]
+
+
 def test_code_that_cannot_go_complex_is_held_against_differences(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
