@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,12 +22,26 @@ BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.D
 def real(text: str) -> Iterator[tuple[str, str, str]]:
     """For each command that the text shows: the command, the output shown, and the real one."""
     with tempfile.TemporaryDirectory() as folder:
+        os.symlink(README.parent / "tests", Path(folder, "tests"))
         for kind, file, body in BLOCK.findall(text):
             if file:
                 Path(folder, file).write_text(body, encoding="utf-8")
-            elif kind == "console":
+            elif kind == "console" and not _lacking(body):
                 for command, shown in _commands(body):
                     yield command, shown, _output(command, folder)
+
+
+def _lacking(body: str) -> list[str]:
+    """Programs that a block needs and this machine does not have."""
+    return [name for name in ("cc", "node") if f"$ {name} " in body and shutil.which(name) is None]
+
+
+def alike(output: str) -> str:
+    """An output with what rounding makes of it on one machine or another taken out."""
+    output = re.sub(r"^(  \S.* agrees) .*$", r"\1", output, flags=re.MULTILINE)
+    output = re.sub(r"\d(?:\.\d)?e-\d\d|0\.0e\+00", "~", output)
+    output = re.sub(r"\d+ other edits? ", "some other edits ", output)
+    return " ".join(output.split())
 
 
 def _commands(body: str) -> list[tuple[str, str]]:
@@ -52,7 +67,7 @@ def main() -> int:
     text = README.read_text(encoding="utf-8")
     wrong = 0
     for command, shown, output in real(text):
-        if shown.strip("\n") != output.strip("\n"):
+        if alike(shown) != alike(output):
             wrong += 1
             print(f"$ {command}\n{output}")
             text = text.replace(f"$ {command}\n{shown}", f"$ {command}\n{output}", 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.readme import README, real
+from tests.readme import README, alike, real
 
 SHOWN = README.read_text(encoding="utf-8")
 
@@ -13,7 +13,7 @@ def test_every_output_is_what_the_command_prints() -> None:
     commands = list(real(SHOWN))
     assert commands
     for command, shown, output in commands:
-        assert shown.strip("\n") == output.strip("\n"), command
+        assert alike(shown) == alike(output), command
 
 
 @pytest.mark.parametrize("command", ["pip install .", "rowcol demo", "python -m pytest"])
