@@ -248,7 +248,8 @@ def pattern(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgem
     head = [n for n in right if set(known.get(n, ())) & own]
     if head and judgement.wrong and not any(set(known.get(n, ())) & own for n in judgement.wrong):
         said.append(
-            f"The gradients of the output layer ({', '.join(head)}) are right: the error enters after it on the way back."
+            f"The gradients of the output layer ({', '.join(head)}) are right: "
+            "the error enters after it on the way back."
         )
     for axis, meaning in (
         ("time", "the fault is in what one step hands to another"),

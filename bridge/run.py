@@ -34,7 +34,8 @@ class Answer:
     """What a side gave back on one case, in its own layout.
 
     `loss` is the loss, or for an upstream objective the sum of upstream times output; None where the
-    side gives none. `rounding` is what recovering a gradient may have cost it. `unreadable` says for a gradient that cannot be compared what is wrong with it.
+    side gives none. `rounding` is what recovering a gradient may have cost it. `unreadable` says for a gradient
+    that cannot be compared what is wrong with it.
     """
 
     loss: float | None

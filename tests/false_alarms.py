@@ -27,8 +27,8 @@ from rowcol.bridge.case import Case, Recipe, cases, make_case
 from rowcol.bridge.declaration import Declaration, Sizes
 from rowcol.bridge.diff import AGREES, BLIND, diff, expect, single_cases
 from rowcol.bridge.judge import judge
-from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.load import load
+from rowcol.bridge.oracle import trusted_side
 from tests.corpus.load import PORTS, Fault
 from tests.corpus.load import load as corpus
 from tests.regrouped import right_port

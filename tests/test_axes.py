@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from rowcol.bridge.axes import Layout, LayoutError, Map, Vocabulary, parse
 
 SIZES = {

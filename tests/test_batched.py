@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from rowcol.batched import adagrad, clip, rnn, sample
 from rowcol.batched.activation import ACTIVATIONS
 from rowcol.batched.objective import AT_THE_LAST_STEP, OBJECTIVES, of_logits, of_states

@@ -13,8 +13,8 @@ from rowcol.bridge.case import cases
 from rowcol.bridge.declaration import Declaration
 from rowcol.bridge.diagnose.explain import Explanation, explain
 from rowcol.bridge.diff import Expected, expect, single_cases
-from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.load import load
+from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.run import Answer, run
 from rowcol.reference import rnn as reference_side
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from rowcol.reference import learn
 from rowcol.reference.activation import ACTIVATIONS
 from rowcol.reference.objective import OBJECTIVES

@@ -23,8 +23,8 @@ from typing import Any
 from rowcol.bridge.case import cases
 from rowcol.bridge.diff import DIFFERS, compare_once, expect, single_cases
 from rowcol.bridge.examine import Options, examine_file
-from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.load import load as load_port
+from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.problem import Problem
 from rowcol.bridge.run import run
 

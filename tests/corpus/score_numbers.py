@@ -14,8 +14,8 @@ from rowcol.bridge.case import cases
 from rowcol.bridge.declaration import Declaration
 from rowcol.bridge.diagnose.explain import Explanation, explain
 from rowcol.bridge.diff import Expected, compare_once, expect, single_cases
-from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.load import load as load_port
+from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.problem import Problem
 from rowcol.bridge.run import Answer, run
 
