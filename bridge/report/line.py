@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,24 +41,22 @@ def render_diagnosis(diagnosis: Mapping[str, Any], paper: Paper) -> list[str]:
 def _excerpt(annotation: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]], paper: Paper) -> list[str]:
     """The source around the first line, each line with what its expressions are on the trusted side."""
     culprits = {(line["file"], line["line"]) for line in lines}
-    width = min(paper.width, 100)
     sources = [row["source"].rstrip().expandtabs() for row in annotation]
     margin = min((len(s) - len(s.lstrip()) for s in sources if s), default=0)
-    column = min(max(len(s) - margin for s in sources), width // 2) + 11
+    texts = [f"{row['line']:4d}  {source[margin:]}" for row, source in zip(annotation, sources, strict=True)]
+    width = min(paper.width, 100)
+    column = min(max(map(len, texts)), width // 2) + 6
     out = []
-    for row, source in zip(annotation, sources, strict=True):
-        mark = ">" if (row["file"], row["line"]) in culprits else " "
-        text = f"  {mark} {row['line']:4d}  {source[margin:]}"
-        shown = [paper.paint(text, "bold") + " " * max(0, column - len(text)) if mark == ">" else f"{text:<{column}}"]
-        room = width - column
-        for meaning in row["meanings"]:
-            fits = len(text) <= column and len(meaning) + 2 <= room
-            if not fits:
-                shown.append(" " * min(column, width - len(meaning) - 2) if len(meaning) < width - 12 else " " * 10)
-                text, room = "", width - column
-            shown[-1] += "  " + paper.paint(meaning, "dim")
-            room -= len(meaning) + 2
-        out += [line.rstrip() for line in shown]
+    for row, text in zip(annotation, texts, strict=True):
+        culprit = (row["file"], row["line"]) in culprits
+        beside = textwrap.wrap("; ".join(row["meanings"]), max(width - column, 20), break_on_hyphens=False)
+        if len(text) + 6 > column:
+            beside.insert(0, "")
+        lead = "  > " if culprit else "    "
+        first = (lead + text).ljust(column)
+        out.append((paper.paint(first, "bold") if culprit else first) + paper.paint("".join(beside[:1]), "dim"))
+        out += [" " * column + paper.paint(line, "dim") for line in beside[1:]]
+    out = [line.rstrip() for line in out]
     return [LEGEND, *out]
 
 
