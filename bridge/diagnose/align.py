@@ -11,10 +11,10 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, cached_property
-from itertools import permutations
+from functools import cache, cached_property, reduce
+from itertools import combinations, permutations
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from .source import Scope
 from .trace import Array, Event, Recorder, Site
 
 STEP, BATCH_SUM, EXAMPLE, STACK, TOTAL, SO_FAR = "step", "batch sum", "example", "stack", "total", "so far"
+VISITS = 12  # how often a site may be visited at one step: once for each gate, head or layer
+# A site, and which of its visits at one step.
+Spot: TypeAlias = tuple[int, int]
 
 
 class Meaning(NamedTuple):
@@ -65,6 +68,8 @@ class Quantity:
     def __init__(self, name: str, values: dict[int | None, Array], order: int) -> None:
         self.name, self.values, self.order = name, values, order
         self.formulas: list[Formula] = []
+        self.regrouped: list[Formula] = []  # the same sum or product with its operands grouped otherwise
+        self.blocks: tuple[Meaning, ...] = ()  # of what a port has side by side, steps counted from the first
         self.aliases: list[str] = []
         self.named = False
 
@@ -96,6 +101,10 @@ class Trusted:
         self._read(trusted, case)
         self._index()
         self._known: dict[tuple[bytes, tuple[int, ...]], tuple[Meaning, ...]] = {}
+        self._split: dict[tuple[bytes, tuple[int, ...]], list[tuple[Meaning, ...] | None]] = {}
+        self._packs: dict[tuple[tuple[int, int | None], ...], int] = {}
+        units = {n for word, n in case.sizes.items() if word not in ("batch", "time") and n > 1}
+        self._units = sorted(units | {a * b for a in units for b in units if a * b in units})
         sizes = [float(n) for n in self.sizes.values() if n > 1]
         products = {1.0, 2.0, 0.5, *sizes, *(a * b for a in sizes for b in sizes)}
         self._factors = sorted(products | {1 / p for p in products})
@@ -119,23 +128,29 @@ class Trusted:
     def _series(self, recorders: Sequence[Recorder]) -> None:
         """Name the values of every site at every step, and know how each is made from others."""
         first = recorders[0]
-        events: dict[int, list[tuple[int | None, Event, list[Array]]]] = {}
-        order: list[int] = []
+        events: dict[Spot, list[tuple[int | None, Event, list[Array]]]] = {}
+        order: list[Spot] = []
+        visits: dict[tuple[int, int | None], int] = {}
         for position, event in enumerate(first.events):
             step = step_of(first, event)
             values = [r.events[position].value for r in recorders]
-            if event.site not in events:
-                order.append(event.site)
-            events.setdefault(event.site, []).append((step, event, values))
+            visit = visits.get((event.site, step), 0)
+            visits[event.site, step] = visit + 1
+            if visit >= VISITS:
+                continue
+            spot = event.site, visit
+            if spot not in events:
+                order.append(spot)
+            events.setdefault(spot, []).append((step, event, values))
         # What is named by assignment first, so that a value is called by its name where it has one.
-        place = {number: k for k, number in enumerate(order)}
+        place = {spot: k for k, spot in enumerate(order)}
         top = first.frames[1].function
-        sites = sorted(order, key=lambda s: (_rank(first.sites[s], top), place[s]))
-        of_site: dict[int, tuple[int, int | None]] = {}
-        for number in sites:
-            site = first.sites[number]
+        spots = sorted(order, key=lambda s: (_rank(first.sites[s[0]], top), place[s]))
+        of_site: dict[Spot, tuple[int, int | None]] = {}
+        for spot in spots:
+            site = first.sites[spot[0]]
             series: dict[int | None, Array] = {}
-            for step, _, values in events[number]:
+            for step, _, values in events[spot]:
                 if all(v.shape == values[0].shape for v in values):
                     series[step] = np.stack(values)
             if not series or (trivial(next(iter(series.values()))) and trivial(list(series.values())[-1])):
@@ -143,7 +158,7 @@ class Trusted:
             found = self._same(series)
             if found is None:
                 name = _called(site)
-                self.quantities.append(Quantity(name, series, place[number]))
+                self.quantities.append(Quantity(name, series, place[spot]))
                 found = len(self.quantities) - 1, 0
                 self.quantities[-1].named = site.kind != "load"
                 for step, value in series.items():
@@ -151,8 +166,11 @@ class Trusted:
                         self._keys.setdefault(self._key(value[0]), []).append((found[0], step))
             else:
                 self.quantities[found[0]].aliases.append(_called(site))
-            of_site[number] = found
+            of_site[spot] = found
         self._formulas(first, of_site)
+        for number in range(len(self.quantities)):
+            self._regroup(number, ast.Mult)
+            self._regroup(number, ast.Add)
         names: set[str] = set()
         for quantity in self.quantities:
             if quantity.name in names:
@@ -200,16 +218,17 @@ class Trusted:
         sign = -1.0 if size == 1 and value.flat[0] < 0 else 1.0
         return size, round(first, 9), round(third, 9), float(f"{sign * norm:.9e}")
 
-    def _formulas(self, recorder: Recorder, of_site: dict[int, tuple[int, int | None]]) -> None:
+    def _formulas(self, recorder: Recorder, of_site: dict[Spot, tuple[int, int | None]]) -> None:
         children = recorder.children()
-        for number, (quantity, ahead) in of_site.items():
+        for (number, visit), (quantity, ahead) in of_site.items():
             site = recorder.sites[number]
             node: Any = site.node
-            added = site.kind == "store" and bool(children.get(number))
+            inner = [(child, visit) for child in children.get(number, ())]
+            added = site.kind == "store" and bool(inner)
             if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call | ast.Compare):
-                below = self._operands(recorder, children.get(number, ()), of_site)
-            elif added and of_site.get(children[number][0], (quantity, 0))[0] != quantity:
-                below, node = self._operands(recorder, children[number][:1], of_site), None
+                below = self._operands(recorder, inner, of_site)
+            elif added and of_site.get(inner[0], (quantity, 0))[0] != quantity:
+                below, node = self._operands(recorder, inner[:1], of_site), None
             else:
                 continue
             if not below or any(o.quantity == quantity for o in below):
@@ -222,13 +241,81 @@ class Trusted:
             if [o[:2] for o in operands] not in kinds:
                 self.quantities[quantity].formulas.append(formula)
 
+    def _regroup(self, number: int, sign: type[ast.operator]) -> None:
+        """Know the sums and products of some of the terms or factors that a quantity is made of."""
+        terms = self._terms(number, 0, sign, 3)
+        whole = self.quantities[number]
+        if not 3 <= len(terms) <= 5:
+            return
+        made: dict[frozenset[int], int] = {frozenset(range(len(terms))): number}
+        made |= {frozenset((k,)): one for k, (one, _) in enumerate(terms)}
+        for count in range(2, len(terms)):
+            for chosen in combinations(range(len(terms)), count):
+                series: dict[int | None, Array] = {}
+                for step in whole.steps:
+                    values = [self._at(*terms[k], step) for k in chosen]
+                    if all(v is not None and v.shape == whole.values[step].shape for v in values):
+                        arrays = [v for v in values if v is not None]
+                        series[step] = reduce(np.add if sign is ast.Add else np.multiply, arrays)
+                if len(series) < len(whole.steps):
+                    return
+                if all(trivial(v) for v in series.values()):
+                    continue
+                found = self._same(series)
+                if found is None:
+                    mark = " + " if sign is ast.Add else " * "
+                    name = mark.join(self.quantities[terms[k][0]].name for k in chosen)
+                    self.quantities.append(Quantity(name, series, whole.order))
+                    found = len(self.quantities) - 1, 0
+                    for step, value in series.items():
+                        if not trivial(value):
+                            self._keys.setdefault(self._key(value[0]), []).append((found[0], step))
+                if found[1] == 0 or found[1] is None:
+                    made[frozenset(chosen)] = found[0]
+        for parts, quantity in made.items():
+            if len(parts) < 2:
+                continue
+            for one in made:
+                other = parts - one
+                if not one < parts or other not in made or min(one) != min(parts):
+                    continue
+                operands = []
+                for part in (one, other):
+                    shift = terms[min(part)][1] if len(part) == 1 else 0
+                    operands.append(Operand(made[part], shift, ast.Name("_", ast.Load())))
+                node = ast.BinOp(operands[0].node, sign(), operands[1].node)  # type: ignore[arg-type]
+                formula = Formula(node, self.quantities[quantity].name, tuple(operands))
+                kept = self.quantities[quantity]
+                if quantity == number or kept.formulas:
+                    kept.regrouped.append(formula)
+                else:
+                    kept.formulas.append(formula)
+
+    def _terms(
+        self, number: int, shift: int | None, sign: type[ast.operator], depth: int
+    ) -> list[tuple[int, int | None]]:
+        """The quantities that one is the sum or the product of, with their steps."""
+        for formula in self.quantities[number].formulas:
+            node = formula.node
+            if depth and isinstance(node, ast.BinOp) and isinstance(node.op, sign) and len(formula.operands) == 2:
+                found = []
+                for o in formula.operands:
+                    inner = None if shift is None or o.shift is None else shift + o.shift
+                    found += self._terms(o.quantity, inner, sign, depth - 1)
+                return found
+        return [(number, shift)]
+
+    def _at(self, quantity: int, shift: int | None, step: int | None) -> Array | None:
+        """A quantity's value some steps from one; where it has no step, the one it has."""
+        values = self.quantities[quantity].values
+        there = None if step is None or shift is None else step + shift
+        return values.get(there, values.get(None))
+
     def _operands(
-        self, recorder: Recorder, below: Iterable[int], of_site: dict[int, tuple[int, int | None]]
+        self, recorder: Recorder, below: Iterable[Spot], of_site: dict[Spot, tuple[int, int | None]]
     ) -> list[Operand]:
         """The quantities among some sites."""
-        return [
-            Operand(*of_site[number], recorder.sites[number].node) for number in below if number in of_site
-        ]
+        return [Operand(*of_site[spot], recorder.sites[spot[0]].node) for spot in below if spot in of_site]
 
     # The index.
 
@@ -300,6 +387,86 @@ class Trusted:
                 return Meaning(entry.quantity, entry.form, entry.t, signed, None if merged else axes)
         return None
 
+    # What a port has side by side.
+
+    def blocks(self, value: Array) -> list[tuple[Meaning, ...] | None]:
+        """What the blocks of an array are, cut so that most are known: gates side by side, `[h, x]`.
+
+        () for a stranger, None for zeros and ones; empty where no cut makes sense.
+        """
+        key = value.tobytes(), value.shape
+        known = self._split.get(key)
+        if known is None:
+            known = self._split[key] = self._blocks(np.asarray(value))
+        return known
+
+    def _blocks(self, value: Array) -> list[tuple[Meaning, ...] | None]:
+        best: list[tuple[Meaning, ...] | None] = []
+        most = 0.0
+        if value.dtype.kind != "f" or not 0 < value.ndim < 4 or value.size > 50_000:
+            return best
+        for axis in range(value.ndim):
+            for cut in self._cuts(value.shape[axis]):
+                found: list[tuple[Meaning, ...] | None] = []
+                start = 0
+                for size in cut:
+                    block = value[(slice(None),) * axis + (slice(start, start + size),)]
+                    found.append(None if neutral(block) else self.lookup(np.ascontiguousarray(block)))
+                    start += size
+                share = sum(bool(m) for m in found) / len(cut)
+                if share > most:
+                    best, most = found, share
+        return best
+
+    def _cuts(self, length: int) -> list[tuple[int, ...]]:
+        """The ways to cut a length into sizes of the case, and ones."""
+        found = [(u,) * (length // u) for u in self._units if length % u == 0 and 2 <= length // u <= 8]
+        for u in self._units:
+            found += [(u, length - u)] if length - u in self._units and length != 2 * u else []
+            found += [(u, 1), (1, u)] if length == u + 1 else []
+            for v in self._units:
+                if length == u + v + 1:
+                    found += [(u, v, 1), (1, u, v)]
+        return found
+
+    def among(self, value: Array) -> set[int]:
+        """The quantities that an array, or a block of it, is at the end of the run."""
+        found = set()
+        for one in (self.lookup(value), *self.blocks(value)):
+            for m in one or ():
+                if m.form == TOTAL or m.t == self.quantities[m.quantity].steps[-1]:
+                    found.add(m.quantity)
+        return found
+
+    def packed(self, value: Array) -> tuple[Meaning, ...]:
+        """What an array is whose blocks are all known; nothing for any other."""
+        blocks = self.blocks(value)
+        known = [one for one in blocks if one]
+        if not known or not all(one is None or one for one in blocks):
+            return ()
+        for first in known[0]:
+            chosen = []
+            for one in known:
+                alike = [m for m in one if m.form == first.form and abs(m.factor - first.factor) < 1e-6]
+                alike.sort(key=lambda m: m.t != first.t)
+                chosen += alike[:1]
+            if len(chosen) < len(known):
+                continue
+            base = next((m.t for m in chosen if m.t is not None), None)
+            parts = tuple(m._replace(t=None if m.t is None or base is None else m.t - base) for m in chosen)
+            number = self._pack(parts)
+            return (Meaning(number, first.form, base, first.factor, None),)
+        return ()
+
+    def _pack(self, parts: tuple[Meaning, ...]) -> int:
+        key = tuple((m.quantity, m.t) for m in parts)
+        if key not in self._packs:
+            name = " ".join(self.quantities[m.quantity].name for m in parts)
+            self._packs[key] = len(self.quantities)
+            self.quantities.append(Quantity(f"[{name}]", {}, len(self.quantities)))
+            self.quantities[-1].blocks = parts
+        return self._packs[key]
+
     # Words.
 
     def name(self, meaning: Meaning) -> str:
@@ -319,7 +486,24 @@ class Trusted:
         wanted = {"loss" if name == "loss" else f"d{name}" for name in names}
         wanted |= {"da_next"} if "da0" in wanted else set()
         found = [k for k, q in enumerate(self.quantities) if {q.name, *q.aliases} & wanted]
-        return [k for k in found if self.quantities[k].formulas]
+        found = [k for whole in found for k in ([whole] if self.quantities[whole].formulas else self.parts(whole))]
+        return list(dict.fromkeys(found))
+
+    def parts(self, whole: int) -> list[int]:
+        """The quantities that end as the slices of another along its first axis: one for each gate, say."""
+        own = self.quantities[whole].values.get(None)
+        if own is None or own.ndim < 3 or own.shape[1] > 12:
+            return []
+        found = []
+        for k in range(own.shape[1]):
+            for number, quantity in enumerate(self.quantities):
+                if not quantity.formulas:
+                    continue
+                last = quantity.values[quantity.steps[-1]]
+                if last.shape == own[:, k].shape and np.array_equal(last, own[:, k]):
+                    found.append(number)
+                    break
+        return found
 
 
 class Trace:
@@ -347,6 +531,8 @@ class Trace:
         for position, event in enumerate(self.recorder.events):
             if self.meanings[position] == () and event.value.tobytes() in given:
                 self.meanings[position] = None
+            elif self.meanings[position] == ():
+                self.meanings[position] = trusted.packed(event.value)
         self._by_site: dict[int, list[int]] = {}
         for position, event in enumerate(self.recorder.events):
             self._by_site.setdefault(event.site, []).append(position)
@@ -367,13 +553,30 @@ class Trace:
     def reached(self) -> set[tuple[int, str, int | None]]:
         """Every quantity that the port computes in some form at some step."""
         found: set[tuple[int, str, int | None]] = set()
-        for meanings in self.meanings:
-            for m in meanings or ():
-                found.add((m.quantity, "", m.t))
-                if m.form == STACK:
-                    found |= {(m.quantity, "", t) for t in self.trusted.quantities[m.quantity].values}
-                elif m.form == TOTAL:
-                    found.add((m.quantity, TOTAL, None))
+        for position, meanings in enumerate(self.meanings):
+            for m in (*(meanings or ()), *self.within(position)):
+                found |= self._reached(m)
+        return found
+
+    def within(self, position: int) -> list[Meaning]:
+        """What the blocks of a value are that has no meaning as a whole."""
+        meanings = self.meanings[position]
+        if meanings is None:
+            return []
+        if not meanings:
+            return [m for one in self.trusted.blocks(self.events[position].value) for m in one or ()]
+        found = []
+        for whole in meanings:
+            for part in self.trusted.quantities[whole.quantity].blocks:
+                found.append(part._replace(t=None if whole.t is None or part.t is None else whole.t + part.t))
+        return found
+
+    def _reached(self, m: Meaning) -> set[tuple[int, str, int | None]]:
+        found: set[tuple[int, str, int | None]] = {(m.quantity, "", m.t)}
+        if m.form == STACK:
+            found |= {(m.quantity, "", t) for t in self.trusted.quantities[m.quantity].values}
+        elif m.form == TOTAL:
+            found.add((m.quantity, TOTAL, None))
         return found
 
     def unknown(self, position: int) -> bool:
@@ -416,7 +619,16 @@ def frontier(
             return
         seen.add((quantity, step))
         lacking = False
-        for formula in quantities[quantity].formulas[:1]:
+        formulas = quantities[quantity].formulas[:1]
+        fewest: int | None = None
+        for grouped in (*formulas, *quantities[quantity].regrouped):
+            at = [
+                (o.quantity, None if o.shift is None or step is None else step + o.shift) for o in grouped.operands
+            ]
+            missing = sum(not has(*one) for one in at)
+            if fewest is None or missing < fewest:
+                formulas, fewest = [grouped], missing
+        for formula in formulas:
             for operand in formula.operands:
                 if operand.shift is not None and step is not None:
                     below: list[int | None] = [step + operand.shift]

@@ -42,6 +42,8 @@ NEAR = 120  # single edits that are tried before formulas are written
 FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
+ELSEWHERE = 0.1  # seconds for the statements that an edit in doubt may only make up for
+CHOICE = 4  # edits that mend everything, of which the one that a person would make is chosen
 FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 
 
@@ -127,8 +129,21 @@ class Bench:
         deviations = {}
         for name, value in {LOSS: np.asarray(loss), **gradients}.items():
             size = float(np.max(np.abs(value), initial=0.0))
-            deviations[name] = size * self.roughness
+            deviations[name] = self.noise.get(name, size * self.roughness)
         return Expected(case, loss, gradients, deviations)
+
+    @cached_property
+    def noise(self) -> dict[str, float]:
+        """How far rounding moves the arrays that are nothing but rounding: gradients that are zero by nature."""
+        found: dict[str, float] = {}
+        measurable: set[str] = set()
+        for one in self.expected:
+            for name, value in {LOSS: np.asarray(one.loss), **one.gradients}.items():
+                size = float(np.max(np.abs(value), initial=0.0))
+                found[name] = max(found.get(name, 0.0), 10 * max(one.deviations[name], size))
+                if MARGIN * one.deviations[name] <= BLINDNESS * size:
+                    measurable.add(name)
+        return {name: deviation for name, deviation in found.items() if name not in measurable}
 
     @cached_property
     def roughness(self) -> float:
@@ -137,7 +152,7 @@ class Bench:
         for one in self.expected:
             for name, value in {LOSS: np.asarray(one.loss), **one.gradients}.items():
                 size = float(np.max(np.abs(value), initial=0.0))
-                if size:
+                if size and name not in self.noise:
                     shares.append(one.deviations[name] / size)
         return min(max(shares), BLINDNESS / MARGIN)
 
@@ -174,8 +189,20 @@ class Search:
         lines = self.bench.port.layout.lines
         for name in sorted(score.differ):
             arrays = ["loss"] if name == LOSS else [a for line in lines if line.base == name for a in line.arrays]
-            found += [(name, quantity) for quantity in self.reference.outputs(arrays)]
+            outputs = self.reference.outputs(arrays)
+            # Of an array of several gates, the port may have a part, or several side by side.
+            value = self.bench.expected[0].gradients.get(name)
+            own = set() if value is None else self.reference.among(value)
+            found += [(name, quantity) for quantity in outputs if quantity in own or not own & set(outputs)]
         return found
+
+    @cached_property
+    def factors(self) -> frozenset[float]:
+        """By what the port's results ought to differ from the trusted side's: where it takes a mean, say."""
+        expected = self.bench.expected[0]
+        values = [np.asarray(value) for value in expected.gradients.values()]
+        found = {float(f"{m.factor:.5g}") for value in values for m in self.reference.lookup(value)}
+        return frozenset(found)
 
     @property
     def late(self) -> bool:
@@ -275,7 +302,7 @@ def _mend(search: Search, score: Score, wanted: frozenset[str]) -> Scope | None:
     for _ in range(ROUNDS):
         trace = Trace(scope, bench.answer, search.case, search.reference)
         needs = trace.unreached(search.outputs)
-        named = suspects(trace, needs, search.wrong(score), score.raised)
+        named = suspects(trace, needs, search.wrong(score), score.raised, search.factors)
         if search.first is None:
             search.first, search.first_suspects, search.first_needs = trace, named, needs
         found = _round(search, scope, trace, needs, named, score, wanted)
@@ -309,7 +336,7 @@ def _round(
     single = edits(scope, trace.recorder, ranking(scope, named))
     near = list(islice(single, NEAR))
     if tries.all(near):
-        return tries.survivor()
+        return tries.survivor(trace, named)
     formulas: list[Edit] = []
     if trace.failed is None:
         translator = Translator(scope, trace, lambda: bench_run(search))
@@ -320,7 +347,7 @@ def _round(
     inserted = [edit for edit in formulas if INSERTED <= edit.weight < LAST_RESORT]
     overriding = [edit for edit in formulas if edit.weight >= LAST_RESORT]
     if tries.all(replaced):
-        return tries.survivor()
+        return tries.survivor(trace, named)
     plain = any(edit.kind not in DRASTIC for edit, _ in tries.progress)
     if trace.failed is None and plain and (best := tries.furthest(trace)) is not None:
         return best
@@ -334,13 +361,13 @@ def _round(
         return closest
     further = FURTHER if trace.failed is None else 3 * FURTHER
     if tries.all(islice(single, further)) or tries.all(inserted):
-        return tries.survivor()
+        return tries.survivor(trace, named)
     if (best := tries.furthest(trace)) is not None:
         return best
     if trace.failed is None and (closest := tries.closest(trace, [*some, *inserted[:2]])):
         return closest
     if tries.all(overriding) or tries.all(single):
-        return tries.survivor()
+        return tries.survivor(trace, named)
     return tries.furthest(trace)
 
 
@@ -373,9 +400,67 @@ class _Tries:
                 self.progress.append((edit, new))
         return bool(self.survivors)
 
-    def survivor(self) -> tuple[Edit, Score]:
+    def survivor(self, trace: Trace, named: Sequence[Suspect]) -> tuple[Edit, Score]:
+        """Of the edits that mend everything, the one that a person would make."""
+        first = self.survivors[0][0]
+        # A sign, a term, a statement: what makes up for a fault elsewhere often looks like this.
+        doubtful = first.kind in (*DRASTIC, "sign", "term", "accumulation") or _unnatural(self.scope, first)
+        if not named or first.line not in [suspect.line for suspect in named[:3]] or doubtful:
+            self.elsewhere(trace, named)
+        if len(self.survivors) > 1:
+            some = self.survivors[:CHOICE]
+            if len(self.survivors) > CHOICE:
+                # One edit of each further line, too.
+                lines = {(edit.path, edit.line) for edit, _ in some}
+                for one in self.survivors[CHOICE:]:
+                    here = one[0].path, one[0].line
+                    if here not in lines and len(some) < 2 * CHOICE:
+                        lines.add(here)
+                        some.append(one)
+            worth = {id(edit): self.worth(trace, edit) for edit, _ in some}
+            best = min(some, key=lambda one: worth[id(one[0])])
+            self.survivors.remove(best)
+            self.survivors.insert(0, best)
         self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
         return self.survivors[0]
+
+    def worth(self, trace: Trace, edit: Edit) -> tuple[int, bool, float]:
+        """How well an edit mends what is wrong where it is wrong: the less, the better."""
+        after = self.traced(edit)
+        if after is None or after.failed is not None:
+            return 0, True, 9.0
+        # To turn a sign back once all is computed leaves everything before it with the wrong one.
+        right = {
+            (m.quantity, m.t)
+            for meanings in after.meanings
+            for m in meanings or ()
+            if m.factor > 0 and after.trusted.quantities[m.quantity].named
+        }
+        there = _consumes(after, edit)
+        late = _consumes(trace, edit) if there is None else there
+        return -len(right), bool(late), _unnatural(self.scope, edit) + 1.5 * _updates(trace, edit)
+
+    def elsewhere(self, trace: Trace, named: Sequence[Suspect]) -> None:
+        """Try the statements whose fault the first edit may only make up for."""
+        first = self.survivors[0][0]
+        starts = _behind(self.scope, trace, first)
+        starts |= {(suspect.path, suspect.start) for suspect in named[:3]}
+        until = clock() + ELSEWHERE
+        tried = {edit.splices for edit, _ in self.seen.values()}
+        sources = self.scope.sources
+
+        def rank(path: str, offset: int) -> float:
+            return 0.0 if (path, offset) in starts else 1000.0
+
+        lines = {(path, sources[path].line(start)) for path, start in starts}
+        for edit in edits(self.scope, trace.recorder, rank):
+            if clock() > until or (edit.path, sources[edit.path].line(edit.offset)) not in lines:
+                # A statement of several lines has edits further down.
+                at = statement_at(sources[edit.path], edit.offset)
+                if clock() > until or at is None or (edit.path, at.lineno) not in lines:
+                    break
+            if edit.splices not in tried:
+                self.all([edit])
 
     def lacking(self, edit: Edit) -> int | None:
         """How much the port lacks with an edit in force; None where that cannot be told."""
@@ -444,6 +529,108 @@ class _Tries:
 
     def others(self, some: Iterable[Edit]) -> list[tuple[Edit, Score]]:
         return [self.seen[id(edit)] for edit in some if id(edit) in self.seen]
+
+
+def _unnatural(scope: Scope, edit: Edit) -> float:
+    """How unlike a person's an edit is: what is wrong goes away, or is gone round."""
+    source = scope.source(edit.path)
+    cost = 0.0
+    for splice in edit.splices:
+        old, new = source.text[splice.start : splice.end].strip(), splice.text.strip()
+        if new == "pass":
+            cost += 3.0
+        if old.isidentifier() and not new.isidentifier() and edit.kind == "variable":
+            cost += 0.5
+    if edit.kind == "term" and edit.sentence.endswith("is missing"):
+        # What is added elsewhere already would be added twice, or for nothing.
+        function = scope.function_at(edit.path, edit.offset)
+        added = edit.sentence.partition("`+ ")[2].partition("`")[0]
+        nodes = ast.walk(source.tree if function is None else function.node)
+        cost += 0.9 * any(isinstance(n, ast.AugAssign) and source.segment(n.value) == added for n in nodes)
+    if edit.kind == "statement" and any(not splice.text.strip() for splice in edit.splices):
+        cost += 1.0
+    return cost + 0.8 * (edit.kind == "moved")
+
+
+def _consumes(trace: Trace, edit: Edit) -> bool | None:
+    """Whether an edit's line only takes what is finished: no gradient is first made there, all are by then.
+
+    None where nothing of it was seen.
+    """
+    quantities = trace.trusted.quantities
+    seen: set[tuple[int, int | None]] = set()
+    own: int | None = None
+    last = 0
+    for position, event in enumerate(trace.events):
+        site = trace.sites[event.site]
+        here = site.path == edit.path and site.line == edit.line
+        if here:
+            own = position
+        for m in trace.meanings[position] or ():
+            quantity = quantities[m.quantity]
+            if quantity.named and quantity.name.startswith("d") and (m.quantity, m.t) not in seen:
+                seen.add((m.quantity, m.t))
+                last = position
+                if here:
+                    return False
+    return None if own is None else own > last
+
+
+def _behind(scope: Scope, trace: Trace, edit: Edit) -> set[tuple[str, int]]:
+    """The statements that set what an edit's statement reads, those that call it, and the first wrong sign."""
+    source = scope.source(edit.path)
+    statement = statement_at(source, edit.offset)
+    found: set[tuple[str, int]] = set()
+    if statement is None:
+        return found
+    read = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    function = scope.function_at(edit.path, edit.offset)
+    for node in ast.walk(source.tree if function is None else function.node):
+        if isinstance(node, ast.Assign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if read & {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}:
+                found.add((edit.path, source.span(node)[0]))
+    frames = trace.recorder.frames
+    within = {e.frame for e in trace.events if _at(trace, e.site) == (edit.path, edit.line)}
+    calling = set()
+    for frame in within:
+        while frame:
+            calling.add(frames[frame].function.rpartition(".")[2])
+            frame = frames[frame].caller
+    for other in scope.functions:
+        for node in ast.walk(other.node):
+            name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+            if name in calling:
+                found.add((other.path, other.source.span(other.source.statement(node))[0]))
+    for position, event in enumerate(trace.events):
+        meanings = trace.meanings[position]
+        names = [trace.trusted.quantities[m.quantity].name for m in meanings or ()]
+        if meanings and all(m.factor < 0 for m in meanings) and any(name.startswith("d") for name in names):
+            site = trace.sites[event.site]
+            inner = scope.source(site.path)
+            found.add((site.path, inner.span(inner.statement(site.node))[0]))
+            break
+    return found
+
+
+def _updates(trace: Trace, edit: Edit) -> bool:
+    """Whether an edit changes a statement that changes the weights, or another array that was handed in."""
+    source = trace.scope.source(edit.path)
+    statement = statement_at(source, edit.offset)
+    if not isinstance(statement, ast.AugAssign):
+        return False
+    target = source.segment(statement.target).partition("[")[0]
+    return any(
+        event.value.size > 1
+        and event.value.tobytes() in trace.given
+        and trace.sites[event.site].path == edit.path
+        and trace.sites[event.site].text.partition("[")[0] == target
+        for event in trace.events
+    )
+
+
+def _at(trace: Trace, number: int) -> tuple[str, int]:
+    return trace.sites[number].path, trace.sites[number].line
 
 
 def bench_run(search: Search) -> None:

@@ -22,6 +22,7 @@ from .pieces import (
     Change,
     Edit,
     Text,
+    apart,
     binds,
     called_name,
     factors_of,
@@ -29,6 +30,7 @@ from .pieces import (
     is_simple,
     is_transpose,
     nameable,
+    renamed,
     slopes_of,
     unlike,
     untransposed,
@@ -81,6 +83,7 @@ class Expressions(Steps):
                 yield from self.together(text, nodes, statement)
         yield from self.without_slices(roots, statement)
         yield from self.shifted_together(roots, statement)
+        yield from self.complements(roots, statement)
 
     def alternatives(self, node: ast.expr, statement: ast.stmt) -> Iterator[Change]:
         """What could stand in the place of a whole expression: kind, text, weight, sentence."""
@@ -99,6 +102,7 @@ class Expressions(Steps):
             yield from self.transposes(node, own, shape)
             yield from self.other_names(node, own)
             yield from self.terms(node, own, shape, statement)
+            yield from self.likewise(node, own)
         yield from self.simpler(node, own)
         yield from self.reductions(node, own, shape)
         yield from self.nested(node)
@@ -244,6 +248,60 @@ class Expressions(Steps):
                 2.0,
                 f"a copy: `{own.text}` is changed in place elsewhere",
             )
+
+    def likewise(self, node: ast.expr, own: Text) -> Iterator[Change]:
+        """A product of another gate's or path's names, beside this one or instead: `df @ Wf` for `di @ Wi`."""
+        product = isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult | ast.Mult)
+        if not product and not (isinstance(node, ast.Call) and called_name(node) in PRODUCTS):
+            return
+        outer = self.source.parent(node)
+        if isinstance(outer, ast.BinOp) and isinstance(outer.op, ast.MatMult | ast.Mult):
+            return
+        names = self.arrays_in(node)
+        made: dict[str, None] = {}
+        for name in names[:4]:
+            shape = self.atoms[name].shape if name in self.atoms else None
+            for atom in list(self.atoms.values()):
+                if shape is None or atom.shape != shape or atom.text == name:
+                    continue
+                old, new = apart(name, atom.text)
+                if not (old and new) or len(old) > 3 or len(new) > 3:
+                    continue
+                both = {name: atom.text}
+                for other in names:
+                    if other != name and old in other:
+                        at = [k for k in range(len(other)) if other.startswith(old, k)]
+                        texts = [f"{other[:k]}{new}{other[k + len(old) :]}" for k in at]
+                        both.update((other, text) for text in texts if text in self.atoms or self.elsewhere(text))
+                if len(both) > 1:
+                    made.setdefault(renamed(own.text, both))
+        for place, text in enumerate(list(made)[:MOST]):
+            if text not in self.source.segment(outer if isinstance(outer, ast.expr) else node):
+                new_text = f"{own.text} + {text}"
+                yield "term", Text(new_text, SUM), 0.7 + 0.1 * place, f"`+ {text}` is missing"
+            yield "name", Text(text, own.binds), 1.1 + 0.1 * place, f"`{text}` where `{own.text}` stands"
+
+    def elsewhere(self, text: str) -> bool:
+        """Whether an element or an attribute is one that other functions use."""
+        head, _, key = text[:-1].rpartition("[") if text.endswith("]") else text.rpartition(".")
+        return bool(head) and (key in self.usage.keys or f'"{key}"' in self.usage.attributes)
+
+    def complements(self, roots: Sequence[ast.expr], statement: ast.stmt) -> Iterator[Edit]:
+        """`z` where `1 - z` stands, and `1 - z` where `z` stands."""
+        nodes = [node for root in roots for node in inside(root)]
+        for one in nodes:
+            if not (isinstance(one, ast.BinOp) and isinstance(one.op, ast.Sub)):
+                continue
+            if self.segment(one.left) not in ("1", "1.0"):
+                continue
+            own, text = self.segment(one), self.segment(one.right)
+            whole = [n for n in nodes if self.segment(n) == own]
+            within_those = {id(inner) for n in whole for inner in ast.walk(n)}
+            bare = [n for n in nodes if self.segment(n) == text and id(n) not in within_those]
+            if bare and len(whole) + len(bare) < 6:
+                splices = [self.rewrite(n, self.text(one.right)) for n in whole]
+                splices += [self.rewrite(n, Text(own, SUM)) for n in bare]
+                yield self.make(statement, "operands", f"`{text}` and `{own}` exchanged", 0.6, *splices)
 
     def simpler(self, node: ast.expr, own: Text) -> Iterator[Change]:
         """A term, factor or function less; operands exchanged; other operators; brackets set otherwise."""

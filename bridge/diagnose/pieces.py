@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from .source import Splice
@@ -204,3 +204,21 @@ def shifted(text: str, step: int) -> str:
             return found.group(1)
         return f"{found.group(1)} {'+' if total > 0 else '-'} {abs(total)}"
     return f"{text} {'+' if step > 0 else '-'} {abs(step)}"
+
+
+def apart(one: str, other: str) -> tuple[str, str]:
+    """Where two names differ: what stands between their common beginning and their common end."""
+    start = 0
+    while start < min(len(one), len(other)) and one[start] == other[start]:
+        start += 1
+    end = 0
+    while end < min(len(one), len(other)) - start and one[-1 - end] == other[-1 - end]:
+        end += 1
+    return one[start : len(one) - end], other[start : len(other) - end]
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """A text with other names, all at once."""
+    longest = sorted(names, key=len, reverse=True)
+    pattern = "|".join(rf"(?<![\w.]){re.escape(name)}(?!\w)" for name in longest)
+    return re.sub(pattern, lambda found: names[found.group()], text)

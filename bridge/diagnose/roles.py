@@ -36,7 +36,7 @@ class Leaf(NamedTuple):
 def leaves(trace: Trace, wrong: Sequence[tuple[str, int]]) -> list[Leaf]:
     """Where the port parts from the trusted side: `wrong` pairs returned arrays with their quantities."""
     reading = _Reading(trace)
-    for name, quantity in wrong:
+    for name, quantity in reading.lacking(wrong):
         last = trace.trusted.quantities[quantity].steps[-1]
         for position in reading.returned(name):
             if reading.is_(position, quantity, last):
@@ -65,6 +65,16 @@ class _Reading:
             if site.kind == "store":
                 self.last_store[key] = position
                 self.stores.setdefault(_base(site.text), []).append(position)
+
+    def lacking(self, wrong: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Those of the quantities that are not among the blocks of what the port returned."""
+        found = []
+        for name, quantity in wrong:
+            answer = self.trace.answer
+            value = None if answer is None or name == "loss" else answer.gradients.get(name)
+            if value is None or quantity not in self.trusted.among(np.asarray(value)):
+                found.append((name, quantity))
+        return found or list(wrong)
 
     def returned(self, name: str) -> list[int]:
         """The event that first had the value that the port returned under a name."""
@@ -111,7 +121,10 @@ class _Reading:
         if meanings is None:
             values = self.trusted.quantities[quantity].values
             return step is not None and (step not in values or trivial(values[step]))
-        return any(m.quantity == quantity and (step is None or m.t is None or m.t == step) for m in meanings)
+        return any(
+            m.quantity == quantity and (step is None or m.t is None or m.t == step)
+            for m in (*meanings, *self.trace.within(position))
+        )
 
     def expect(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """An event's value ought to be a quantity: if it is not, find out where that comes from."""
@@ -135,6 +148,13 @@ class _Reading:
         if meanings is None and site.kind == "load" and isinstance(site.node, ast.BinOp | ast.Call | ast.IfExp):
             self.made(position, quantity, step, depth + 1)
             return
+        parts = {o.quantity for f in self.formulas(quantity) if len(f.operands) > 1 for o in f.operands}
+        if meanings and {m.quantity for m in meanings} & parts:
+            # A term or a factor is lacking: where what there is was made.
+            start = self.first[event.value.size, event.value.tobytes()]
+            if self.trace.sites[self.trace.events[start].site].kind != "argument":
+                self.short(start, quantity, step, depth + 1)
+                return
         if site.kind == "store":
             self.stored(position, quantity, step, self.operands(position), depth + 1)
             return
@@ -156,6 +176,34 @@ class _Reading:
             self.made(position, quantity, step, depth + 1)
         else:
             self.leaf(position, quantity, step, 0.5, "is something else")
+
+    def short(self, position: int, quantity: int, step: int | None, depth: int) -> None:
+        """What is right but for a term or a factor: here, or in what is added last."""
+        site = self.trace.sites[self.trace.events[position].site]
+        below = self.operands(position)
+        statement = self.trace.scope.source(site.path).statement(site.node)
+        if site.kind == "store" and isinstance(statement, ast.AugAssign) and below:
+            before = [p for p in self.stores.get(_base(site.text), ()) if p < position][-1:]
+            for formula in self.formulas(quantity):
+                kinds = [any(self.is_(p, o.quantity, step) for p in before) for o in formula.operands]
+                if len(kinds) == 2 and any(kinds):
+                    other = formula.operands[kinds.index(True) - 1]
+                    self.expect(below[0], other.quantity, step, depth + 1)
+                    break
+            self.leaf(position, quantity, step, 0.1, "lacks something")
+            return
+        pieces = [p for p in self.stores.get(_base(site.text), ()) if p < position]
+        pieces = [p for p in pieces if isinstance(self.node(p), ast.Subscript)]
+        if isinstance(site.node, ast.Name | ast.Attribute) and pieces and site.kind == "load":
+            # Filled piece by piece.
+            for p in {self.trace.events[p].site: p for p in pieces}.values():
+                self.leaf((self.operands(p) or [p])[0], quantity, step, 0.05, "lacks something")
+            return
+        setter = self.setter(position) if isinstance(site.node, ast.Subscript) else None
+        if setter is not None and self.operands(setter):
+            # A slice of something larger, in which all of it may be lacking.
+            self.leaf(self.operands(setter)[0], quantity, step, 0.05, "lacks something")
+        self.leaf(below[0] if site.kind == "store" and below else position, quantity, step, 0.1, "lacks something")
 
     def node(self, position: int) -> ast.AST:
         return self.trace.sites[self.trace.events[position].site].node
@@ -272,6 +320,11 @@ class _Reading:
                 self.begun(pieces[-1], quantity, step, depth)
             self.leaf(position, quantity, step, 0.4, "holds something else")
             if pieces:
+                if isinstance(site.node, ast.Subscript) and any(
+                    m.quantity == quantity and (step is None or m.t == step) for m in self.trace.within(pieces[-1])
+                ):
+                    self.leaf(position, quantity, step, 0.0, "is another part of what it is taken from")
+                    return
                 self.leaf(pieces[-1], quantity, step, 0.3, "is set here")
                 if isinstance(site.node, ast.Subscript):
                     # A slice of something larger, which is made from what the slice is made from.
@@ -378,6 +431,16 @@ class _Reading:
             there = None if operand.shift is None or at is None else at + operand.shift
             self.expect(strange[0], operand.quantity, there, depth + 1)
             return
+        if len(lacking) == 1 and len(strange) > 1:
+            # Of several things side by side, the one that is nobody's, or that has part of what is lacking.
+            operand = lacking[0]
+            there = None if operand.shift is None or at is None else at + operand.shift
+            unknown = [p for p in strange if self.trace.meanings[p] == ()]
+            pairs = self.akin(quantity, strange, lacking)
+            chosen = unknown if len(unknown) == 1 else [p for p, _ in pairs][:1]
+            if chosen:
+                self.expect(chosen[0], operand.quantity, there, depth + 1)
+                return
         self.leaf(position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so")
 
     def empty(self, position: int) -> bool:
@@ -433,7 +496,7 @@ class _Reading:
                 continue
             for operand in operands:
                 inner = {o.quantity for f in self.formulas(operand.quantity) for o in f.operands}
-                if below & inner and all(operand is not o for _, o in found):
+                if (below | own) & inner and all(operand is not o for _, o in found):
                     found.append((p, operand))
                     break
         return found
@@ -441,7 +504,8 @@ class _Reading:
     def joined(self, position: int) -> list[int] | None:
         """The parts of an array that was put together from several; None for any other."""
         event = self.trace.events[position]
-        if self.trace.meanings[position] != ():
+        meanings = self.trace.meanings[position]
+        if meanings is None or any(not self.trusted.quantities[m.quantity].blocks for m in meanings):
             return None
         start = self.first[event.value.size, event.value.tobytes()]
         node = self.node(start)
@@ -450,7 +514,8 @@ class _Reading:
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             if name in ("concatenate", "hstack", "vstack", "column_stack", "append", "block", "r_", "c_"):
-                return self.operands(start)
+                parts = [(p, self.joined(p)) for p in self.operands(start)]
+                return [one for p, inner in parts for one in ([p] if inner is None else inner)]
         return None
 
     def twin(self, position: int, quantity: int, arrays: Sequence[int]) -> Formula | None:
@@ -474,12 +539,14 @@ class _Reading:
 
     def formulas(self, quantity: int) -> list[Formula]:
         found = []
-        for formula in self.trusted.quantities[quantity].formulas:
+        own = self.trusted.quantities[quantity]
+        for formula in [*own.formulas, *own.regrouped]:
             if formula.node is not None:
                 found.append(formula)
             else:
                 for operand in formula.operands:
-                    found += [f for f in self.trusted.quantities[operand.quantity].formulas if f.node is not None]
+                    inner = self.trusted.quantities[operand.quantity]
+                    found += [f for f in [*inner.formulas, *inner.regrouped] if f.node is not None]
         return [*found, *(flat for formula in found for flat in self.flattened(formula))]
 
     def flattened(self, formula: Formula) -> list[Formula]:

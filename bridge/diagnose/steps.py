@@ -134,15 +134,18 @@ class Steps(Names):
             if not isinstance(part, ast.Slice):
                 continue
             own = texts[place]
-            others = [*_SLICES.get(own.replace(" ", ""), (":", "1:", ":-1")), *self.slices_used()]
+            others: list[str] = []
             if own.count(":") == 1:
                 low, high = (text.strip() for text in own.split(":"))
                 if low and high.startswith(f"{low} + "):
                     others.append(f":{high.removeprefix(f'{low} + ')}")
+                elif low.startswith("-") and not high:
+                    others += [f":{low[1:]}", f":{low}", f"{low[1:]}:"]
                 elif low and not high:
-                    others += [f":-{low}", f":{low}"]
+                    others += [f":{low}", f":-{low}", f"-{low}:"]
                 elif high and not low:
-                    others.append(f"{high}:")
+                    others += [f"{high}:", f"-{high}:"]
+            others += [*_SLICES.get(own.replace(" ", ""), (":", "1:", ":-1")), *self.slices_used()]
             others += [text for size in self.sizes[:8] for text in (f"{size}:", f":{size}")]
             for new in others:
                 if new != own:

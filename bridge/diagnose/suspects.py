@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,11 +39,16 @@ class Suspect(NamedTuple):
 
 
 def suspects(
-    trace: Trace, needs: Sequence[Need], wrong: Sequence[tuple[str, int]], raised: Problem | None = None
+    trace: Trace,
+    needs: Sequence[Need],
+    wrong: Sequence[tuple[str, int]],
+    raised: Problem | None = None,
+    factors: Set[float] = frozenset(),
 ) -> list[Suspect]:
     """The statements of the port that may be at fault, most likely first.
 
-    `wrong` pairs the arrays that differ with the quantities that they ought to be.
+    `wrong` pairs the arrays that differ with the quantities that they ought to be; `factors` are those by
+    which the port's results ought to differ from the trusted side's: of a mean, say.
     """
     reading = _Reading(trace)
     trusted = trace.trusted
@@ -116,10 +121,17 @@ def suspects(
             "its operands are known, its value is nobody's",
             None,
         )
+    for number in reading.untaken():
+        note(number, 0.1, "what the port is handed here is never taken", None)
     for number in reading.overwritten():
         note(number, 0.15, "it changes what the port was handed, which may be read again", None)
+    right = set() if any(name == "loss" for name, _ in wrong) else set(trusted.outputs(["loss"]))
+    right |= {o.quantity for number in right for f in trusted.quantities[number].formulas for o in f.operands}
     for number, site in enumerate(trace.sites):
         if site.kind == "load" and trace.at(number) and reading.rescaled(trace.at(number)[0]):
+            meanings = trace.meanings[trace.at(number)[0]] or ()
+            if right & {m.quantity for m in meanings} or factors & {float(f"{m.factor:.5g}") for m in meanings}:
+                continue
             note(number, 0.1, "it changes the sign or the size of what it is made from", None)
     for number, site in enumerate(trace.sites):
         if site.kind != "store" and trace.at(number) and reading.unsteady(number):
@@ -164,6 +176,26 @@ class _Reading:
             found = self._statements[number] = source.statement(site.node), site.path
         return found
 
+    def untaken(self) -> list[int]:
+        """The loads of arguments of which nothing but the shape is ever taken."""
+        loads: dict[tuple[str, str], list[int]] = {}
+        for number, site in enumerate(self.trace.sites):
+            values = [self.trace.events[p].value.tobytes() for p in self.trace.at(number)[:1]]
+            handed = bool(values) and values[0] in self.trace.given
+            if site.kind == "load" and isinstance(site.node, ast.Name) and handed:
+                loads.setdefault((site.function, site.text), []).append(number)
+        found = []
+        for numbers in loads.values():
+            sites = [self.trace.sites[n] for n in numbers]
+            around = [self.trace.scope.source(site.path).parent(site.node) for site in sites]
+            if all(
+                (isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("zeros_like", "empty_like", "len"))
+                or (isinstance(node, ast.Attribute) and node.attr in ("shape", "size", "ndim", "dtype"))
+                for node in around
+            ):
+                found += [n for n, node in zip(numbers, around, strict=True) if isinstance(node, ast.Call)]
+        return found
+
     def overwritten(self) -> list[int]:
         """The stores that change an array which the port was handed, in place."""
         names = {
@@ -187,7 +219,7 @@ class _Reading:
         own = {float(f"{m.factor:.5g}") for m in self.trace.meanings[position] or ()}
         below = [{m.factor for m in self.trace.meanings[p] or ()} for p in self.operands(position)]
         below = [one for one in below if one]
-        if not own or not below or not all(below):
+        if not own or not below or not all(below) or 1.0 in own:
             return False
         right = {float(f"{f:.5g}") for one in below for f in one}
         for one in below:
