@@ -316,6 +316,7 @@ class _Maker(Expressions):
         if not moving:
             yield self.make(statement, "statement", f"without `{said}`", 0.9, source.delete(statement))
         if isinstance(statement, _COMPOUND):
+            yield from self.dedented(statement, said)
             return
         block, place = source.block(statement)
         text = source.text[start:end]
@@ -382,6 +383,21 @@ class _Maker(Expressions):
                 break
         if isinstance(statement, ast.Assign | ast.AugAssign):
             yield self.make(statement, "statement", f"`{said}` once more", 3.0, source.after(statement, text))
+
+    def dedented(self, statement: ast.stmt, said: str) -> Iterator[Edit]:
+        """A loop or a condition that ends a loop's body, and belongs behind that loop."""
+        source, loop = self.source, self.loop_around(statement)
+        if loop is None or source.block(statement)[0][-1] is not statement or not source.opens_line(statement):
+            return
+        start, end = source.span(statement)
+        start = source.line_start(source.line(start))
+        inner, outer = source.indent(statement), source.indent(loop)
+        lines = source.text[start:end].splitlines(keepends=True)
+        if any(line.strip() and not line.startswith(inner) for line in lines):
+            return
+        text = "".join(outer + line[len(inner) :] if line.strip() else line for line in lines)
+        splice = Splice(self.path, start, end, text)
+        yield self.make(statement, "moved", f"`{said}` belongs after the loop", 0.9, splice)
 
     def loop_around(self, statement: ast.stmt) -> ast.stmt | None:
         parent = self.source.parent(statement)

@@ -26,9 +26,9 @@ from ..judge import Judgement
 from ..problem import Problem
 from ..run import Answer, canonical, run
 from .align import Need, Trace, Trusted
-from .edits import Edit, edits
+from .edits import Edit, edits, edits_of
 from .repair import better, hunks, minimal, patch, rewritten
-from .source import NotInForce, Scope, Source, Splice
+from .source import Function, NotInForce, Scope, Source, Splice
 from .suspects import Suspect, suspects
 from .translate import INSERTED, LAST_RESORT, Place, Translator
 from .words import excerpt, meeting
@@ -41,6 +41,7 @@ ROUNDS = 10
 NEAR = 120  # single edits that are tried before formulas are written
 FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
+MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "formula")  # that often make up for others
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
 ELSEWHERE = 0.1  # seconds for the statements that an edit in doubt may only make up for
 CHOICE = 4  # edits that mend everything, of which the one that a person would make is chosen
@@ -404,29 +405,24 @@ class _Tries:
         """Of the edits that mend everything, the one that a person would make."""
         first = self.survivors[0][0]
         # A sign, a term, a statement: what makes up for a fault elsewhere often looks like this.
-        doubtful = first.kind in (*DRASTIC, "sign", "term", "accumulation") or _unnatural(self.scope, first)
+        doubtful = first.kind in (*DRASTIC, *MAKING_UP) or _unnatural(self.scope, first)
         if not named or first.line not in [suspect.line for suspect in named[:3]] or doubtful:
             self.elsewhere(trace, named)
-        if len(self.survivors) > 1:
-            some = self.survivors[:CHOICE]
-            if len(self.survivors) > CHOICE:
-                # One edit of each further line, too.
-                lines = {(edit.path, edit.line) for edit, _ in some}
-                for one in self.survivors[CHOICE:]:
-                    here = one[0].path, one[0].line
-                    if here not in lines and len(some) < 2 * CHOICE:
-                        lines.add(here)
-                        some.append(one)
-            worth = {id(edit): self.worth(trace, edit) for edit, _ in some}
-            best = min(some, key=lambda one: worth[id(one[0])])
-            self.survivors.remove(best)
-            self.survivors.insert(0, best)
+        # The most natural edit of each line; then the line that is at fault.
+        some: dict[tuple[str, int], tuple[Edit, Score]] = {}
+        for one in sorted(self.survivors, key=lambda one: _unnatural(self.scope, one[0])):
+            some.setdefault((one[0].path, one[0].line), one)
+        chosen = list(some.values())[:CHOICE]
+        best = chosen[0]
+        if len(chosen) > 1:
+            best = min(chosen, key=lambda one: self.worth(trace, one[0], self.traced(one[0])))
+        self.survivors.remove(best)
+        self.survivors.insert(0, best)
         self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
         return self.survivors[0]
 
-    def worth(self, trace: Trace, edit: Edit) -> tuple[int, bool, float]:
+    def worth(self, trace: Trace, edit: Edit, after: Trace | None) -> tuple[int, bool, float]:
         """How well an edit mends what is wrong where it is wrong: the less, the better."""
-        after = self.traced(edit)
         if after is None or after.failed is not None:
             return 0, True, 9.0
         # To turn a sign back once all is computed leaves everything before it with the wrong one.
@@ -437,12 +433,18 @@ class _Tries:
             if m.factor > 0 and after.trusted.quantities[m.quantity].named
         }
         there = _consumes(after, edit)
-        late = _consumes(trace, edit) if there is None else there
+        # What moves an update to where it belongs is no way round it.
+        late = edit.kind != "moved" and (_consumes(trace, edit) if there is None else there)
         return -len(right), bool(late), _unnatural(self.scope, edit) + 1.5 * _updates(trace, edit)
 
     def elsewhere(self, trace: Trace, named: Sequence[Suspect]) -> None:
         """Try the statements whose fault the first edit may only make up for."""
         first = self.survivors[0][0]
+        if first.kind in MAKING_UP:
+            # The same edit where what it changes is read.
+            for function, reader in _readers(self.scope, first):
+                same = edits_of(self.scope, function, reader, trace.recorder)
+                self.all(edit for edit in same if edit.kind == first.kind)
         starts = _behind(self.scope, trace, first)
         starts |= {(suspect.path, suspect.start) for suspect in named[:3]}
         until = clock() + ELSEWHERE
@@ -461,11 +463,6 @@ class _Tries:
                     break
             if edit.splices not in tried:
                 self.all([edit])
-
-    def lacking(self, edit: Edit) -> int | None:
-        """How much the port lacks with an edit in force; None where that cannot be told."""
-        trace = self.traced(edit)
-        return None if trace is None or trace.failed is not None else trace.lacking(self.search.outputs)
 
     def traced(self, edit: Edit) -> Trace | None:
         """A traced run with an edit in force; None where it cannot be."""
@@ -487,7 +484,7 @@ class _Tries:
                 -len(one[1].agree),
             ),
         )
-        best: tuple[tuple[int, int], Edit, Score] | None = None
+        best: tuple[tuple[int, tuple[int, bool, float]], Edit, Score] | None = None
         for edit, new in ordered[self.looked : self.looked + 8]:
             if best is not None and len(new.agree) < len(best[2].agree):
                 break
@@ -503,13 +500,13 @@ class _Tries:
                 other = bench.score(self.scope, edit.splices, bench.expected[1]) or Score(frozenset(), frozenset())
             if not new.agree <= other.agree | (new.agree - self.wanted):
                 continue
-            left = self.lacking(edit)
-            if (
-                left is not None
-                and (left <= lacking or trace.failed is not None)
-                and (best is None or left < best[0][0])
-            ):
-                best = (left, 0), edit, new
+            after = self.traced(edit)
+            if after is None or after.failed is not None:
+                continue
+            left = after.lacking(self.search.outputs)
+            key = left, self.worth(trace, edit, after)
+            if (left <= lacking or trace.failed is not None) and (best is None or key < best[0]):
+                best = key, edit, new
         return None if best is None else best[1:]
 
     def closest(self, trace: Trace, some: Sequence[Edit]) -> tuple[Edit, Score] | None:
@@ -520,7 +517,10 @@ class _Tries:
             other = self.traced(edit)
             if other is not None and other.failed is None:
                 # Where as much is lacking, less of what there is should be nobody's.
-                left = other.lacking(self.search.outputs), sum(1 for m in other.meanings if m == ())
+                strangers = sum(1 for m in other.meanings if m == ())
+                # An update that is gone brings back what it had changed.
+                gone = _unnatural(self.scope, edit) + _updates(trace, edit) >= 1.0
+                left = other.lacking(self.search.outputs) + 2 * gone, strangers
                 if left < least and left[0] < trace.lacking(self.search.outputs):
                     least, best = left, (edit, new)
             if self.search.late:
@@ -610,6 +610,23 @@ def _behind(scope: Scope, trace: Trace, edit: Edit) -> set[tuple[str, int]]:
             inner = scope.source(site.path)
             found.add((site.path, inner.span(inner.statement(site.node))[0]))
             break
+    return found
+
+
+def _readers(scope: Scope, edit: Edit) -> list[tuple[Function, ast.stmt]]:
+    """The assignments of the same function that read what an edit's statement sets."""
+    source = scope.source(edit.path)
+    statement, function = statement_at(source, edit.offset), scope.function_at(edit.path, edit.offset)
+    if statement is None or function is None:
+        return []
+    names = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
+    written = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    found = []
+    for node in ast.walk(function.node):
+        if isinstance(node, ast.Assign) and node is not statement:
+            read = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
+            if read & written and len(found) < 3:
+                found.append((function, node))
     return found
 
 
