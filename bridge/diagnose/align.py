@@ -69,6 +69,8 @@ class Quantity:
         self.name, self.values, self.order = name, values, order
         self.formulas: list[Formula] = []
         self.regrouped: list[Formula] = []  # the same sum or product with its operands grouped otherwise
+        # Of a sum or product: for each that some of its terms make, which these are, and how many steps off.
+        self.shares: dict[tuple[int, int], frozenset[int]] = {}
         self.blocks: tuple[Meaning, ...] = ()  # of what a port has side by side, steps counted from the first
         self.aliases: list[str] = []
         self.named = False
@@ -273,6 +275,9 @@ class Trusted:
                 if found[1] == 0 or found[1] is None:
                     made[frozenset(chosen)] = found[0]
         for parts, quantity in made.items():
+            if parts != frozenset(range(len(terms))):
+                shift = terms[min(parts)][1] if len(parts) == 1 else 0
+                whole.shares.setdefault((quantity, shift or 0), parts)
             if len(parts) < 2:
                 continue
             for one in made:

@@ -127,6 +127,7 @@ class Part:
             elif (
                 isinstance(value, dict)
                 and value
+                and all(isinstance(key, int) for key in value)
                 and all(isinstance(one, np.ndarray) for one in value.values())
             ):
                 self.by_step[text] = min(value)

@@ -8,7 +8,7 @@ that holds something else than it should. That is where the port parts from the 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +53,8 @@ class _Reading:
         self.trace, self.trusted = trace, trace.trusted
         self.children = trace.recorder.children()
         self.reached = trace.reached
+        orders = [self.trusted.quantities[number].order for number in self.trusted.outputs(["loss"])]
+        self.loss = min(orders, default=-1)
         self.leaves: list[Leaf] = []
         self.seen: set[tuple[int, int, int | None]] = set()
         self.first: dict[tuple[int, bytes], int] = {}
@@ -148,8 +150,7 @@ class _Reading:
         if meanings is None and site.kind == "load" and isinstance(site.node, ast.BinOp | ast.Call | ast.IfExp):
             self.made(position, quantity, step, depth + 1)
             return
-        parts = {o.quantity for f in self.formulas(quantity) if len(f.operands) > 1 for o in f.operands}
-        if meanings and {m.quantity for m in meanings} & parts:
+        if meanings and self.part(quantity, {m.quantity for m in meanings}):
             # A term or a factor is lacking: where what there is was made.
             start = self.first[event.value.size, event.value.tobytes()]
             if self.trace.sites[self.trace.events[start].site].kind != "argument":
@@ -176,6 +177,18 @@ class _Reading:
             self.made(position, quantity, step, depth + 1)
         else:
             self.leaf(position, quantity, step, 0.5, "is something else")
+
+    def part(self, quantity: int, own: set[int]) -> bool:
+        """Whether one of some quantities is a term or a factor of one, of those made on the way back."""
+        if own & {quantity} or not self.backward(quantity):
+            return False
+        parts = {o.quantity for f in self.formulas(quantity) if len(f.operands) > 1 for o in f.operands}
+        return any(self.backward(one) for one in own & parts)
+
+    def backward(self, quantity: int) -> bool:
+        """Whether the trusted side makes a quantity after its loss."""
+        one = self.trusted.quantities[quantity]
+        return bool(one.formulas) and one.order > self.loss
 
     def short(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """What is right but for a term or a factor: here, or in what is added last."""
@@ -379,7 +392,7 @@ class _Reading:
         if any(self.is_(p, quantity, step) for p in arrays):
             self.leaf(position, quantity, step, 0.0, "should leave it as it is")
             return
-        if self.regrouped(position, quantity, step, depth):
+        if self.shared(position, quantity, step, depth) or self.regrouped(position, quantity, step, depth):
             return
         best: tuple[int, list[Operand], list[int], int | None] | None = None
         for formula in self.formulas(quantity):
@@ -447,12 +460,63 @@ class _Reading:
         value = self.trace.events[position].value
         return value.size > 1 and value.dtype.kind == "f" and not value.any()
 
-    def factors(self, position: int) -> list[int]:
-        """The factors of a product of several."""
+    def factors(self, position: int, sign: type[ast.operator] = ast.Mult) -> list[int]:
+        """The factors of a product of several, or the terms of a sum."""
         node = self.node(position)
-        if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)):
+        if not (isinstance(node, ast.BinOp) and isinstance(node.op, sign)):
             return [position]
-        return [f for p in self.operands(position) for f in self.factors(p)]
+        return [f for p in self.operands(position) for f in self.factors(p, sign)]
+
+    def shared(self, position: int, quantity: int, step: int | None, depth: int) -> bool:
+        """A sum or product, in whichever grouping: what has its share of it, and what is left over."""
+        node = self.node(position)
+        shares = self.trusted.quantities[quantity].shares
+        if not shares or not isinstance(node, ast.BinOp):
+            return False
+        factors = self.factors(position, type(node.op))
+        steps: set[int | None] = {step}
+        if step is None:
+            known = {m for p in factors for m in self.trace.meanings[p] or ()}
+            steps = {m.t - shift for m in known for one, shift in shares if one == m.quantity and m.t is not None}
+        every = frozenset[int]().union(*shares.values())
+        at, left, strange = None, every, factors
+        for there in steps:
+            rest, others = self.left(factors, shares, there)
+            if (len(rest) + len(others)) < len(left) + len(strange):
+                at, left, strange = there, rest, others
+        if left == every or at is None:
+            return False
+        lacking = [(one, shift) for (one, shift), parts in shares.items() if parts == left]
+        if len(strange) == 1 and lacking:
+            self.leaf(position, quantity, step, 0.7, "is made with something else")
+            self.expect(strange[0], lacking[0][0], at + lacking[0][1], depth + 1)
+        elif len(strange) == 1 and not left:
+            self.leaf(position, quantity, at, 0.0, "has something more")
+        elif not strange and left:
+            self.leaf(position, quantity, at, 0.0, "lacks something")
+        else:
+            return False
+        return True
+
+    def left(
+        self, factors: Sequence[int], shares: Mapping[tuple[int, int], frozenset[int]], step: int | None
+    ) -> tuple[frozenset[int], list[int]]:
+        """The terms of a quantity at a step that are not among some events, and the events that are none."""
+        rest = frozenset[int]().union(*shares.values())
+        strange = []
+        for p in factors:
+            meanings = (*(self.trace.meanings[p] or ()), *self.trace.within(p))
+            own = [
+                parts
+                for (one, shift), parts in shares.items()
+                if parts <= rest
+                and any(m.quantity == one and (m.t is None or step is None or m.t == step + shift) for m in meanings)
+            ]
+            if own:
+                rest -= max(own, key=len)
+            elif self.trace.meanings[p] is not None or self.empty(p):
+                strange.append(p)
+        return rest, strange
 
     def regrouped(self, position: int, quantity: int, step: int | None, depth: int) -> bool:
         """A product in another grouping than the trusted one: all but one factor together are an operand."""
@@ -496,7 +560,8 @@ class _Reading:
                 continue
             for operand in operands:
                 inner = {o.quantity for f in self.formulas(operand.quantity) for o in f.operands}
-                if (below | own) & inner and all(operand is not o for _, o in found):
+                made = {one for one in own if self.backward(one)}
+                if (below | made) & inner and all(operand is not o for _, o in found):
                     found.append((p, operand))
                     break
         return found
