@@ -62,7 +62,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     diff.add_argument("--family", help="without a port: this family only")
     _common(diff)
     diff.add_argument(
-        "--limit", type=float, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)"
+        "--limit", type=_seconds, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)"
     )
     diff.add_argument("--show-output", action="store_true", help="let what the port prints through")
     diff.set_defaults(run=_diff)
@@ -106,6 +106,13 @@ def natural(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError("must not be negative")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError("must be more than 0")
     return value
 
 

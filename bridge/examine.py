@@ -43,13 +43,28 @@ class Options:
     diagnose: bool = True
 
 
-def examine_file(path: str, options: Options) -> list[Report]:
-    """Load a port file and examine each of its ports. Problems become reports too."""
+class Several(Exception):
+    """A file declares more ports than may be examined in one process; `names` are theirs."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(names)
+        self.names = names
+
+
+def examine_file(path: str, options: Options, *, apart: bool = False) -> list[Report]:
+    """Load a port file and examine each of its ports. Problems become reports too.
+
+    `apart`: raise `Several` rather than examine one port after another in the same process.
+    """
     try:
         trusted = load(options.against)[0] if options.against is not None else None
         ports = load(path)
     except Problem as problem:
         return [failed(problem.at(path.partition("::")[0], None), options)]
+
+    names = list(dict.fromkeys(port.name for port in ports))
+    if apart and len(names) > 1:
+        raise Several(names)
 
     def again(name: str) -> Declaration:
         return next(port for port in load(path) if port.name == name)

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def command(args: argparse.Namespace) -> int:
     """0 where the port agrees or its patch was written; 1 where it differs."""
     from .examine import Options
-    from .report.terminal import Paper, headline
+    from .report.terminal import Paper, headline, shown_path
     from .worker import examined
 
     reports = examined(args.port, Options(seed=args.seed))
@@ -53,10 +53,20 @@ def command(args: argparse.Namespace) -> int:
         return DIFFERS
     if args.write:
         for backup, file in apply(changes):
-            print(f"{file}: mended; as it was: {backup}", file=sys.stderr)
+            print(f"{shown_path(file)}: mended; as it was: {shown_path(backup)}", file=sys.stderr)
         return AGREES
-    sys.stdout.write((report["diagnosis"] or {})["patch"])
+    _print_as_the_file((report["diagnosis"] or {})["patch"], changes[0]["file"])
     return DIFFERS
+
+
+def _print_as_the_file(patch: str, file: str) -> None:
+    """Print a patch in the encoding of the file that it is for: `git apply` compares bytes."""
+    sys.stdout.flush()
+    if hasattr(sys.stdout, "buffer") and os.path.isfile(file):
+        sys.stdout.buffer.write(patch.encode(_encoding(file).replace("-sig", "")))
+        sys.stdout.buffer.flush()
+    else:
+        sys.stdout.write(patch)
 
 
 def changes_of(report: Report) -> list[Change]:

@@ -76,7 +76,7 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
     if not any(v.state == DIFFERS for v in judgement.verdicts.values()):
         return judgement
     strangers = [n for n in found.differing if n not in port.parameters and n != LOSS]
-    if strangers == found.differing:
+    if strangers == found.differing and not [n for n in found.agreeing if n != LOSS]:
         judgement.finding = NAMES
         judgement.sentences.append(
             f"Gradients come back under the port's own names of the arrays: {listed(list(port.parameters))}."
@@ -125,8 +125,7 @@ def _own_loss(port: Declaration, found: Diff, judgement: Judgement) -> None:
     if not wrong:
         judgement.finding = WRONG_LOSS
         judgement.sentences.append(
-            "Every gradient agrees, but the loss is not the one whose gradients they are: "
-            "it is computed wrongly."
+            "Every gradient agrees, but the loss is not the one whose gradients they are: it is computed wrongly."
             if any(v.state == AGREES for v in judgement.verdicts.values())
             else "The loss differs from the trusted side's, and no gradient could be compared."
         )
@@ -231,6 +230,8 @@ def _common_factor(found: Diff, judgement: Judgement) -> str | None:
     if phrase is not None:
         return f"{opening(gradients_of(list(factors)))} the right {_ones(factors)} times {phrase}."
     values = {round(f, 6) for _, f, _ in pairs}
+    if values == {0.0}:
+        return f"{opening(gradients_of(list(factors)))} zero everywhere."
     if len(values) == 1:
         return f"{opening(gradients_of(list(factors)))} the right {_ones(factors)} times {values.pop():g}."
     return f"Only the size is wrong: {names} point{'s' if len(factors) == 1 else ''} the right way on every case."
@@ -252,7 +253,7 @@ def pattern(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgem
             "the error enters after it on the way back."
         )
     for axis, meaning in (
-        ("time", "the fault is in what one step hands to another"),
+        ("time", _between_steps(port)),
         ("batch", "the fault is in how examples are put together"),
     ):
         if not shortens(port, axis):
@@ -270,15 +271,20 @@ def pattern(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgem
     return said
 
 
+def _between_steps(port: Declaration) -> str:
+    """What stands between the steps of a family: states that are handed on, or all the other steps."""
+    if set(port.family.data) - {"x"}:
+        return "the fault is in what one step hands to another"
+    return "the fault is in how one step looks at the others"
+
+
 def _states(port: Declaration) -> set[str]:
     """The port's names of its initial states."""
     states = set(port.family.data) - {"x"}
     return {line.base for line in port.layout.lines if set(line.arrays) <= states}
 
 
-def _at_one(
-    port: Declaration, trusted: Declaration | OwnLoss, axis: str, seed: int
-) -> tuple[set[str], set[str]]:
+def _at_one(port: Declaration, trusted: Declaration | OwnLoss, axis: str, seed: int) -> tuple[set[str], set[str]]:
     """What agrees (and is not zero by nature) when an axis has length one, and what still differs."""
     try:
         once = diff_of(port, [expect(port, trusted, case) for case in cases_at_one(port, axis, seed)])

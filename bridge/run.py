@@ -176,27 +176,37 @@ def read(side: Declaration, layout: Map, arrays: Mapping[str, Any], returned: An
 
 
 def loss_of(side: Declaration, arrays: Mapping[str, Any], returned: tuple[Any, Any]) -> float | None:
-    """The loss that a side returned; for an upstream objective, its output times the upstream array."""
+    """The loss that a side returned; for an upstream objective, its output times the upstream array.
+
+    Where the layout has a gradient beside the upstream one (an LSTM's `dc`), what it belongs to comes second:
+    `(output, last cell)`. An output without it gives no loss.
+    """
     first = returned[0]
     if first is None:
         return None
-    try:
-        value = np.asarray(first, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise _at(
-            side, f"{side.name}() returned {_kind(first)} as its loss. Expected a number, or None.", DIFFERS
-        ) from None
+    if side.objective.upstream:
+        given = [_line_of(side, side.family.given(side.objective))]
+        given += [
+            _line_of(side, a) for a in side.family.beside.get(side.objective.kind, {}) if a in side.layout.canonical
+        ]
+        shapes = [np.shape(arrays[name]) for name in given]
+        values = [_numbers(value) for value in (first if isinstance(first, tuple) else (first,))]
+        if all(v is not None and v.shape == shape for v, shape in zip(values, shapes, strict=False)) and shapes[0]:
+            if len(values) < len(given):
+                return None
+            if len(values) == len(given):
+                return float(sum(np.sum(v * arrays[name]) for v, name in zip(values, given, strict=True)))
+    value = _numbers(first)
+    if value is None:
+        raise _at(side, f"{side.name}() returned {_kind(first)} as its loss. Expected a number, or None.", DIFFERS)
     if value.size == 1:
         return float(value.reshape(()))
     if side.objective.upstream:
-        given = side.family.given(side.objective)
-        name = next(line.base for line in side.layout.lines if given in line.arrays)
-        if value.shape == np.shape(arrays[name]):
-            return float(np.sum(value * arrays[name]))
+        pair = f"({', '.join(map(str, shapes))})" if shapes[1:] else str(shapes[0])
         raise _at(
             side,
-            f"{side.name}() returned an output of shape {value.shape}. Expected the shape of '{name}', "
-            f"{np.shape(arrays[name])}, or the sum of the output times '{name}'.",
+            f"{side.name}() returned an output of shape {value.shape}. Expected the shape of {' and '.join(given)}, "
+            f"{pair}, or the sum of the output times {' and '.join(given)}.",
             DIFFERS,
         )
     raise _at(
@@ -204,6 +214,19 @@ def loss_of(side: Declaration, arrays: Mapping[str, Any], returned: tuple[Any, A
         f"{side.name}() returned an array of shape {value.shape} as its loss. Expected a number.",
         DIFFERS,
     )
+
+
+def _numbers(value: Any) -> NDArray[np.float64] | None:
+    """An array of real numbers, or None where that is not what it is."""
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+
+
+def _line_of(side: Declaration, array: str) -> str:
+    """The side's own name of a canonical array that stands on a line of its own."""
+    return next(line.base for line in side.layout.lines if array in line.arrays)
 
 
 def _stranger(side: Declaration, name: str) -> str:

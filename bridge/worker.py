@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 from . import run
-from .examine import Options, examine_file, failed
+from .examine import Options, Several, examine_file, failed
 from .problem import DIFFERS, Problem
 from .report.schema import Report
 
@@ -30,12 +30,18 @@ def examined(path: str, options: Options, *, limit: float = CALL_LIMIT, quiet: b
     unless `quiet` is False.
     """
     task = {"path": path, "options": vars(options), "limit": limit, "quiet": quiet}
+    file = path.partition("::")[0]
     total = max(FILE_LIMIT, 6 * limit)
     data, end = _forked(task, total) if hasattr(os, "fork") else _spawned(task, total)
     if not data:
-        what = _ended(end, total, limit)
-        return [failed(Problem(what, file=path.partition("::")[0], status=DIFFERS), options)]
-    reports: list[Report] = marshal.loads(data)
+        name = path.partition("::")[2]
+        what = f"{name}: " * bool(name) + _ended(end, total, limit)
+        return [failed(Problem(what, file=file, status=DIFFERS), options)]
+    answer: dict[str, Any] = marshal.loads(data)
+    if "several" in answer:  # each port of a file gets a worker of its own
+        names = answer["several"]
+        return [r for name in names for r in examined(f"{file}::{name}", options, limit=limit, quiet=quiet)]
+    reports: list[Report] = answer["reports"]
     return reports
 
 
@@ -64,9 +70,14 @@ def perform(task: dict[str, Any]) -> bytes:
     run.limit = task["limit"]
     options = Options(**task["options"])
     try:
-        return marshal.dumps(examine_file(task["path"], options))
+        return marshal.dumps({"reports": examine_file(task["path"], options, apart=True)})
+    except Several as several:
+        return marshal.dumps({"several": several.names})
+    except MemoryError:
+        what = "there is not enough memory for arrays of these sizes."
+        return marshal.dumps({"reports": [failed(Problem(what, file=task["path"]), options)]})
     except Exception as error:
-        return marshal.dumps([failed(_own_mistake(error, task["path"]), options)])
+        return marshal.dumps({"reports": [failed(_own_mistake(error, task["path"]), options)]})
 
 
 def _own_mistake(error: Exception, path: str) -> Problem:
@@ -162,9 +173,7 @@ def _spawned(task: dict[str, Any], total: float) -> tuple[bytes, int | None]:
 
     command = [sys.executable, "-m", __name__, repr(task)]
     try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=total, check=False
-        )
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=total, check=False)
     except subprocess.TimeoutExpired:
         return b"", None
     return done.stdout, done.returncode

@@ -825,7 +825,7 @@ def test_json_of_a_file_that_is_not_there_has_the_error(
 
 
 def test_rowcols_own_mistakes_are_called_so(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise TypeError("no way")
 
     monkeypatch.setattr("rowcol.bridge.worker.examine_file", fails)

@@ -1,0 +1,103 @@
+"""What a port may give back, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from rowcol.bridge.cli import main
+from rowcol.bridge.examine import Options
+from rowcol.bridge.worker import examined
+
+PORTS = Path(__file__).parent / "ports"
+LAYER = (PORTS / "lstm_time_layer.py").read_text(encoding="utf-8")
+
+LAST_STATE = '''
+import numpy as np
+from rowcol.bridge import port
+
+@port("rnn", """
+    W: Wax  input hidden
+    R: Waa  prev hidden
+    x: x    batch time input
+    g: da   batch hidden
+""", sizes="batch = 1, hidden = 1")
+def last(W, R, x, g):
+    hs = [np.zeros_like(g)]
+    for t in range(x.shape[1]):
+        hs.append(np.tanh(x[:, t] @ W + hs[-1] @ R))
+    dW, dR, dx, d = np.zeros_like(W), np.zeros_like(R), np.zeros_like(x), g
+    for t in reversed(range(x.shape[1])):
+        raw = (1 - hs[t + 1] ** 2) * d
+        dW, dR, dx[:, t], d = dW + x[:, t].T @ raw, dR + hs[t].T @ raw, raw @ W.T, raw @ R.T
+    return RETURNED, {"W": dW, "R": dR, "x": dx}
+'''
+
+
+def verdict(folder: Path, text: str) -> dict:
+    path = folder / "mine.py"
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    (report,) = examined(str(path), Options())
+    return dict(report)
+
+
+@pytest.mark.parametrize("returned", ["hs[-1]", "(hs[-1] * g).sum()", "None"])
+def test_an_output_of_one_number_is_no_loss(tmp_path: Path, returned: str) -> None:
+    report = verdict(tmp_path, LAST_STATE.replace("RETURNED", returned))
+    assert report["agrees"], report["headline"]
+
+
+def test_a_wrong_output_of_one_number_is_found(tmp_path: Path) -> None:
+    report = verdict(tmp_path, LAST_STATE.replace("RETURNED", "hs[-2]"))
+    assert report["status"] == 1
+
+
+def cell_layer(returned: str) -> str:
+    """The layer with states and last cell upstream, giving back what is asked for."""
+    loss = next(line for line in LAYER.splitlines() if line.strip().startswith("loss = "))
+    return LAYER.replace(loss, loss.partition("loss")[0] + f"loss = {returned}")
+
+
+def test_the_states_alone_are_an_output_without_a_loss_where_the_cell_counts_too(tmp_path: Path) -> None:
+    report = verdict(tmp_path, cell_layer("hs"))
+    assert report["agrees"], report["headline"]
+    assert "no loss was given" in report["headline"]
+
+
+def test_every_port_of_a_file_runs_in_a_process_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One ends the process, one breaks what the next would use: the last is judged as if it were alone."""
+    one = LAST_STATE.replace("RETURNED", "None").replace("def last(", "def good(")
+    decorator = one[one.index("@port") : one.index("def good")]
+    both = (
+        one
+        + f"\nimport os\n{decorator}def dies(W, R, x, g):\n    os._exit(3)\n"
+        + f"\n{decorator}def breaks(W, R, x, g):\n    np.tanh = None\n    return None, {{}}\n"
+        + f"\n{decorator}def last(W, R, x, g):\n    return good(W, R, x, g)\n"
+    )
+    path = tmp_path / "mine.py"
+    path.write_text(both)
+    main(["diff", str(path), "--json"])
+    reports = {r["port"] or r["headline"].partition(":")[0]: r for r in json.loads(capsys.readouterr().out)}
+    assert [reports[name]["status"] == 0 for name in ("good", "dies", "breaks", "last")] == [True, False, False, True]
+    assert "dies: the port ended its own process (exit code 3)" in reports["dies"]["headline"]
+
+
+def test_names_too_many_beside_right_gradients_are_no_end_of_the_comparison(tmp_path: Path) -> None:
+    report = verdict(tmp_path, LAST_STATE.replace("RETURNED", "None").replace('"x": dx}', '"x": dx, "extra": dW}'))
+    assert report["status"] == 1
+    assert "3 agree" in report["headline"]
+
+
+@pytest.mark.parametrize("limit", ["0", "-1"])
+def test_a_time_limit_is_more_than_nothing(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["diff", str(PORTS / "story.py"), "--limit", limit])
+    assert "must be more than 0" in capsys.readouterr().err
+
+
+def test_sizes_beyond_the_memory_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", str(PORTS / "story.py"), "--sizes", "hidden = 10000000"]) == 2
+    assert "not enough memory for arrays of these sizes" in capsys.readouterr().out
