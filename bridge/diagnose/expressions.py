@@ -251,35 +251,45 @@ class Expressions(Steps):
 
     def likewise(self, node: ast.expr, own: Text) -> Iterator[Change]:
         """A product of another gate's or path's names, beside this one or instead: `df @ Wf` for `di @ Wi`."""
-        product = isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult | ast.Mult)
-        if not product and not (isinstance(node, ast.Call) and called_name(node) in PRODUCTS):
-            return
         outer = self.source.parent(node)
         if isinstance(outer, ast.BinOp) and isinstance(outer.op, ast.MatMult | ast.Mult):
             return
-        names = self.arrays_in(node)
+        if isinstance(node, ast.Name) and isinstance(outer, ast.stmt | ast.BinOp):
+            # `dv`, where elsewhere there is `dk @ Wk.T`.
+            models = [one for one in self.nodes if isinstance(one, ast.BinOp) and isinstance(one.op, ast.MatMult)]
+            for model in models:
+                for name in self.arrays_in(model)[:2]:
+                    for text in self.alike(model, {name: own.text}):
+                        yield "name", Text(text, binds(model)), 0.9, f"`{text}` where `{own.text}` stands"
+            return
+        product = isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult | ast.Mult)
+        if not product and not (isinstance(node, ast.Call) and called_name(node) in PRODUCTS):
+            return
         made: dict[str, None] = {}
-        for name in names[:4]:
+        for name in self.arrays_in(node)[:4]:
             shape = self.atoms[name].shape if name in self.atoms else None
             for atom in list(self.atoms.values()):
-                if shape is None or atom.shape != shape or atom.text == name:
-                    continue
-                old, new = apart(name, atom.text)
-                if not (old and new) or len(old) > 3 or len(new) > 3:
-                    continue
-                both = {name: atom.text}
-                for other in names:
-                    if other != name and old in other:
-                        at = [k for k in range(len(other)) if other.startswith(old, k)]
-                        texts = [f"{other[:k]}{new}{other[k + len(old) :]}" for k in at]
-                        both.update((other, text) for text in texts if text in self.atoms or self.elsewhere(text))
-                if len(both) > 1:
-                    made.setdefault(renamed(own.text, both))
+                if shape is not None and atom.shape == shape and atom.text != name:
+                    made |= dict.fromkeys(self.alike(node, {name: atom.text}))
         for place, text in enumerate(list(made)[:MOST]):
             if text not in self.source.segment(outer if isinstance(outer, ast.expr) else node):
                 new_text = f"{own.text} + {text}"
                 yield "term", Text(new_text, SUM), 0.7 + 0.1 * place, f"`+ {text}` is missing"
             yield "name", Text(text, own.binds), 1.1 + 0.1 * place, f"`{text}` where `{own.text}` stands"
+
+    def alike(self, node: ast.expr, names: dict[str, str]) -> list[str]:
+        """An expression with one name exchanged, and with it all others that have the same letter there."""
+        ((name, own),) = names.items()
+        old, new = apart(name, own)
+        if not (old and new) or len(old) > 3 or len(new) > 3:
+            return []
+        both = dict(names)
+        for other in self.arrays_in(node):
+            if other != name and old in other:
+                at = [k for k in range(len(other)) if other.startswith(old, k)]
+                texts = [f"{other[:k]}{new}{other[k + len(old) :]}" for k in at]
+                both.update((other, text) for text in texts if text in self.atoms or self.elsewhere(text))
+        return [renamed(self.segment(node), both)] if len(both) > 1 else []
 
     def elsewhere(self, text: str) -> bool:
         """Whether an element or an attribute is one that other functions use."""

@@ -167,6 +167,9 @@ class _Reading:
             # holds nothing yet is read here, and was never set in between.
             elsewhere = meanings is not None and (quantity, "", step) in self.reached
             use = 0.1 if elsewhere else 0.2 if meanings is None else 0.8
+            if meanings and any(self.backward(m.quantity) for m in meanings) and self.used(position) > 1:
+                # What it holds is right for something else: more is to be made of it here.
+                use = 0.1
             self.leaf(position, quantity, step, use, "is something else")
             reason = "is something else"
             self.leaf(below[0] if below else setter, quantity, step, 0.6 if elsewhere else 0.3, reason)
@@ -217,6 +220,12 @@ class _Reading:
             # A slice of something larger, in which all of it may be lacking.
             self.leaf(self.operands(setter)[0], quantity, step, 0.05, "lacks something")
         self.leaf(below[0] if site.kind == "store" and below else position, quantity, step, 0.1, "lacks something")
+
+    def used(self, position: int) -> int:
+        """At how many places a name is read in its function."""
+        own = self.trace.sites[self.trace.events[position].site]
+        alike = (s for s in self.trace.sites if s.text == own.text and s.function == own.function)
+        return sum(site.kind == "load" for site in alike)
 
     def node(self, position: int) -> ast.AST:
         return self.trace.sites[self.trace.events[position].site].node
@@ -514,7 +523,7 @@ class _Reading:
             ]
             if own:
                 rest -= max(own, key=len)
-            elif self.trace.meanings[p] is not None or self.empty(p):
+            elif self.trace.meanings[p] is not None or not self.trace.events[p].value.any():
                 strange.append(p)
         return rest, strange
 
