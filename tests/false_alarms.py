@@ -23,9 +23,11 @@ from pathlib import Path
 
 import numpy as np
 
+from rowcol.bridge.both import variants
 from rowcol.bridge.case import Case, Recipe, cases, make_case
-from rowcol.bridge.declaration import Declaration, Sizes
+from rowcol.bridge.declaration import Declaration, Sizes, side
 from rowcol.bridge.diff import AGREES, BLIND, diff, expect, single_cases
+from rowcol.bridge.family import FAMILIES, family_named, shapes
 from rowcol.bridge.judge import judge
 from rowcol.bridge.load import load
 from rowcol.bridge.oracle import trusted_side
@@ -87,22 +89,31 @@ def ports_of(path: Path) -> Iterator[list[Declaration]]:
                 del sys.modules[name]
 
 
-def port_files() -> list[Path]:
-    """The ports of the family `rnn`; loading the other files there would run what they are about."""
-    declared = re.compile(r'^@port\(\s*"rnn"', re.MULTILINE)
+def port_files(family: str = "rnn") -> list[Path]:
+    """The ports of a family; loading the other files there would run what they are about."""
+    declared = re.compile(rf'^@port\(\s*"{family}"', re.MULTILINE)
     return [path for path in sorted(PORTS.glob("*.py")) if declared.search(path.read_text(encoding="utf-8"))]
 
 
-def right_cases(count: int, seed: int) -> Iterator[tuple[Declaration, Case]]:
+def own_port(name: str, rng: np.random.Generator) -> Declaration:
+    """Our own rows, taken as a port: of any shape, under any objective and choice of settings."""
+    words = [frozenset[str](), *shapes(name).values()]
+    family = family_named(name, words[int(rng.integers(len(words)))])
+    assert family.batched is not None
+    _, objective, settings = variants(family)[int(rng.integers(len(variants(family))))]
+    return side(family, family.batched, objective, settings)
+
+
+def right_cases(count: int, seed: int, family: str = "rnn") -> Iterator[tuple[Declaration, Case]]:
     """`count` ports with a case each: a port of the styles and one made from a seed, in turn."""
     styles = []
-    for path in port_files():
+    for path in port_files(family):
         with ports_of(path) as ports:
             styles += ports
     for k in range(count):
         rng = np.random.default_rng([seed, k, 41])
         if k % 2:
-            port = right_port(seed + k)
+            port = right_port(seed + k) if family == "rnn" else own_port(family, rng)
         else:
             port = styles[k // 2 % len(styles)]
             if rng.random() < 0.25:
@@ -122,10 +133,10 @@ def odd_sizes(port: Declaration, rng: np.random.Generator) -> Sizes:
     return Sizes({axis: size for axis, size in wanted.items() if axis not in given}, {})
 
 
-def right(count: int, seed: int = 0) -> Right:
+def right(count: int, seed: int = 0, family: str = "rnn") -> Right:
     """Compare right ports with the trusted side, and count who is called wrong."""
     tally = Right()
-    for port, case in right_cases(count, seed):
+    for port, case in right_cases(count, seed, family):
         found = diff(port, [expect(port, trusted_side(port), case)])
         tally.cases += 1
         if found.differing:
@@ -178,9 +189,10 @@ def main() -> int:
         "--wrong", type=int, default=200, metavar="N", help="cases of each fault in each port"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--family", choices=FAMILIES, default="rnn", help="the story's faults are the rnn's alone")
     args = parser.parse_args()
 
-    good = right(args.right, args.seed)
+    good = right(args.right, args.seed, args.family)
     print(f"{good.cases} right cases: {len(good.alarms)} false alarms")
     print(f"  {good.agreeing} arrays and losses agree, {good.blind} are blind", end="")
     print(f" ({good.blind_where_ordinary} of them on ordinary cases in float64)")
@@ -189,7 +201,7 @@ def main() -> int:
     print(f"  bar / largest right difference, ordinary cases in float64: {good.room:.0f} ({good.tightest})\n")
 
     room, missed = inf, 0
-    for fault in story_faults():
+    for fault in story_faults() if args.family == "rnn" else []:
         bad = wrong(fault, args.wrong, args.seed)
         found = bad.cases - len(bad.missed)
         kinds = ", ".join(str(f) for f in bad.findings)
@@ -200,7 +212,8 @@ def main() -> int:
         missed += len(bad.missed)
         if fault.port.name != "layer_float32.py":
             room = min(room, bad.room)
-    print(f"\nsmallest wrong difference / bar, ordinary cases in float64: {room:.1e}")
+    if args.family == "rnn":
+        print(f"\nsmallest wrong difference / bar, ordinary cases in float64: {room:.1e}")
     return int(bool(good.alarms or missed) or good.room < ROOM_BELOW or room < ROOM_ABOVE)
 
 
