@@ -183,7 +183,7 @@ oracle: the largest relative distance of either side from the complex step of it
 
 def _text(rows: list[Row], verbose: bool) -> str:
     """One family: its arrays in both layouts, and a line for each objective and variant."""
-    from .report.terminal import Paper, grid
+    from .report.paper import Paper, grid
 
     paper = Paper()
     labels = list(dict.fromkeys(row.objective for row in rows))

@@ -32,7 +32,8 @@ def command(args: argparse.Namespace) -> int:
 
         print(as_json(report))
     else:
-        from .report.terminal import Paper, render
+        from .report.paper import Paper
+        from .report.terminal import render
 
         print(render(report, Paper(), args.verbose))
     return report["status"]

@@ -161,7 +161,8 @@ def _diff(args: argparse.Namespace) -> int:
 
 def _show(reports: list[Report], verbose: bool) -> None:
     """One report whole; of several, a line each and then the details of those that do not agree."""
-    from .report.terminal import Paper, headline, render
+    from .report.paper import Paper
+    from .report.terminal import headline, render
 
     paper = Paper()
     if len(reports) == 1:

@@ -9,7 +9,8 @@ import tempfile
 from .examine import Options
 from .fix import apply, changes_of
 from .problem import AGREES, DIFFERS, Problem
-from .report.terminal import Paper, headline, render
+from .report.paper import Paper
+from .report.terminal import headline, render
 from .worker import examined
 
 STORY = os.path.join(os.path.dirname(__file__), "data", "story.py")

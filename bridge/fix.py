@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def command(args: argparse.Namespace) -> int:
     """0 where the port agrees or its patch was written; 1 where it differs."""
     from .examine import Options
-    from .report.terminal import Paper, headline, shown_path
+    from .report.paper import Paper, shown_path
+    from .report.terminal import headline
     from .worker import examined
 
     reports = examined(args.port, Options(seed=args.seed))

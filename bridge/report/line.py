@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .terminal import Paper, paragraphs, shown_path
+from .paper import Paper, paragraphs, shown_path
 
 # What each claim says, and does not say, of itself.
 CLAIMS = {

@@ -1,0 +1,71 @@
+"""What a terminal can show, and the few shapes of text that every report is made of."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
+
+
+class Paper:
+    """What a stream can show: colours (not with NO_COLOR, nor into a file), width, and which characters."""
+
+    def __init__(self, stream: TextIO | None = None, colour: bool | None = None, width: int | None = None) -> None:
+        stream = stream or sys.stdout
+        terminal = hasattr(stream, "isatty") and stream.isatty()
+        self.colour = terminal and not os.environ.get("NO_COLOR") if colour is None else colour
+        self.width = width or (_columns() if terminal else 100)
+        self.encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    def paint(self, text: str, *names: str) -> str:
+        """The text in colour, where colours are shown."""
+        codes = ";".join(COLOURS[n] for n in names)
+        return f"\033[{codes}m{text}\033[0m" if self.colour and codes else text
+
+    def can(self, text: str) -> bool:
+        """Can this stream's encoding show these characters?"""
+        try:
+            text.encode(self.encoding)
+        except (UnicodeEncodeError, LookupError):
+            return False
+        return True
+
+
+def _columns() -> int:
+    import shutil
+
+    return max(40, shutil.get_terminal_size((100, 24)).columns)
+
+
+def shown_path(path: str) -> str:
+    """Relative to the folder that the command runs in, where the file lies below it."""
+    try:
+        relative = os.path.relpath(path)
+    except ValueError:
+        return path
+    return path if relative.startswith("..") else relative
+
+
+def grid(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> str:
+    """A plain table, indented by two; a table too wide is the caller's to shorten."""
+    from tabulate import tabulate
+
+    text = tabulate(list(rows), headers=list(heads), tablefmt="simple", disable_numparse=True)
+    return "\n".join("  " + line.rstrip() for line in text.splitlines())
+
+
+def paragraphs(sentences: Sequence[str], paper: Paper, lead: str = "") -> list[str]:
+    import textwrap
+
+    text = lead + " ".join(sentences)
+    return textwrap.wrap(
+        text,
+        width=min(paper.width, 100) - 2,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
