@@ -65,8 +65,9 @@ def jax_port(family: str, layout: str = "", **keywords: Any) -> Callable[[F], F]
 def keras_port(family: str, layout: str = "", **keywords: Any) -> Callable[[F], F]:
     """`@port` for a function of Keras tensors, such as one that calls `layer.stateless_call`. Any backend.
 
-    Keras' type rules make 32 bits of 64 in every product of matrices: declare dtype="float32" where its
-    layer does not run in one piece.
+    Keras' type rules make 32 bits of 64 in many places: on PyTorch in every product of matrices, unless the
+    layer runs in one piece; on JAX in its own tanh (hand the layer `activation=jax.numpy.tanh`) and in attention
+    that is not asked for its scores. Declare dtype="float32" where that cannot be helped.
     """
     backend = _framework("keras", "keras").backend.backend()
     if backend == "torch":

@@ -2,4 +2,4 @@
 
 import os
 
-os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras asks once, when it is first imported
+os.environ["KERAS_BACKEND"] = "jax"  # Keras asks once, when it is first imported

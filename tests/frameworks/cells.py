@@ -64,7 +64,7 @@ def cells() -> Iterator[Cell]:
     """All of them."""
     frameworks = {
         "pytorch": ("pytorch", "", ("torch",)),
-        "keras": ("keras_", "", ("torch", "keras")),
+        "keras": ("keras_", "", ("jax", "keras")),
         "onnx": ("onnx_", "", ("onnx", "onnxruntime")),
         "flax": ("flax_", "", ("jax", "flax")),
         "nnx": ("flax_", "nnx_", ("jax", "flax")),
