@@ -21,7 +21,7 @@ from .diff import (
     expect,
     single_cases,
 )
-from .judge import DECLARATION, NAMES, Judgement, judge
+from .judge import ANOTHER_MODEL, DECLARATION, NAMES, Judgement, judge
 from .load import load
 from .oracle import OwnLoss, trusted_side
 from .problem import AGREES as STATUS_AGREES
@@ -41,6 +41,7 @@ class Options:
     cases: int | None = None
     against: str | None = None
     diagnose: bool = True
+    asked_to_patch: bool = False  # also what is right for another model than was declared
 
 
 class Several(Exception):
@@ -114,7 +115,18 @@ def examine(
     diagnosable = judgement.finding not in (None, DECLARATION, NAMES) and _says_something(judgement, found)
     if options.diagnose and diagnosable:
         _diagnose(report, lambda: _diagnosis(port, trusted, found, judgement, options, by_numbers))
+    if judgement.finding == ANOTHER_MODEL and not options.asked_to_patch:
+        _withhold_patch(report)
     return report
+
+
+def _withhold_patch(report: Report) -> None:
+    """A right gradient of another model may be what its author wants: no patch is shown that was not asked for."""
+    diagnosis = report["diagnosis"]
+    if diagnosis is None or diagnosis["patch"] is None:
+        return
+    report["diagnosis"] = {**diagnosis, "claim": "another model", "patch": None, "changes": []}
+    report["remarks"].append("rowcol fix writes a patch that makes it the declared model, if that is wanted")
 
 
 def _diagnose(report: Report, work: Callable[[], dict[str, Any] | None]) -> None:

@@ -38,7 +38,7 @@ def command(args: argparse.Namespace) -> int:
     from .report.terminal import headline
     from .worker import examined
 
-    reports = examined(args.port, Options(seed=args.seed))
+    reports = examined(args.port, Options(seed=args.seed, asked_to_patch=True))
     if len(reports) > 1:
         names = ", ".join(f"{args.port}::{r['port']}" for r in reports)
         raise Problem(f"there are several ports in this file. Name one: {names}.", file=args.port)

@@ -101,3 +101,18 @@ def test_a_time_limit_is_more_than_nothing(limit: str, capsys: pytest.CaptureFix
 def test_sizes_beyond_the_memory_are_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diff", str(PORTS / "story.py"), "--sizes", "hidden = 10000000"]) == 2
     assert "not enough memory for arrays of these sizes" in capsys.readouterr().out
+
+
+def test_a_right_gradient_of_another_model_is_patched_only_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sum of the states weighed by twice the given gradient, and its own gradients: right, but of that."""
+    text = LAST_STATE.replace("RETURNED", "(np.sin(hs[-1]) * g).sum()").replace(
+        "np.zeros_like(x), g\n", "np.zeros_like(x), g * np.cos(hs[-1])\n"
+    )
+    (tmp_path / "mine.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert main(["diff", "mine.py", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["finding"] == "another model"
+    assert report["diagnosis"] is None or report["diagnosis"]["patch"] is None

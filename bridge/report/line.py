@@ -13,6 +13,7 @@ CLAIMS = {
     "verified patch": "verified patch: with it every gradient and the loss agree on {verified_cases} fresh cases",
     "first divergent expression": "first divergent expression: what it is made from is right, and it is not",
     "suspects": "suspects, the likeliest first: nothing is certain",
+    "another model": "where it parts from the declared model",
     "explanation": "explanation: from the numbers alone",
 }
 LEGEND = "  beside a line: what its values are by the reference's names; nobody's: nothing there has that value"

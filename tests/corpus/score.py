@@ -70,7 +70,7 @@ def judged(faulty: Fault | Combination, fresh: int) -> Result:
         path = faulty.write(folder)
         os.chdir(folder)
         begin = time.perf_counter()
-        reports = examine_file(path.name, Options())
+        reports = examine_file(path.name, Options(asked_to_patch=True))
         whole = time.perf_counter() - begin
         report = reports[0]
         result.found = report["status"] == 1
