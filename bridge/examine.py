@@ -285,7 +285,7 @@ def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
         BLIND: "the loss is blind",
     }[loss.state if loss else None]
     if loss and loss.state == AGREES and loss.note:
-        about_loss = "the loss agrees but for a factor *"
+        about_loss = "the loss agrees *"
     if DIFFERS in states or (loss and loss.state == DIFFERS):
         if judgement.finding == NAMES:
             return (
