@@ -39,12 +39,14 @@ VERIFIED_PATCH, DIVERGENT, SUSPECTS = "verified patch", "first divergent express
 BUDGET = 2.7  # seconds for the whole search
 ROUNDS = 10
 NEAR = 120  # single edits that are tried before formulas are written
+ODD = 60  # those at statements that are strange, but not for the quantity that is missing
 FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
+MISSING = 60  # statements that may be missing, tried before something that brings something is taken
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
-MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "formula")  # that often make up for others
+MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative")  # that often make up for others
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
-ELSEWHERE = 0.1  # seconds for the statements that an edit in doubt may only make up for
-CHOICE = 4  # edits that mend everything, of which the one that a person would make is chosen
+ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only make up for
+CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
 FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 
 
@@ -304,6 +306,7 @@ def _mend(search: Search, score: Score, wanted: frozenset[str]) -> Scope | None:
         trace = Trace(scope, bench.answer, search.case, search.reference)
         needs = trace.unreached(search.outputs)
         named = suspects(trace, needs, search.wrong(score), score.raised, search.factors)
+        named = named or _kept(trace, search.wrong(score))
         if search.first is None:
             search.first, search.first_suspects, search.first_needs = trace, named, needs
         found = _round(search, scope, trace, needs, named, score, wanted)
@@ -323,6 +326,25 @@ def _mend(search: Search, score: Score, wanted: frozenset[str]) -> Scope | None:
     return None
 
 
+def _kept(trace: Trace, wrong: Sequence[tuple[str, int]]) -> list[Suspect]:
+    """Where what ought to be returned is there, and kept last: under another name, it seems."""
+    found: dict[tuple[str, int], Suspect] = {}
+    for name, quantity in wrong:
+        last = trace.trusted.quantities[quantity].steps[-1]
+        for position in range(len(trace.events) - 1, -1, -1):
+            site = trace.sites[trace.events[position].site]
+            meanings = trace.meanings[position] or ()
+            if site.kind == "store" and any(m.quantity == quantity and m.t == last for m in meanings):
+                source = trace.scope.source(site.path)
+                statement = source.statement(site.node)
+                reason = f"what `{name}` ought to be is kept here"
+                start = source.span(statement)[0]
+                one = Suspect(site.path, statement.lineno, start, 1.0, reason, None, False, (quantity,))
+                found.setdefault((site.path, statement.lineno), one)
+                break
+    return list(found.values())
+
+
 def _round(
     search: Search,
     scope: Scope,
@@ -338,6 +360,12 @@ def _round(
     near = list(islice(single, NEAR))
     if tries.all(near):
         return tries.survivor(trace, named)
+    # Where something is nobody's although all that goes in is known, whatever it ought to be.
+    odd = {(s.path, s.line) for s in [s for s in named[1:] if s.quantity is None][:3]}
+    others = edits(scope, trace.recorder, lambda p, offset: 1000.0 * ((p, scope.source(p).line(offset)) not in odd))
+    tried = {edit.splices for edit in near}
+    if odd and tries.all(e for e in islice(others, ODD) if e.splices not in tried and (e.path, e.line) in odd):
+        return tries.survivor(trace, named)
     formulas: list[Edit] = []
     if trace.failed is None:
         translator = Translator(scope, trace, lambda: bench_run(search))
@@ -348,6 +376,9 @@ def _round(
     inserted = [edit for edit in formulas if INSERTED <= edit.weight < LAST_RESORT]
     overriding = [edit for edit in formulas if edit.weight >= LAST_RESORT]
     if tries.all(replaced):
+        return tries.survivor(trace, named)
+    # One statement that is missing rather than several that each go round it.
+    if not search.steps and tries.progress and tries.all(inserted[:MISSING]):
         return tries.survivor(trace, named)
     plain = any(edit.kind not in DRASTIC for edit, _ in tries.progress)
     if trace.failed is None and plain and (best := tries.furthest(trace)) is not None:
@@ -406,6 +437,9 @@ class _Tries:
         first = self.survivors[0][0]
         # A sign, a term, a statement: what makes up for a fault elsewhere often looks like this.
         doubtful = first.kind in (*DRASTIC, *MAKING_UP) or _unnatural(self.scope, first)
+        self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
+        if named and first.line == named[0].line and not doubtful:
+            return self.survivors[0]
         if not named or first.line not in [suspect.line for suspect in named[:3]] or doubtful:
             self.elsewhere(trace, named)
         # The most natural edit of each line; then the line that is at fault.
@@ -511,17 +545,21 @@ class _Tries:
 
     def closest(self, trace: Trace, some: Sequence[Edit]) -> tuple[Edit, Score] | None:
         """No array agrees yet that did not before; but of what was missing, most is there with this edit."""
-        least: tuple[int, int] = (trace.lacking(self.search.outputs), 0)
+        lacking = trace.lacking(self.search.outputs)
+        least: tuple[bool, int, int] = (True, lacking, 0)
         best: tuple[Edit, Score] | None = None
         for edit, new in self.others(some):
+            if not self.score.agree <= new.agree:
+                continue
             other = self.traced(edit)
             if other is not None and other.failed is None:
                 # Where as much is lacking, less of what there is should be nobody's.
                 strangers = sum(1 for m in other.meanings if m == ())
                 # An update that is gone brings back what it had changed.
                 gone = _unnatural(self.scope, edit) + _updates(trace, edit) >= 1.0
-                left = other.lacking(self.search.outputs) + 2 * gone, strangers
-                if left < least and left[0] < trace.lacking(self.search.outputs):
+                late = self.worth(trace, edit, other)[1]
+                left = late, other.lacking(self.search.outputs) + 2 * gone, strangers
+                if left < least and left[1] < lacking:
                     least, best = left, (edit, new)
             if self.search.late:
                 break
@@ -539,6 +577,8 @@ def _unnatural(scope: Scope, edit: Edit) -> float:
         old, new = source.text[splice.start : splice.end].strip(), splice.text.strip()
         if new == "pass":
             cost += 3.0
+        if edit.kind in MAKING_UP and new.startswith(f"({old})"):
+            cost += 0.3  # a sum that is multiplied, where a name could be
         if old.isidentifier() and not new.isidentifier() and edit.kind == "variable":
             cost += 0.5
     if edit.kind == "term" and edit.sentence.endswith("is missing"):
@@ -621,7 +661,7 @@ def _readers(scope: Scope, edit: Edit) -> list[tuple[Function, ast.stmt]]:
         return []
     names = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
     written = {n.id for n in names if isinstance(n.ctx, ast.Store)}
-    found = []
+    found: list[tuple[Function, ast.stmt]] = []
     for node in ast.walk(function.node):
         if isinstance(node, ast.Assign) and node is not statement:
             read = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
