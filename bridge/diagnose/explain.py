@@ -213,8 +213,10 @@ class _Side:
         misshapen: dict[str, Array] = {}
         runs = [self.function(**given) for _, given in self.handed(k)]
         low, high = loss_between
-        if low > -np.inf and not low <= sum(loss for loss, _ in runs) <= high:
-            raise _Hopeless
+        if low > -np.inf:
+            total = sum(loss for loss, _ in runs)
+            if np.size(total) != 1 or not low <= total <= high:
+                raise _Hopeless
         if hoped and not any(_comes_out(runs, *one) for one in hoped):
             raise _Hopeless
         for (layout, _), (its_loss, gradients) in zip(self.handed(k), runs, strict=True):

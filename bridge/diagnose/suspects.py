@@ -178,22 +178,24 @@ class _Reading:
 
     def untaken(self) -> list[int]:
         """The loads of arguments of which nothing but the shape is ever taken."""
-        loads: dict[tuple[str, str], list[int]] = {}
+        loads: dict[bytes, list[int]] = {}
         for number, site in enumerate(self.trace.sites):
             values = [self.trace.events[p].value.tobytes() for p in self.trace.at(number)[:1]]
-            handed = bool(values) and values[0] in self.trace.given
-            if site.kind == "load" and isinstance(site.node, ast.Name) and handed:
-                loads.setdefault((site.function, site.text), []).append(number)
+            if site.kind == "load" and values and values[0] in self.trace.given:
+                loads.setdefault(values[0], []).append(number)
         found = []
         for numbers in loads.values():
             sites = [self.trace.sites[n] for n in numbers]
             around = [self.trace.scope.source(site.path).parent(site.node) for site in sites]
             if all(
-                (isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("zeros_like", "empty_like", "len"))
+                isinstance(node, ast.keyword)
+                or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
+                or (isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("zeros_like", "empty_like"))
                 or (isinstance(node, ast.Attribute) and node.attr in ("shape", "size", "ndim", "dtype"))
                 for node in around
             ):
-                found += [n for n, node in zip(numbers, around, strict=True) if isinstance(node, ast.Call)]
+                made = [isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) for node in around]
+                found += [number for number, one in zip(numbers, made, strict=True) if one]
         return found
 
     def overwritten(self) -> list[int]:
