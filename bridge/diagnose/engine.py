@@ -307,6 +307,9 @@ def _mend(search: Search, score: Score, wanted: frozenset[str]) -> Scope | None:
         needs = trace.unreached(search.outputs)
         named = suspects(trace, needs, search.wrong(score), score.raised, search.factors)
         named = named or _kept(trace, search.wrong(score))
+        if len(score.differ) > 1 and trace.failed is None and not trace.lacking(search.outputs):
+            # All is there but for a factor: where the first gradient has it, the others may have it from.
+            named[1:1] = [one for one in _scaled(trace) if (one.path, one.line) != (named[0].path, named[0].line)]
         if search.first is None:
             search.first, search.first_suspects, search.first_needs = trace, named, needs
         found = _round(search, scope, trace, needs, named, score, wanted)
@@ -324,6 +327,23 @@ def _mend(search: Search, score: Score, wanted: frozenset[str]) -> Scope | None:
         if search.late:
             return None
     return None
+
+
+def _scaled(trace: Trace) -> list[Suspect]:
+    """Where a gradient first has another sign or size than the trusted one."""
+    quantities = trace.trusted.quantities
+    for position, event in enumerate(trace.events):
+        meanings = trace.meanings[position] or ()
+        if not meanings or not any(quantities[m.quantity].name.startswith("d") for m in meanings):
+            continue
+        if all(abs(m.factor - 1) > 1e-6 for m in meanings):
+            site = trace.sites[event.site]
+            source = trace.scope.source(site.path)
+            statement = source.statement(site.node)
+            name = trace.trusted.name(meanings[0])
+            start = source.span(statement)[0]
+            return [Suspect(site.path, statement.lineno, start, 0.0, f"this is {name}", None, False)]
+    return []
 
 
 def _kept(trace: Trace, wrong: Sequence[tuple[str, int]]) -> list[Suspect]:
