@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -416,7 +417,7 @@ def _round(
         return tries.survivor(trace, named)
     if (best := tries.furthest(trace)) is not None:
         return best
-    if trace.failed is None and (closest := tries.closest(trace, [*some, *inserted[:2]])):
+    if trace.failed is None and (closest := tries.closest(trace, [*some, *inserted[:2]], True)):
         return closest
     if tries.all(overriding) or tries.all(single):
         return tries.survivor(trace, named)
@@ -563,10 +564,15 @@ class _Tries:
                 best = key, edit, new
         return None if best is None else best[1:]
 
-    def closest(self, trace: Trace, some: Sequence[Edit]) -> tuple[Edit, Score] | None:
-        """No array agrees yet that did not before; but of what was missing, most is there with this edit."""
+    def closest(
+        self, trace: Trace, some: Sequence[Edit], around: bool = False
+    ) -> tuple[Edit, Score] | None:
+        """No array agrees yet that did not before; but of what was missing, most is there with this edit.
+
+        `around` takes, for want of others, an edit that goes round what is wrong.
+        """
         lacking = trace.lacking(self.search.outputs)
-        least: tuple[bool, int, int] = (True, lacking, 0)
+        least: tuple[bool, int, int] = (around, lacking, 0)
         best: tuple[Edit, Score] | None = None
         for edit, new in self.others(some):
             if not self.score.agree <= new.agree:
@@ -608,7 +614,8 @@ def _unnatural(scope: Scope, edit: Edit) -> float:
         nodes = ast.walk(source.tree if function is None else function.node)
         cost += 0.9 * any(isinstance(n, ast.AugAssign) and source.segment(n.value) == added for n in nodes)
     if edit.kind == "statement" and any(not splice.text.strip() for splice in edit.splices):
-        cost += 1.0
+        # A scale too many is no loss.
+        cost += 0.5 if re.search(r"[*/]=", source.text[edit.splices[0].start : edit.splices[0].end]) else 1.0
     return cost + 0.8 * (edit.kind == "moved")
 
 
