@@ -172,9 +172,7 @@ def test_a_mended_scope_takes_further_edits_of_its_new_text(tmp_path: Path) -> N
     )
     net = module.Net()
     scope = discovered(path, lambda: net.f(1))
-    mended = scope.mended(
-        [splice(scope, path, "return self.g(x) + 1", "y = self.g(x)\n        return y + 10")]
-    )
+    mended = scope.mended([splice(scope, path, "return self.g(x) + 1", "y = self.g(x)\n        return y + 10")])
     with mended.edited([]):
         assert net.f(1) == 12
     with mended.edited([splice(mended, path, "x * 2", "x * 3"), splice(mended, path, "y + 10", "y + 20")]):
@@ -238,9 +236,7 @@ def test_events_know_their_call_and_the_turns_of_the_loops_around_it(tmp_path: P
     recorder = Recorder()
     with scope.traced(recorder):
         module.run(X)
-    said = [
-        (recorder.sites[e.site].kind, recorder.sites[e.site].text, dict(e.loops)) for e in recorder.events
-    ]
+    said = [(recorder.sites[e.site].kind, recorder.sites[e.site].text, dict(e.loops)) for e in recorder.events]
     assert ("load", "X[t]", {"t": 1}) in said
     assert ("argument", "x", {"t": 1}) in said
     assert ("store", "h", {"t": 1, "k": 0}) in said
@@ -335,15 +331,11 @@ STATEMENTS = "if a:\n    x = 1  # one\n    y = 2; z = 3\nfor i in b: w = 4\nlast
         ("last = 5", "after", STATEMENTS + "\nn\nm"),
     ],
 )
-def test_statements_come_and_go_in_the_users_layout(
-    tmp_path: Path, place: str, action: str, expected: str
-) -> None:
+def test_statements_come_and_go_in_the_users_layout(tmp_path: Path, place: str, action: str, expected: str) -> None:
     import ast
 
     source = Source("port.py", STATEMENTS)
-    statement = next(
-        n for n in ast.walk(source.tree) if isinstance(n, ast.stmt) and source.segment(n) == place
-    )
+    statement = next(n for n in ast.walk(source.tree) if isinstance(n, ast.stmt) and source.segment(n) == place)
     made = source.delete(statement) if action == "delete" else getattr(source, action)(statement, "n\nm")
     assert apply(source.text, [made]) == expected
     assert not made.text or "n" not in made.text or ast.parse(expected)
@@ -449,11 +441,20 @@ def test_what_an_edited_function_writes_into_its_module_is_put_back(tmp_path: Pa
     module = module_of(path, text)
     table = module.table
     scope = discovered(path, lambda: module.f(1))
-    with scope.edited(
-        [splice(scope, path, "y = table + x", "y = table; y += x; count += 1; global new; new = 1")]
-    ):
+    with scope.edited([splice(scope, path, "y = table + x", "y = table; y += x; count += 1; global new; new = 1")]):
         np.testing.assert_array_equal(module.f(1), [1, 1])
     assert module.table is table
     np.testing.assert_array_equal(table, [0, 0])
     assert module.count == 0
     assert not hasattr(module, "new")
+
+
+def test_no_edit_changes_a_package_that_the_port_imports(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("import numpy as np\n\ndef f(x):\n    limit = np.inf\n    return x + 0 * (limit > 1)\n")
+    module = module_of(path, path.read_text())
+    scope = Scope.discover(lambda: module.f(1.0), [str(path)])
+    start = path.read_text().index("limit = np.inf")
+    with pytest.raises(NotInForce), scope.edited([Splice(str(path), start, start + 5, "np.inf = limit")]):
+        pass
+    assert np.inf > 1e308

@@ -14,7 +14,7 @@ import re
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import CodeType, FunctionType, TracebackType
+from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -204,9 +204,7 @@ class Function:
     A stretch of a script that runs by itself is one too: its name is empty, its node a module of its lines.
     """
 
-    def __init__(
-        self, source: Source, node: FunctionNode | ast.Module, name: str, unit: Unit, index: int
-    ) -> None:
+    def __init__(self, source: Source, node: FunctionNode | ast.Module, name: str, unit: Unit, index: int) -> None:
         self.source, self.node, self.name, self.unit, self.index = source, node, name, unit, index
         if isinstance(node, ast.Module):
             self.start, self.end = unit.start, unit.end
@@ -289,6 +287,23 @@ class Unit:
 
     def spliced(self, splices: Iterable[Splice]) -> str:
         return apply(self.text, splices, self.start)
+
+    def writes_into_modules(self, text: str) -> int:
+        """How often a text of the unit stores into what belongs to an imported package (`np.inf = ...`)."""
+        head = f"class {self.owner}:\n" if self.owner else "if 1:\n" if self.indented else ""
+        count = 0
+        for node in ast.walk(ast.parse(head + text)):
+            if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
+                base: ast.expr = node
+                while isinstance(base, ast.Attribute | ast.Subscript):
+                    base = base.value
+                count += isinstance(base, ast.Name) and base.id in self.packages
+        return count
+
+    @property
+    def packages(self) -> list[str]:
+        """The names under which the unit knows imported packages."""
+        return [n for n, value in self.globals.items() if isinstance(value, ModuleType) and _of_a_package(value)]
 
     def prepare(self) -> None:
         """Know the code objects of the text as it stands."""
@@ -444,11 +459,6 @@ class Scope:
         scope.originals = self.originals
         return scope
 
-    @property
-    def changed_units(self) -> list[Unit]:
-        """The units whose text is not what the living functions were made from."""
-        return [u for u in self.units if u.source is not self.originals.get(u.source.path)]
-
 
 class Installed:
     """Codes lent to living functions while a `with` block lasts."""
@@ -508,8 +518,12 @@ class Installed:
             self._execute(loose)
 
     def _edit(self, unit: Unit, splices: list[Splice]) -> None:
+        text = unit.spliced(splices)
         try:
-            module = unit.compiled(unit.spliced(splices))
+            module = unit.compiled(text)
+            named = [name for name in unit.packages if any(f"{name}." in splice.text for splice in splices)]
+            if named and unit.writes_into_modules(text) > unit.writes_into_modules(unit.text):
+                raise NotInForce("the edit would change a package that is not the user's")
         except (SyntaxError, ValueError) as error:
             raise NotInForce(f"the edited text does not compile: {error}") from None
         changed = self._lend(unit, module)
@@ -544,11 +558,7 @@ class Installed:
         text = unit.spliced(splices)
         again = Source(unit.source.path, "if 1:\n" + text if unit.indented else text)
         found = next(
-            (
-                n
-                for n in ast.walk(again.tree)
-                if isinstance(n, FUNCTIONS) and code_name(n) == function.__name__
-            ),
+            (n for n in ast.walk(again.tree) if isinstance(n, FUNCTIONS) and code_name(n) == function.__name__),
             None,
         )
         if found is None:
@@ -809,9 +819,7 @@ def _blocks_of(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
                 yield from _blocks_of(value)
 
 
-def _outermost(
-    source: Source, body: list[ast.stmt], owner: str | None
-) -> Iterator[tuple[list[ast.stmt], str | None]]:
+def _outermost(source: Source, body: list[ast.stmt], owner: str | None) -> Iterator[tuple[list[ast.stmt], str | None]]:
     """The outermost statements that can be compiled by themselves and may hold functions."""
     for statement in body:
         inner: list[list[ast.stmt]] = []
@@ -917,9 +925,13 @@ def _put_back(space: dict[str, Any], names: dict[str, Any], arrays: list[tuple[A
     for array, copy in arrays:
         if array.flags.writeable and not np.array_equal(array, copy, equal_nan=copy.dtype.kind in "fc"):
             array[...] = copy
-    if len(space) != len(names) or any(
-        space[name] is not value for name, value in names.items() if name in space
-    ):
+    if len(space) != len(names) or any(space[name] is not value for name, value in names.items() if name in space):
         for name in [name for name in space if name not in names]:
             del space[name]
         space.update(names)
+
+
+def _of_a_package(module: ModuleType) -> bool:
+    """Is a module installed or Python's own, rather than one that lies beside the user's files?"""
+    file = getattr(module, "__file__", None)
+    return file is None or any(part in file for part in _PACKAGES) or file.startswith(sys.base_prefix + os.sep)
