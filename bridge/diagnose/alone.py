@@ -21,7 +21,8 @@ from ..diff import LOSS, Expected, expect, single_cases
 from ..oracle import OwnLoss
 from .edits import edits
 from .engine import Bench
-from .repair import patch, repair, rewritten
+from .found import VERIFIED_PATCH, changes, nothing
+from .repair import patch, repair
 from .source import Scope
 from .trace import Recorder
 
@@ -57,20 +58,7 @@ def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 
         before=before,
         confirm=lambda: all(bench.once(one).all_agree for one in measured[1:]),
     )
-    report: dict[str, Any] = {
-        "claim": "suspects",
-        "lines": [],
-        "annotation": [],
-        "changes": [],
-        "patch": None,
-        "verified_cases": 0,
-        "hunks": 0,
-        "edits_tried": tried.tried,
-        "edits_per_second": tried.per_second,
-        "suspects": [],
-        "equivalent": [],
-        "explanation": None,
-    }
+    report = {**nothing(), "edits_tried": tried.tried, "edits_per_second": tried.per_second}
     if tried.mends:
         edit = tried.mends[0].edit
         # The loss is the unedited port's: what is expected of the fresh cases is measured before the edit is in force.
@@ -82,14 +70,11 @@ def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 
             verified = all(bench.once(one).all_agree for one in fresh)
         if verified:
             report |= {
-                "claim": "verified patch",
+                "claim": VERIFIED_PATCH,
                 "patch": patch(scope, edit.splices),
                 "verified_cases": len(fresh),
                 "hunks": 1,
-                "changes": [
-                    {"file": file, "before": scope.source(file).text, "after": text.decode(scope.source(file).encoding)}
-                    for file, text in rewritten(scope, edit.splices).items()
-                ],
+                "changes": changes(scope, edit.splices),
             }
             lines = [(edit.path, edit.line)]
             reason = edit.sentence

@@ -28,7 +28,8 @@ from ..problem import Problem
 from ..run import Answer, canonical, run
 from .align import Need, Trace, Trusted
 from .edits import Edit, edits, edits_of
-from .repair import better, hunks, minimal, patch, rewritten
+from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
+from .repair import better, hunks, minimal, patch
 from .source import Function, NotInForce, Scope, Source, Splice
 from .suspects import Suspect, suspects
 from .translate import INSERTED, LAST_RESORT, Place, Translator
@@ -36,7 +37,6 @@ from .words import excerpt, meeting
 
 # Seconds of this process: what else the machine does is not the port's fault.
 clock = time.process_time
-VERIFIED_PATCH, DIVERGENT, SUSPECTS = "verified patch", "first divergent expression", "suspects"
 BUDGET = 2.7  # seconds for the whole search
 ROUNDS = 10
 NEAR = 120  # single edits that are tried before formulas are written
@@ -253,7 +253,7 @@ def _diagnose(
     case = bench.expected[0].case
     scope = Scope.discover(lambda: bench.once(bench.expected[0]), _folder(port))
     if not scope.functions and not scope.units:
-        return _nothing(begin)
+        return {**nothing(), "seconds": clock() - begin}
     reference = Trusted(trusted, case, port.dtype)
     wrong = scores[most].differ - bench.excused
     names = {LOSS} & wrong | {a for line in port.layout.lines if line.base in wrong for a in line.arrays}
@@ -758,33 +758,13 @@ def ranking(scope: Scope, named: Sequence[Suspect]) -> Callable[[str, int], floa
 # The report ------------------------------------------------------------------------------------------------
 
 
-def _nothing(begin: float) -> dict[str, Any]:
-    return {
-        "claim": SUSPECTS,
-        "lines": [],
-        "annotation": [],
-        "changes": [],
-        "patch": None,
-        "verified_cases": 0,
-        "hunks": 0,
-        "edits_tried": 0,
-        "edits_per_second": 0.0,
-        "possible_per_second": 0.0,
-        "seconds": clock() - begin,
-        "suspects": [],
-        "equivalent": [],
-        "steps": [],
-        "explanation": None,
-    }
-
-
 def _report(
     search: Search,
     begin: float,
     changed: Sequence[Splice],
     verified: int,
 ) -> dict[str, Any]:
-    report = _nothing(begin)
+    report = nothing()
     bench, scope = search.bench, search.scope
     named = [suspect.plain(scope) for suspect in search.first_suspects[:5]]
     if changed:
@@ -794,14 +774,7 @@ def _report(
             len(changed),
             verified,
         )
-        report["changes"] = [
-            {
-                "file": path,
-                "before": scope.source(path).text,
-                "after": text.decode(scope.source(path).encoding),
-            }
-            for path, text in rewritten(scope, changed).items()
-        ]
+        report["changes"] = changes(scope, changed)
         lines = _changed_lines(search, changed)
         if len(search.steps) == 1:
             # The line that the edit is about; a statement that moves leaves one line and comes to another.

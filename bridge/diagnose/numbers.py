@@ -9,6 +9,7 @@ from ..declaration import Declaration
 from ..diff import DIFFERS, LOSS, Diff
 from ..judge import Judgement
 from .explain import explain
+from .found import nothing
 
 
 def diagnose_numbers(port: Declaration, found: Diff, judgement: Judgement) -> dict[str, Any] | None:
@@ -25,17 +26,10 @@ def diagnose_numbers(port: Declaration, found: Diff, judgement: Judgement) -> di
     if f"`{explanation['operation']}`" not in sentence and explanation["edits"][0]["side"] != "reference":
         sentence += f" (in columns, as the reference writes it: `{explanation['operation']}`)"
     return {
+        **nothing(),
         "claim": explanation["claim"],
-        "lines": [],
-        "annotation": [],
-        "changes": [],
-        "patch": None,
-        "verified_cases": 0,
-        "hunks": 0,
         "edits_tried": explanation["tried"],
         "edits_per_second": explanation["tried"] / explanation["seconds"] if explanation["seconds"] else 0.0,
         "seconds": explanation["seconds"],
-        "suspects": [],
-        "equivalent": [],
         "explanation": {**explanation, "sentence": sentence},
     }
