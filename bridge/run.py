@@ -263,7 +263,7 @@ def _read_gradient(answer: Answer, name: str, value: Any, shape: tuple[int, ...]
         answer.unreadable[name] = f"is {_kind(value)}, not an array of numbers"
         return
     if array.shape != shape:
-        if _without_ones(array.shape) != _without_ones(shape):
+        if without_ones(array.shape) != without_ones(shape):
             turned = " (it is the transpose)" if array.shape == shape[::-1] else ""
             answer.unreadable[name] = f"has shape {array.shape}{turned}, expected {shape}"
             answer.misshapen[name] = np.array(array)
@@ -274,7 +274,8 @@ def _read_gradient(answer: Answer, name: str, value: Any, shape: tuple[int, ...]
     answer.gradients[name] = np.array(array, dtype=np.result_type(array.dtype, np.float32)).reshape(shape)
 
 
-def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without its axes of length one."""
     return tuple(n for n in shape if n != 1)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import combinations
 from typing import NamedTuple
 
+from ..run import without_ones
 from .pieces import (
     ATOM,
     COMPARE,
@@ -272,7 +273,7 @@ class Names:
             away = unlike(own, atom.text) + atom.far
             if shape is None or atom.shape is None or atom.shape == shape:
                 found.append((away, Text(atom.text, ATOM)))
-            elif len(atom.shape) == len(shape) and (another or _squeezed(atom.shape) == _squeezed(shape)):
+            elif len(atom.shape) == len(shape) and (another or without_ones(atom.shape) == without_ones(shape)):
                 found.append((away + 0.5, Text(atom.text, ATOM)))
                 if another and len(shape) == 2:
                     found.append((away + 0.8, Text(f"{atom.text}.T", ATOM)))
@@ -355,10 +356,6 @@ class Names:
         owner, _, own = self.function.name.rpartition(".")
         found = [call for call, of in self.usage.unary[self.path] if of in ("", owner) and call != own]
         return list(dict.fromkeys(found))[:5]
-
-
-def _squeezed(shape: Iterable[int]) -> tuple[int, ...]:
-    return tuple(n for n in shape if n != 1)
 
 
 def is_module(node: ast.expr, function: Function) -> bool:
