@@ -731,7 +731,8 @@ class Map:
             shared = parts[array][elements] > 1
             if shared.any():
                 values = np.where(shared, _share(values, whole[array][elements], rng), values)
-                rest[array][elements] -= values
+                # What loses nothing stays as it is: -0.0 less -0.0 would be 0.0.
+                rest[array][elements] -= np.where(values == 0, np.zeros_like(values), values)
                 parts[array][elements] -= 1
             port[piece.name][piece.region] = values
         return port
