@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .report.schema import Report
 
 VERSION = "0.1.0"
+FORMATS = ("text", "json", "github")
 MODULES = {"convert": "conversion"}  # of commands whose name is a public function's
 
 
@@ -65,6 +66,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
         "--limit", type=_seconds, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)"
     )
     diff.add_argument("--show-output", action="store_true", help="let what the port prints through")
+    diff.add_argument("--schema", action="store_true", help="print what --format json gives, as a JSON Schema")
     diff.set_defaults(run=_diff)
 
     fix = commands.add_parser("fix", help="the verified patch of a port, shown or applied")
@@ -89,7 +91,10 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=("float64", "float32"), help="instead of the port's own")
     parser.add_argument("--sizes", default="", metavar="'AXIS = N, ...'", help="fix axes, or tie one to another")
     parser.add_argument("--cases", type=_positive, metavar="N", help="how many cases a verdict is taken on")
-    parser.add_argument("--json", action="store_true", help="the report for programs")
+    parser.add_argument(
+        "--format", choices=FORMATS, default=FORMATS[0], help="text; json, for programs; github, annotations for CI"
+    )
+    parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     parser.add_argument("--verbose", "-v", action="store_true", help="both numbers at the worst place, and the cases")
 
 
@@ -130,7 +135,14 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _diff(args: argparse.Namespace) -> int:
+    if args.schema:
+        from .report.plain import schema
+
+        print(schema(), end="")
+        return 0
     if not args.ports:
+        if args.format == "github":
+            raise Problem("--format github is for ports: name their files.")
         from .both import both
 
         return both(
@@ -138,7 +150,7 @@ def _diff(args: argparse.Namespace) -> int:
             seed=args.seed,
             dtype=args.dtype,
             sizes=args.sizes,
-            as_json=args.json,
+            as_json=args.format == "json",
             verbose=args.verbose,
         )
     if args.family:
@@ -150,13 +162,21 @@ def _diff(args: argparse.Namespace) -> int:
     reports: list[Report] = []
     for path in args.ports:
         reports += examined(path, options, limit=args.limit, quiet=not args.show_output)
-    if args.json:
+    _print(reports, args.format, args.verbose)
+    return max(report["status"] for report in reports)
+
+
+def _print(reports: list[Report], form: str, verbose: bool) -> None:
+    if form == "json":
         from .report.plain import as_json
 
         print(as_json(reports if len(reports) != 1 else reports[0]))
+    elif form == "github":
+        from .report.github import as_annotations
+
+        print(as_annotations(reports))
     else:
-        _show(reports, args.verbose)
-    return max(report["status"] for report in reports)
+        _show(reports, verbose)
 
 
 def _show(reports: list[Report], verbose: bool) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from .paper import Paper, paragraphs, shown_path
 
+SUSPECTS = "suspects"
 # What each claim says, and does not say, of itself.
 CLAIMS = {
     "verified patch": "verified patch: with it every gradient and the loss agree on {verified_cases} fresh cases",
     "first divergent expression": "first divergent expression: what it is made from is right, and it is not",
-    "suspects": "suspects, the likeliest first: nothing is certain",
+    SUSPECTS: "suspects, the likeliest first: nothing is certain",
     "another model": "where it parts from the declared model",
     "explanation": "explanation: from the numbers alone",
 }

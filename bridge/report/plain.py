@@ -12,6 +12,14 @@ def as_json(data: Any) -> str:
     return json.dumps(_finite(data), indent=2, allow_nan=False)
 
 
+def schema() -> str:
+    """The JSON Schema of what the commands print as JSON."""
+    import os
+
+    with open(os.path.join(os.path.dirname(__file__), "schema.json"), encoding="utf-8") as file:
+        return file.read()
+
+
 def _finite(data: Any) -> Any:
     if isinstance(data, dict):
         return {name: _finite(value) for name, value in data.items()}

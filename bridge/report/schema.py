@@ -1,7 +1,7 @@
 """What a comparison reports, as plain data: it crosses the border of the worker process and is the JSON.
 
 Every report is a dict of strings, numbers, booleans, lists and dicts. `SCHEMA` is raised when a field
-changes its meaning or goes away; new fields may come without that.
+changes its meaning or goes away; new fields may come without that. schema.json says the same to programs.
 """
 
 from __future__ import annotations
