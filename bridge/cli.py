@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .report.schema import Report
 
 VERSION = "0.1.0"
-FORMATS = ("text", "json", "github")
+FORMATS = ("text", "json", "github", "csv")
 MODULES = {"convert": "conversion"}  # of commands whose name is a public function's
 
 
@@ -60,6 +60,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     diff.add_argument("ports", nargs="*", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them")
     diff.add_argument("--against", metavar="OTHER.py", help="trust this port instead of the reference")
     diff.add_argument("--verdict-only", action="store_true", help="do not look for the line")
+    diff.add_argument("--no-patch", action="store_true", help="say where the fault is, not what to write there")
     diff.add_argument("--family", help="without a port: this family only")
     _common(diff)
     diff.add_argument(
@@ -92,7 +93,10 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sizes", default="", metavar="'AXIS = N, ...'", help="fix axes, or tie one to another")
     parser.add_argument("--cases", type=_positive, metavar="N", help="how many cases a verdict is taken on")
     parser.add_argument(
-        "--format", choices=FORMATS, default=FORMATS[0], help="text; json, for programs; github, annotations for CI"
+        "--format",
+        choices=FORMATS,
+        default=FORMATS[0],
+        help="text; json, for programs; csv, a line a port; github, annotations for CI",
     )
     parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
     parser.add_argument("--verbose", "-v", action="store_true", help="both numbers at the worst place, and the cases")
@@ -141,8 +145,8 @@ def _diff(args: argparse.Namespace) -> int:
         print(schema(), end="")
         return 0
     if not args.ports:
-        if args.format == "github":
-            raise Problem("--format github is for ports: name their files.")
+        if args.format in ("github", "csv"):
+            raise Problem(f"--format {args.format} is for ports: name their files.")
         from .both import both
 
         return both(
@@ -155,18 +159,33 @@ def _diff(args: argparse.Namespace) -> int:
         )
     if args.family:
         raise Problem("--family is for `rowcol diff` without a port: a port says its family itself.")
-    from .examine import Options
-    from .worker import examined
-
-    options = Options(args.seed, args.dtype, args.sizes, args.cases, args.against, not args.verdict_only)
-    reports: list[Report] = []
-    for path in args.ports:
-        reports += examined(path, options, limit=args.limit, quiet=not args.show_output)
+    reports = _examined(args)
     _print(reports, args.format, args.verbose)
     return max(report["status"] for report in reports)
 
 
+def _examined(args: argparse.Namespace) -> list[Report]:
+    """The reports of every file, one after the other; on a terminal it is said how far that is."""
+    from .examine import Options
+    from .worker import examined
+
+    diagnose, patches = not args.verdict_only, not args.no_patch
+    options = Options(
+        args.seed, args.dtype, args.sizes, args.cases, args.against, diagnose=diagnose, patches=patches
+    )
+    shows = len(args.ports) > 1 and sys.stderr.isatty()
+    reports: list[Report] = []
+    for done, path in enumerate(args.ports):
+        if shows:
+            print(f"\r\033[K{done + 1} of {len(args.ports)}: {path}", end="", file=sys.stderr, flush=True)
+        reports += examined(path, options, limit=args.limit, quiet=not args.show_output)
+    if shows:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    return reports
+
+
 def _print(reports: list[Report], form: str, verbose: bool) -> None:
+    """The reports in one of `FORMATS`."""
     if form == "json":
         from .report.plain import as_json
 
@@ -175,6 +194,10 @@ def _print(reports: list[Report], form: str, verbose: bool) -> None:
         from .report.github import as_annotations
 
         print(as_annotations(reports))
+    elif form == "csv":
+        from .report.overview import as_csv
+
+        print(as_csv(reports), end="")
     else:
         _show(reports, verbose)
 
@@ -182,16 +205,17 @@ def _print(reports: list[Report], form: str, verbose: bool) -> None:
 def _show(reports: list[Report], verbose: bool) -> None:
     """One report whole; of several, a line each and then the details of those that do not agree."""
     from .report.paper import Paper
-    from .report.terminal import headline, render
+    from .report.terminal import render
 
     paper = Paper()
     if len(reports) == 1:
         print(render(reports[0], paper, verbose))
         return
+    from .report.overview import lines
+
+    print("\n".join(lines(reports, paper)))
     for report in reports:
-        print(headline(report, paper))
-    for report in reports:
-        if report["status"] and report["error"] is None:
+        if report["status"]:
             print("\n" + render(report, paper, verbose))
 
 

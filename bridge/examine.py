@@ -42,6 +42,7 @@ class Options:
     against: str | None = None
     diagnose: bool = True
     asked_to_patch: bool = False  # also what is right for another model than was declared
+    patches: bool = True  # False: the line, and not what to write there
 
 
 class Several(Exception):
@@ -88,6 +89,21 @@ def examine(
 
     `by_numbers`: the function looks its answers up: it is asked once, and its numbers are diagnosed.
     """
+    report = _examined(port, options, again, against, by_numbers)
+    if options.patches:
+        return report
+    from .report.withhold import withheld
+
+    return withheld(report)
+
+
+def _examined(
+    port: Declaration,
+    options: Options,
+    again: Callable[[], Declaration] | None,
+    against: Declaration | None,
+    by_numbers: bool,
+) -> Report:
     if options.dtype is not None:
         port = port.with_(dtype=options.dtype)
     try:

@@ -92,6 +92,11 @@ def test_every_kind_of_report_is_as_the_schema_says_and_holds_nothing_else(
     jsonschema.validate(report, closed(schema))
 
 
+def test_a_report_with_its_patch_withheld_is_as_the_schema_says_too(printed: Printed, schema: dict[str, Any]) -> None:
+    report = json.loads(printed(WRONG, options=("--format", "json", "--no-patch")))
+    jsonschema.validate(report, closed(schema))
+
+
 def test_several_ports_are_a_list_and_no_port_is_a_list_of_rows(printed: Printed, schema: dict[str, Any]) -> None:
     two = json.loads(printed(PORTS["right"], PORTS["raises"], options=("--format", "json", "--verdict-only")))
     assert [report["status"] for report in two] == [0, 1]
@@ -183,6 +188,7 @@ def test_paths_are_from_the_top_of_the_checkout(
     assert file == f"{tmp_path.name}/port_0.py"
 
 
-def test_annotations_need_a_port(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["diff", "--format", "github"]) == 2
+@pytest.mark.parametrize("form", ["github", "csv"])
+def test_annotations_and_tables_need_a_port(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", "--format", form]) == 2
     assert "name their files" in capsys.readouterr().err

@@ -1,0 +1,153 @@
+"""Several ports at once: a line each, in the terminal or as CSV for a spreadsheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .paper import Paper, shown_path
+from .schema import Report
+
+# The kind of an edit that belongs to a verified patch, as a class is told of it.
+KINDS = {
+    "accumulation": "= or +=",
+    "alias": "two names for one array",
+    "carry": "what one step hands to another",
+    "condition": "a condition",
+    "constant": "a number",
+    "exchange": "two things exchanged",
+    "factor": "a factor",
+    "function": "another function",
+    "keyword": "an argument",
+    "moved": "the order of statements",
+    "name": "another name",
+    "operands": "the operands of a product",
+    "order": "an order",
+    "reduction": "a sum, a mean or its axis",
+    "sign": "a sign",
+    "size": "a size",
+    "statement": "a statement missing or too many",
+    "step": "another time step",
+    "target": "what is assigned to",
+    "term": "a term missing or too many",
+    "transpose": "a transpose",
+    "variable": "another variable",
+}
+COLOUR = {"agrees": "green", "DIFFERS": "red", "FAILS": "red", "NO VERDICT": "yellow"}
+WIDEST_PLACE, WIDEST_KIND = 48, 28  # characters of the columns in the terminal
+COLUMNS = ("file", "port", "verdict", "line", "fault", "differ", "agree", "blind", "not provided", "loss", "status")
+
+
+def verdict(report: Report) -> str:
+    """One word or two: `FAILS` where the port has no answer through a fault of its own."""
+    if report["status"] == 0:
+        return "agrees"
+    if report["status"] == 2:
+        return "NO VERDICT"
+    return "DIFFERS" if report["error"] is None else "FAILS"
+
+
+def first_line(report: Report) -> tuple[str | None, int | None]:
+    """The file and the line that a reader should look at first; of a port that agrees, where it stands."""
+    lines = (report["diagnosis"] or {}).get("lines") or []
+    if lines:
+        return lines[0]["file"], lines[0]["line"]
+    if report["error"] is not None:
+        return report["error"]["file"], report["error"]["line"]
+    return report["file"], report["line"]
+
+
+def fault(report: Report) -> str:
+    """The kind of fault in a few words: of a verified patch, of the finding, or why there is no answer."""
+    if report["error"] is not None:
+        return report["headline"]
+    if report["status"] == 2:
+        return report["headline"].partition(":")[0]
+    diagnosis: dict[str, Any] = report["diagnosis"] or {}
+    if diagnosis.get("claim") in ("verified patch", "patch withheld"):
+        kinds = dict.fromkeys(KINDS.get(step["kind"], "a formula") for step in diagnosis["steps"])
+        return ", ".join(kinds) or "one expression"
+    return report["finding"] or ""
+
+
+def lines(reports: Sequence[Report], paper: Paper) -> list[str]:
+    """`file:line: VERDICT  kind of fault  how many`, one port a line, and the sum of it all."""
+    rows = []
+    several = len({(r["file"], r["port"]) for r in reports}) > len({r["file"] for r in reports})
+    for report in reports:
+        file, line = first_line(report)
+        place = f"{shown_path(file or '?')}:" + (f"{line}:" if line is not None else "")
+        if several and report["port"]:
+            place += f" {report['port']}:"
+        rest = "" if report["error"] is not None or report["status"] == 2 else counts(report)
+        rows.append((place, verdict(report), fault(report), rest))
+    places = min(max(len(row[0]) for row in rows), WIDEST_PLACE)
+    kinds = min(max((len(kind) for _, _, kind, rest in rows if rest), default=0), WIDEST_KIND)
+    out = []
+    for place, word, kind, rest in rows:
+        before = f"{place:{places}} {word:10} "
+        text = f"{kind:{kinds}}  {rest}" if rest else kind
+        text = _shortened(text, max(paper.width - len(before), 40), paper)
+        out.append(f"{place:{places}} {paper.paint(f'{word:10}', COLOUR[word])} {text}".rstrip())
+    return [*out, "", summary(reports)]
+
+
+def counts(report: Report) -> str:
+    """`3 of 5 gradients differ, and the loss`, of those that were given."""
+    states = [a["state"] for a in report["arrays"] if a["name"] != "loss"]
+    given = len(states) - states.count("not provided")
+    if report["status"] == 0:
+        return f"{states.count('agrees')} of {given} gradients agree"
+    loss = any(a["state"] == "differs" for a in report["arrays"] if a["name"] == "loss")
+    return f"{states.count('differs')} of {given} gradients differ" + ", and the loss" * loss
+
+
+def _shortened(text: str, width: int, paper: Paper) -> str:
+    """A text that fits the width, cut between words."""
+    if len(text) <= width:
+        return text
+    dots = "…" if paper.can("…") else "..."
+    return text[: width - len(dots)].rpartition(" ")[0] + dots
+
+
+def summary(reports: Sequence[Report]) -> str:
+    """`10 ports: 3 agree, 5 differ, 1 fails, 1 without a verdict`."""
+    words = [verdict(report) for report in reports]
+    said = []
+    for word, one, more in (
+        ("agrees", "agrees", "agree"),
+        ("DIFFERS", "differs", "differ"),
+        ("FAILS", "fails", "fail"),
+        ("NO VERDICT", "without a verdict", "without a verdict"),
+    ):
+        count = words.count(word)
+        if count:
+            said.append(f"{count} {one if count == 1 else more}")
+    return f"{len(reports)} port{'s' * (len(reports) != 1)}: {', '.join(said)}"
+
+
+def as_csv(reports: Sequence[Report]) -> str:
+    """One line a port, for a spreadsheet."""
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for report in reports:
+        file, line = first_line(report)
+        states = [a["state"] for a in report["arrays"] if a["name"] != "loss"]
+        loss = next((a["state"] for a in report["arrays"] if a["name"] == "loss"), "")
+        numbers = [states.count(state) for state in ("differs", "agrees", "blind", "not provided")]
+        own = report["file"] or file or ""
+        place = ""
+        if line is not None and report["status"]:
+            place = str(line) if file == own else f"{shown_path(file or '')}:{line}"
+        cells = [shown_path(own) if own else "", report["port"], verdict(report), place, fault(report)]
+        writer.writerow([*map(_inert, cells), *numbers, loss, report["status"]])
+    return text.getvalue()
+
+
+def _inert(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula, whatever a file or a port is called."""
+    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell

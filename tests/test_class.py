@@ -1,0 +1,149 @@
+"""A class's ports at once: a line each, a table for a spreadsheet, and reports that do not give the answer away."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rowcol.bridge.cli import main
+from rowcol.bridge.diagnose.found import nothing
+from rowcol.bridge.examine import Options, failed
+from rowcol.bridge.problem import Problem
+from rowcol.bridge.report.withhold import withheld
+from tests.bad_ports import source
+
+RIGHT = source()
+TRANSPOSED = source().replace("carry = d @ Wh.T", "carry = d @ Wh")
+MENDED = "d @ Wh.T"
+BIAS = source().replace('g["b"] += d.sum(axis=0)', 'g["b"] += d.mean(axis=0)')
+RAISES = source("raise ValueError('no luck')")
+CRASHES = "import os\nos.kill(os.getpid(), 9)\n"
+HANGS = source("while True:\n    pass")
+FAST = ("--limit", "0.5")
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Write port files by name, run `rowcol diff` on all of them: the exit status and what was printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(ports: dict[str, str], *options: str) -> tuple[int, str]:
+        for name, text in ports.items():
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).write_text(text, encoding="utf-8")
+        status = main(["diff", *(name for name, text in ports.items() if "@port" in text or "os." in text), *options])
+        return status, capsys.readouterr().out
+
+    return run
+
+
+def line_of(text: str, part: str) -> int:
+    return next(number for number, line in enumerate(text.splitlines(), 1) if part in line)
+
+
+def test_each_port_gets_one_line_with_its_verdict_its_first_wrong_line_and_the_kind_of_fault(run: Run) -> None:
+    status, out = run({"anna.py": RIGHT, "ben.py": TRANSPOSED, "cleo.py": BIAS, "dan.py": RAISES})
+    assert status == 1
+    anna, ben, cleo, dan, blank, total = out.splitlines()[:6]
+    assert anna.startswith("anna.py:28: agrees ") and "6 of 6 gradients agree" in anna
+    place = line_of(TRANSPOSED, "carry = d @ Wh")
+    assert ben.startswith(f"ben.py:{place}:  DIFFERS ") and "a transpose" in ben and "gradients differ" in ben
+    place = line_of(BIAS, "d.mean(axis=0)")
+    assert cleo.startswith(f"cleo.py:{place}: DIFFERS ") and "a sum, a mean or its axis" in cleo
+    place = line_of(RAISES, "raise ValueError")
+    assert dan.startswith(f"dan.py:{place}:  FAILS") and "raised ValueError: no luck" in dan
+    assert (blank, total) == ("", "4 ports: 1 agrees, 2 differ, 1 fails")
+    assert all(len(line) <= 100 for line in out.splitlines()[:6])
+
+
+def test_the_details_follow_the_lines(run: Run) -> None:
+    _, out = run({"anna.py": RIGHT, "ben.py": TRANSPOSED, "dan.py": RAISES})
+    details = out.partition("3 ports:")[2]
+    assert "verified patch" in details and f"+        carry = {MENDED}" in details
+    assert "dan.py" in details and "anna.py" not in details
+
+
+def test_ports_that_crash_or_hang_do_not_stop_the_others(run: Run) -> None:
+    status, out = run({"a.py": CRASHES, "b.py": HANGS, "c.py": RIGHT, "d.py": BIAS}, *FAST)
+    a, b, c, d = out.splitlines()[:4]
+    assert status == 1
+    assert "FAILS" in a and "SIGKILL" in a
+    assert "FAILS" in b and "ran past its limit of 0.5 s" in b
+    assert "agrees" in c
+    assert "DIFFERS" in d
+
+
+def test_helper_modules_of_the_same_name_do_not_meet(run: Run) -> None:
+    """Each port is held against the module beside it, and blamed for nobody else's line."""
+    port = "import helper\n" + source("return helper.net(Wx, Wh, b, Wy, by, X, Y, h0)")
+    net = source().partition("@port")[0]
+    wrong = net.replace("carry = d @ Wh.T", "carry = d @ Wh")
+    files = {}
+    for number in range(6):
+        files[f"s{number}/mine.py"] = port
+        files[f"s{number}/helper.py"] = wrong if number % 2 else net
+    _, out = run(files)
+    lines = out.splitlines()[:6]
+    place = line_of(wrong, "carry = d @ Wh")
+    for number, line in enumerate(lines):
+        if number % 2:
+            assert line.startswith(f"s{number}/helper.py:{place}: DIFFERS")
+        else:
+            assert line.startswith(f"s{number}/mine.py:") and " agrees " in line
+
+
+def test_csv_is_one_line_a_port(run: Run) -> None:
+    status, out = run({"anna.py": RIGHT, "ben.py": TRANSPOSED, "dan.py": RAISES}, "--format", "csv")
+    assert status == 1
+    anna, ben, dan = csv.DictReader(io.StringIO(out))
+    assert (anna["file"], anna["verdict"], anna["line"], anna["fault"], anna["status"]) == (
+        *("anna.py", "agrees", "", "", "0"),
+    )
+    assert (ben["verdict"], ben["fault"], ben["loss"]) == ("DIFFERS", "a transpose", "agrees")
+    assert int(ben["line"]) == line_of(TRANSPOSED, "carry = d @ Wh")
+    assert (int(ben["agree"]), int(ben["differ"])) == (2, 4)
+    assert dan["verdict"] == "FAILS" and "no luck" in dan["fault"]
+
+
+def test_no_spreadsheet_takes_a_name_for_a_formula(run: Run) -> None:
+    _, out = run({"=1+1.py": RIGHT}, "--format", "csv")
+    (row,) = csv.DictReader(io.StringIO(out))
+    assert row["file"] == "'=1+1.py"
+
+
+def test_json_of_several_ports_is_a_list_in_their_order(run: Run) -> None:
+    _, out = run({"anna.py": RIGHT, "ben.py": TRANSPOSED}, "--format", "json")
+    assert [report["agrees"] for report in json.loads(out)] == [True, False]
+
+
+@pytest.mark.parametrize("form", ["text", "json", "csv"])
+@pytest.mark.parametrize("text", [TRANSPOSED, BIAS], ids=["transpose", "mean"])
+def test_a_withheld_patch_is_nowhere_and_the_verdict_and_the_line_stay(run: Run, text: str, form: str) -> None:
+    right = MENDED if text is TRANSPOSED else "d.sum(axis=0)"
+    status, shown = run({"ben.py": text}, "--format", form)
+    assert status == 1
+    if form != "csv":
+        assert right in shown
+    status, out = run({"ben.py": text}, "--format", form, "--no-patch")
+    assert status == 1
+    assert right not in out and "+++" not in out and "stands" not in out
+    assert str(line_of(text, "carry = d @ Wh" if text is TRANSPOSED else "d.mean(axis=0)")) in out
+    if form == "json":
+        diagnosis = json.loads(out)["diagnosis"]
+        assert (diagnosis["claim"], diagnosis["patch"], diagnosis["changes"]) == ("patch withheld", None, [])
+        assert diagnosis["verified_cases"] >= 5
+
+
+def test_what_explains_numbers_alone_is_withheld_too() -> None:
+    """It says what is read as what in the implementation that is right: that is the answer."""
+    report = failed(Problem("nothing"), Options())
+    report["diagnosis"] = {**nothing(), "explanation": {"sentence": "your numbers are those of ..."}}
+    kept = withheld(report)["diagnosis"]
+    assert kept is not None and kept["explanation"] is None
