@@ -8,9 +8,12 @@ import pytest
 from rowcol.bridge.case import Recipe, make_case
 from rowcol.bridge.diff import BLIND, diff, expect, single_cases
 from rowcol.bridge.examine import Options, examine
+from rowcol.bridge.family import FAMILIES
 from rowcol.bridge.oracle import trusted_side
-from tests.corpus.load import Fault
+from tests.corpus.load import Fault, combinations
+from tests.corpus.load import load as corpus
 from tests.false_alarms import ROOM_ABOVE, ROOM_BELOW, right, story_faults, wrong
+from tests.faults_found import MISSED, tally
 from tests.regrouped import WAYS, right_port
 
 FAULTS = story_faults()
@@ -21,6 +24,18 @@ def test_a_right_port_is_never_called_wrong() -> None:
     assert tally.alarms == []
     assert tally.room >= ROOM_BELOW
     assert tally.agreeing > 5 * tally.blind
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_far_out_and_at_odd_sizes_a_right_port_is_never_called_wrong(family: str) -> None:
+    assert right(40, seed=90_000, family=family).alarms == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_fault_gets_through_where_the_numbers_can_show_it(family: str) -> None:
+    found = tally([*corpus(family), *combinations(family)][::30], 6, seed=90_000)
+    assert (found.missed, found.never_found) == ([], [])
+    assert found.outcomes[MISSED] == 0 < found.cases
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.id for fault in FAULTS])
