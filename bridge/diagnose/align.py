@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, reduce
 from itertools import combinations, permutations
 from math import sqrt
@@ -28,6 +28,8 @@ STEP, BATCH_SUM, EXAMPLE, STACK, TOTAL, SO_FAR = "step", "batch sum", "example",
 VISITS = 12  # how often a site may be visited at one step: once for each gate, head or layer
 # A site, and which of its visits at one step.
 Spot: TypeAlias = tuple[int, int]
+# What nearly equal values have in common: their size, and their moments, rounded.
+_Key: TypeAlias = tuple[int, float, float, float]
 
 
 class Meaning(NamedTuple):
@@ -99,7 +101,7 @@ class Trusted:
         self.bin = 1e-8 if dtype == "float64" else 1e-4
         self.sizes = dict(case.sizes)
         self.quantities: list[Quantity] = []
-        self._keys: dict[tuple[int, float, float, float], list[tuple[int, int | None]]] = {}
+        self._keys: dict[_Key, list[tuple[int, int | None]]] = {}
         self._read(trusted, case)
         self._index()
         self._known: dict[tuple[bytes, tuple[int, ...]], tuple[Meaning, ...]] = {}
@@ -118,24 +120,27 @@ class Trusted:
         axes = trusted.family, trusted.objective
         examples = [case.example(*axes, n) for n in range(count)] if count > 1 else [case]
         scope = Scope.discover(lambda: canonical(trusted, examples[0]), _modules_of(trusted))
-        recorders = []
-        for example in examples:
-            recorder = Recorder()
-            with scope.traced(recorder):
-                canonical(trusted, example)
-            recorders.append(recorder)
-        self.recorder = recorders[0]
-        self._series(recorders)
+        self.recorder = recorder = Recorder()
+        rest: list[list[Event]] = []
+        with scope.traced(recorder):
+            canonical(trusted, examples[0])
+            for example in examples[1:]:
+                with recorder.aside() as events:
+                    canonical(trusted, example)
+                rest.append(events)
+        self._series(recorder, rest)
 
-    def _series(self, recorders: Sequence[Recorder]) -> None:
-        """Name the values of every site at every step, and know how each is made from others."""
-        first = recorders[0]
+    def _series(self, first: Recorder, rest: Sequence[Sequence[Event]]) -> None:
+        """Name the values of every site at every step, and know how each is made from others.
+
+        `first` has seen the first example, `rest` are the events of the others.
+        """
         events: dict[Spot, list[tuple[int | None, Event, list[Array]]]] = {}
         order: list[Spot] = []
         visits: dict[tuple[int, int | None], int] = {}
         for position, event in enumerate(first.events):
             step = step_of(first, event)
-            values = [r.events[position].value for r in recorders]
+            values = [event.value, *(other[position].value for other in rest)]
             visit = visits.get((event.site, step), 0)
             visits[event.site, step] = visit + 1
             if visit >= VISITS:
@@ -159,13 +164,8 @@ class Trusted:
                 continue
             found = self._same(series)
             if found is None:
-                name = _called(site)
-                self.quantities.append(Quantity(name, series, place[spot]))
-                found = len(self.quantities) - 1, 0
+                found = self._new(Quantity(_called(site), series, place[spot])), 0
                 self.quantities[-1].named = site.kind != "load"
-                for step, value in series.items():
-                    if not trivial(value):
-                        self._keys.setdefault(self._key(value[0]), []).append((found[0], step))
             else:
                 self.quantities[found[0]].aliases.append(_called(site))
             of_site[spot] = found
@@ -180,45 +180,40 @@ class Trusted:
                 quantity.name = next(other, quantity.name)
             names.add(quantity.name)
 
+    def _new(self, quantity: Quantity) -> int:
+        """The number of a quantity that nothing before is equal to."""
+        self.quantities.append(quantity)
+        for step, key in _keys(quantity.values).items():
+            self._keys.setdefault(key, []).append((len(self.quantities) - 1, step))
+        return len(self.quantities) - 1
+
     def _same(self, series: dict[int | None, Array]) -> tuple[int, int | None] | None:
         """The quantity that has these values already, and how many steps it is ahead."""
         options: dict[tuple[int, int | None], int] = {}
-        before: dict[tuple[int, int], Array] = {}
-        count = 0
-        for step, value in series.items():
-            if trivial(value):
-                continue
-            count += 1
-            for quantity, other in self._keys.get(self._key(value[0]), ()):
-                if not _alike(self.quantities[quantity].values[other], value):
+        before: dict[tuple[int, int], _Key] = {}
+        keys = _keys(series)
+        for step, key in keys.items():
+            for quantity, other in self._keys.get(key, ()):
+                if not _alike(self.quantities[quantity].values[other], series[step]):
                     continue
                 shift = other - step if other is not None and step is not None else None
                 options[quantity, shift] = options.get((quantity, shift), 0) + 1
                 if other is None and step is not None:
-                    before[quantity, step] = value
+                    before[quantity, step] = key
         for one, hits in options.items():
-            if hits == count:
+            if hits == len(keys):
                 return one
         for (quantity, shift), hits in options.items():
             # All but one step: the state before the first one, say, which has a name of its own.
-            if shift is not None and hits == count - 1 and count > 2:
-                missing = [
-                    (s, v)
-                    for (_, s), v in before.items()
-                    if s + shift not in self.quantities[quantity].values
-                ]
+            if shift is not None and hits == len(keys) - 1 and len(keys) > 2:
+                values = self.quantities[quantity].values
+                missing = [(s, key) for (_, s), key in before.items() if s + shift not in values]
                 if len(missing) == 1:
-                    self.quantities[quantity].values[missing[0][0] + shift] = missing[0][1]
-                    self._keys.setdefault(self._key(missing[0][1][0]), []).append(
-                        (quantity, missing[0][0] + shift)
-                    )
+                    step, key = missing[0]
+                    values[step + shift] = series[step]
+                    self._keys.setdefault(key, []).append((quantity, step + shift))
                     return quantity, shift
         return None
-
-    def _key(self, value: Array) -> tuple[int, float, float, float]:
-        size, norm, first, third = moments(value)
-        sign = -1.0 if size == 1 and value.flat[0] < 0 else 1.0
-        return size, round(first, 9), round(third, 9), float(f"{sign * norm:.9e}")
 
     def _formulas(self, recorder: Recorder, of_site: dict[Spot, tuple[int, int | None]]) -> None:
         children = recorder.children()
@@ -267,11 +262,7 @@ class Trusted:
                 if found is None:
                     mark = " + " if sign is ast.Add else " * "
                     name = mark.join(self.quantities[terms[k][0]].name for k in chosen)
-                    self.quantities.append(Quantity(name, series, whole.order))
-                    found = len(self.quantities) - 1, 0
-                    for step, value in series.items():
-                        if not trivial(value):
-                            self._keys.setdefault(self._key(value[0]), []).append((found[0], step))
+                    found = self._new(Quantity(name, series, whole.order)), 0
                 if found[1] == 0 or found[1] is None:
                     made[frozenset(chosen)] = found[0]
         for parts, quantity in made.items():
@@ -325,19 +316,11 @@ class Trusted:
     # The index.
 
     def _index(self) -> None:
-        groups: dict[int, list[tuple[float, float, _Entry]]] = {}
+        found: dict[int, list[_Forms]] = {}
         for number, quantity in enumerate(self.quantities):
-            for entry in _forms(number, quantity):
-                if trivial(entry.value):
-                    continue
-                size, norm, first, third = moments(entry.value)
-                if first:
-                    entry = entry._replace(value=entry.value.squeeze(), norm=norm)
-                    groups.setdefault(size, []).append((first, third, entry))
-        self._groups: dict[int, tuple[Array, list[tuple[float, float, _Entry]]]] = {}
-        for size, group in groups.items():
-            group.sort(key=lambda one: one[0])
-            self._groups[size] = np.array([one[0] for one in group]), group
+            for forms in _forms(number, quantity):
+                found.setdefault(forms.values[0].size, []).append(forms)
+        self._groups = {size: _Group(some) for size, some in found.items()}
 
     def lookup(self, value: Array) -> tuple[Meaning, ...]:
         """Everything that a value is on the trusted side; nothing for a stranger."""
@@ -355,12 +338,8 @@ class Trusted:
         _, norm, first, third = moments(value)
         if not (first > 0):
             return ()
-        room = self.bin * first
-        low, high = np.searchsorted(group[0], (first - room, first + room))
         found: list[Meaning] = []
-        for _, other, entry in group[1][low:high]:
-            if abs(other - third) > 3 * self.bin * third + 1e-12:
-                continue
+        for entry in group.near(first, third, self.bin):
             meaning = self._matched(value, norm, entry)
             if meaning is not None:
                 found.append(meaning)
@@ -707,13 +686,45 @@ def moments(value: Array) -> tuple[int, float, float, float]:
     return flat.size, norm, float(flat.sum()) / norm, float(square.dot(flat)) / norm**3
 
 
+def _moments(values: Array) -> Array:
+    """The three moments of many values of one shape; zeros for those that are equal to too much."""
+    rows = values.reshape(len(values), -1).astype(np.float64)
+    flat = np.abs(rows)
+    square = flat * flat
+    norm = np.sqrt(square.sum(axis=1))
+    telling = (norm > 1e-90) & (norm < 1e90)
+    telling &= (rows != rows[:, :1]).any(axis=1) if rows.shape[1] > 1 else (flat[:, 0] != 1)
+    size = np.where(telling, norm, 1.0)
+    first, third = flat.sum(axis=1) / size, (square * flat).sum(axis=1) / size**3
+    return np.stack([norm, first * telling, third * telling])
+
+
+def _keys(series: Mapping[int | None, Array]) -> dict[int | None, _Key]:
+    """What to look the values of some steps up under: those of the first example, where they are not trivial."""
+    found: dict[int | None, _Key] = {}
+    for shape in dict.fromkeys(value.shape for value in series.values()):
+        steps = [step for step, value in series.items() if value.shape == shape]
+        firsts = np.stack([series[step][0] for step in steps])
+        size = firsts[0].size
+        for step, value, (norm, first, third) in zip(steps, firsts, _moments(firsts).T.tolist(), strict=True):
+            if first > 0:
+                sign = -1.0 if size == 1 and value.flat[0] < 0 else 1.0
+                found[step] = size, round(first, 9), round(third, 9), float(f"{sign * norm:.9e}")
+    return found
+
+
 def _alike(one: Array, other: Array) -> bool:
     """Whether two stacks of examples are equal, up to a transpose."""
     one, other = one.squeeze(), other.squeeze()
-    if one.shape == other.shape and np.allclose(one, other, rtol=1e-9, atol=0):
+    if one.shape == other.shape and _close(one, other):
         return True
     turned = np.moveaxis(other, 0, -1).T if other.ndim == 3 else other.T
-    return one.shape == turned.shape and np.allclose(one, turned, rtol=1e-9, atol=0)
+    return one.shape == turned.shape and _close(one, turned)
+
+
+def _close(one: Array, other: Array) -> bool:
+    apart = np.subtract(one, other, dtype=np.float64)
+    return bool((np.abs(apart) <= 1e-9 * np.abs(other)).all())
 
 
 def trivial(value: Array) -> bool:
@@ -767,31 +778,66 @@ def _rank(site: Site, top: str) -> int:
     return 3
 
 
-def _forms(number: int, quantity: Quantity) -> Iterator[_Entry]:
+class _Forms(NamedTuple):
+    """Values of one quantity in one form, along the first axis, each with its step."""
+
+    quantity: int
+    form: str
+    steps: Sequence[int | None]
+    values: Array
+
+
+class _Group:
+    """All values of one size, by two numbers that a port's order of axes, sign and factor do not change."""
+
+    def __init__(self, forms: Sequence[_Forms]) -> None:
+        self.forms = forms
+        norms, firsts, thirds = np.concatenate([_moments(one.values) for one in forms], axis=1)
+        order = np.argsort(firsts)
+        order = order[firsts[order] > 0]
+        self.norms, self.firsts, self.thirds = norms[order], firsts[order], thirds[order]
+        counts = [len(one.values) for one in forms]
+        self.of = np.repeat(np.arange(len(forms)), counts)[order]
+        self.place = np.concatenate([np.arange(count) for count in counts])[order]
+
+    def near(self, first: float, third: float, room: float) -> Iterator[_Entry]:
+        """The values that have these two numbers, nearly."""
+        low, high = np.searchsorted(self.firsts, (first - room * first, first + room * first))
+        for k in range(low, high):
+            if abs(self.thirds[k] - third) <= 3 * room * third + 1e-12:
+                forms, place = self.forms[self.of[k]], self.place[k]
+                value = forms.values[place].squeeze()
+                yield _Entry(forms.quantity, forms.form, forms.steps[place], value, float(self.norms[k]))
+
+
+def _forms(number: int, quantity: Quantity) -> Iterator[_Forms]:
     """The forms in which a port may hold a quantity."""
-    values = quantity.values
-    examples = len(next(iter(values.values())))
-    for t, value in values.items():
-        yield _Entry(number, STEP, t, value, 0.0)
-        if examples > 1:
-            yield _Entry(number, BATCH_SUM, t, value.sum(axis=0), 0.0)
-            for one in value:
-                yield _Entry(number, EXAMPLE, t, one, 0.0)
-    steps = sorted(t for t in values if t is not None)
-    shapes = {values[t].shape for t in steps}
-    if len(steps) < 2 or len(shapes) != 1:
+    by_shape: dict[tuple[int, ...], list[int | None]] = {}
+    for t, value in quantity.values.items():
+        by_shape.setdefault(value.shape, []).append(t)
+    for shape, its in by_shape.items():
+        values = np.stack([quantity.values[t] for t in its])
+        yield _Forms(number, STEP, its, values)
+        if shape[0] > 1:
+            yield _Forms(number, BATCH_SUM, its, values.sum(axis=1))
+            each = [t for t in its for _ in range(shape[0])]
+            yield _Forms(number, EXAMPLE, each, values.reshape(-1, *shape[1:]))
+    steps = sorted(t for t in quantity.values if t is not None)
+    if len(steps) < 2 or len({quantity.values[t].shape for t in steps}) != 1:
         return
-    stacked = np.stack([values[t] for t in steps])
-    yield _Entry(number, STACK, steps[0], stacked, 0.0)
+    stacked = np.stack([quantity.values[t] for t in steps])
+    yield _Forms(number, STACK, steps[:1], stacked[None])
     if steps[0] < 0:
-        yield _Entry(number, STACK, steps[1], stacked[1:], 0.0)
-        yield _Entry(number, STACK, steps[0], stacked[:-1], 0.0)
+        yield _Forms(number, STACK, steps[1:2], stacked[None, 1:])
+        yield _Forms(number, STACK, steps[:1], stacked[None, :-1])
         stacked = stacked[1:]
     together = stacked.sum(axis=1)
-    yield _Entry(number, TOTAL, None, together.sum(axis=0), 0.0)
-    for k in range(1, len(steps) - 1):
-        yield _Entry(number, SO_FAR, steps[k], together[: k + 1].sum(axis=0), 0.0)
-        yield _Entry(number, SO_FAR, steps[-1 - k], together[-1 - k :].sum(axis=0), 0.0)
+    yield _Forms(number, TOTAL, (None,), together.sum(axis=0)[None])
+    if len(steps) > 2:
+        inner = range(1, len(steps) - 1)
+        yield _Forms(number, SO_FAR, [steps[k] for k in inner], np.cumsum(together, axis=0)[1 : len(steps) - 1])
+        back = np.cumsum(together[::-1], axis=0)[1 : len(steps) - 1]
+        yield _Forms(number, SO_FAR, [steps[-1 - k] for k in inner], back)
 
 
 def _modules_of(trusted: Declaration) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -94,6 +95,15 @@ class Recorder:
     def full(self) -> bool:
         """Whether the run had more values than the recorder holds."""
         return len(self.events) >= self.limit
+
+    @contextmanager
+    def aside(self) -> Iterator[list[Event]]:
+        """Events of what runs inside are collected apart, not among the recorder's own."""
+        kept, self.events = self.events, []
+        try:
+            yield self.events
+        finally:
+            self.events = kept
 
     def last(self) -> dict[int, Array]:
         """The last value of every site that has one."""
