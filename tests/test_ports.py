@@ -10,10 +10,10 @@ from rowcol.bridge.examine import Options
 from rowcol.bridge.worker import examined
 from tests.corpus.load import Combination, Fault, combinations, load
 
-PORTS = sorted(p for p in (Path(__file__).parent / "ports").glob("*.py") if "@port(" in p.read_text(encoding="utf-8"))
-FAMILIES = ("rnn", "lstm", "gru", "dense", "attention")
+PORTS = sorted(p for p in (Path(__file__).parent / "ports").glob("*.py") if "rowcol" in p.read_text(encoding="utf-8"))
+SETS = ("rnn", "lstm", "gru", "dense", "attention", "variety")
 EVERY = 12  # the share that a change is checked with; `python -m tests.corpus.score` takes all
-SHARE = [fault for family in FAMILIES for fault in [*load(family), *combinations(family)][3::EVERY]]
+SHARE = [fault for name in SETS for fault in [*load(name), *combinations(name)][3::EVERY]]
 
 
 @pytest.mark.parametrize("path", PORTS, ids=lambda path: path.stem)

@@ -1,8 +1,9 @@
 """Read the corpus of faults, and write a faulty port to a folder.
 
-A family's folder holds one TOML file for each port (`[[fault]]` tables) and files named
-`combinations*.toml` (`[[combination]]` tables, each a list of fault ids). The ports themselves stand, right,
-in `tests/ports`; a fault is a list of edits of that text, each of a stretch that occurs in it exactly once.
+A set of faults is a folder, of a family or of any other choice of ports. Its TOML files hold `[[fault]]` tables, those
+of one port in one file, and `[[combination]]` tables, each a list of fault ids; a `[[part]]` is a fault that occurs only
+in combinations. The ports themselves stand, right, in `tests/ports`; a fault is a list of edits of that text, each of a
+stretch that occurs in it exactly once.
 """
 
 from __future__ import annotations
@@ -212,12 +213,12 @@ class Combination(_Faulty):
         return set().union(*self.lines_by_fault().values())
 
 
-def load(family: str) -> list[Fault]:
-    """Every single fault of a family."""
+def load(name: str, kinds: tuple[str, ...] = ("fault",)) -> list[Fault]:
+    """Every single fault of a set."""
     faults = []
-    for path in sorted((CORPUS / family).glob("*.toml")):
+    for path in sorted((CORPUS / name).glob("*.toml")):
         table = tomllib.loads(_read(path))
-        faults += [_fault(path, table, entry) for entry in table.get("fault", ())]
+        faults += [_fault(path, table, entry) for kind in kinds for entry in table.get(kind, ())]
     seen: set[str] = set()
     for fault in faults:
         if fault.id in seen:
@@ -226,11 +227,11 @@ def load(family: str) -> list[Fault]:
     return faults
 
 
-def combinations(family: str) -> list[Combination]:
-    """Every combination of faults of a family."""
-    by_id = {fault.id: fault for fault in load(family)}
+def combinations(name: str) -> list[Combination]:
+    """Every combination of faults of a set."""
+    by_id = {fault.id: fault for fault in load(name, ("fault", "part"))}
     found = []
-    for path in sorted((CORPUS / family).glob("combinations*.toml")):
+    for path in sorted((CORPUS / name).glob("*.toml")):
         for entry in tomllib.loads(_read(path)).get("combination", ()):
             missing = [name for name in entry["faults"] if name not in by_id]
             if missing:

@@ -1,4 +1,4 @@
-"""Score the diagnosis on the corpus: `python -m tests.corpus.score [--family rnn] [--only NAME] [--jobs 2]`.
+"""Score the diagnosis on the corpus: `python -m tests.corpus.score [--corpus rnn] [--only NAME] [--jobs 2]`.
 
 Every faulty port is written to a folder, examined as `rowcol diff` does, and what the report says is held
 against the lines and the class that were written down with the fault. Exit status 1 where a floor is missed.
@@ -236,6 +236,8 @@ def printed(results: Sequence[Result], right: Sequence[tuple[str, bool]]) -> boo
         ("verified patch, all single faults", share(singles, lambda r: r.verified), 0.85),
         ("combinations mended, verified", share(combined, lambda r: r.verified), 0.75),
         ("lines of combinations named", (sum(named), len(named)), 0.90),
+        ("lines of all faults", (sum(named) + sum(r.first for r in singles), len(named) + len(singles)), None),
+        ("verified patch, all", share(results, lambda r: r.verified), None),
         ("verified, and contradicted by fresh cases", share(results, lambda r: bool(r.contradicted)), 0.0),
         ("named with certainty, and right", share(results, lambda r: bool(r.false_culprit)), 0.0),
     ]
@@ -301,7 +303,7 @@ def _agrees(path: str) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--family", default="rnn")
+    parser.add_argument("--corpus", "--family", default="rnn", help="a folder of tests/corpus: a family's, or variety")
     parser.add_argument("--only", default="", help="faults whose name contains this")
     parser.add_argument("--kind", default="", help="faults whose kind contains this")
     parser.add_argument("--jobs", type=int, default=2)
@@ -311,15 +313,15 @@ def main() -> int:
     )
     parser.add_argument("--fresh", type=int, default=FRESH, help="further cases that a patch has to pass")
     options = parser.parse_args()
-    chosen: list[Fault | Combination] = [*load(options.family), *combinations(options.family)]
+    chosen: list[Fault | Combination] = [*load(options.corpus), *combinations(options.corpus)]
     names = [
         f.id
         for f in chosen
         if options.only in f.id and options.kind in (f.kind if isinstance(f, Fault) else "combination")
     ][:: options.every]
     begin = time.perf_counter()
-    results = score(options.family, names, options.jobs, options.fresh, options.log)
-    good = printed(results, right_ports(options.family) if not options.only else [])
+    results = score(options.corpus, names, options.jobs, options.fresh, options.log)
+    good = printed(results, right_ports(options.corpus) if not options.only else [])
     print(f"\n{len(results)} faulty ports in {time.perf_counter() - begin:.0f} s")
     return 0 if good else 1
 

@@ -7,31 +7,32 @@ import pytest
 
 from tests.corpus.load import Blame, Combination, Edit, Fault, combinations, load
 
-FAMILIES = ("rnn", "lstm", "gru", "dense", "attention")
+SETS = ("rnn", "lstm", "gru", "dense", "attention", "variety")
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_faulty_port_is_python_and_has_its_blamed_lines(family: str) -> None:
-    for faulty in (*load(family), *combinations(family)):
+@pytest.mark.parametrize("name", SETS)
+def test_every_faulty_port_is_python_and_has_its_blamed_lines(name: str) -> None:
+    for faulty in (*load(name), *combinations(name)):
         for file, splices in faulty.splices.items():
             ast.parse(splices.wrong, file)
         assert faulty.blamed_lines(), faulty.id
 
 
 @pytest.mark.parametrize(
-    ("family", "ports", "faults", "together"), [("rnn", 10, 180, 40)] + [(f, 3, 25, 6) for f in FAMILIES[1:]]
+    ("name", "ports", "faults", "together"),
+    [("rnn", 10, 180, 40), ("variety", 25, 50, 25)] + [(name, 3, 25, 6) for name in SETS[1:-1]],
 )
-def test_the_corpus_is_as_large_as_it_claims(family: str, ports: int, faults: int, together: int) -> None:
-    assert len({fault.port for fault in load(family)}) >= ports
-    assert len(load(family)) >= faults
-    assert len(combinations(family)) >= together
-    assert all(2 <= len(combination.faults) <= 6 for combination in combinations(family))
+def test_the_corpus_is_as_large_as_it_claims(name: str, ports: int, faults: int, together: int) -> None:
+    assert len({fault.port for fault in load(name)}) >= ports
+    assert len(load(name)) >= faults
+    assert len(combinations(name)) >= together
+    assert all(2 <= len(combination.faults) <= 6 for combination in combinations(name))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_faulty_port_is_written_with_the_modules_it_needs(family: str, tmp_path: Path) -> None:
-    for port in {fault.port for fault in load(family)}:
-        fault = next(fault for fault in load(family) if fault.port == port)
+@pytest.mark.parametrize("name", SETS)
+def test_a_faulty_port_is_written_with_the_modules_it_needs(name: str, tmp_path: Path) -> None:
+    for port in {fault.port for fault in load(name)}:
+        fault = next(fault for fault in load(name) if fault.port == port)
         path = fault.write(tmp_path / port.stem)
         assert path.name == port.name and path.is_file()
         assert {edit.file for edit in fault.edits} <= {one.name for one in path.parent.iterdir()}
