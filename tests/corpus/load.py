@@ -1,9 +1,9 @@
 """Read the corpus of faults, and write a faulty port to a folder.
 
-A set of faults is a folder, of a family or of any other choice of ports. Its TOML files hold `[[fault]]` tables, those
-of one port in one file, and `[[combination]]` tables, each a list of fault ids; a `[[part]]` is a fault that occurs only
-in combinations. The ports themselves stand, right, in `tests/ports`; a fault is a list of edits of that text, each of a
-stretch that occurs in it exactly once.
+A set of faults is a folder: a family's, or another choice of ports. Its TOML files hold `[[fault]]` tables,
+those of one port in one file, and `[[combination]]` tables, each a list of fault ids; a `[[part]]` is a fault that
+occurs only in combinations. The ports themselves stand, right, in `tests/ports`; a fault is a list of edits of that
+text, each of a stretch that occurs in it exactly once.
 """
 
 from __future__ import annotations
