@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from math import prod
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -51,16 +50,15 @@ class LayoutError(Problem):
         self.number = number
 
 
-@dataclass(frozen=True)
-class Vocabulary:
+class Vocabulary(NamedTuple):
     """What a layout may speak of: the arrays of a family under an objective, and their axes."""
 
     arrays: Mapping[str, tuple[str, ...]]  # canonical array -> its axes, in column order
-    letters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # axis -> names of its elements
-    classes: Mapping[str, str] = field(default_factory=dict)  # array -> the axis that class indices leave out
-    ties: Mapping[str, str] = field(default_factory=dict)  # axis -> the axis, or axes, it is as long as
+    letters: Mapping[str, tuple[str, ...]] = {}  # axis -> names of its elements
+    classes: Mapping[str, str] = {}  # array -> the axis that class indices leave out
+    ties: Mapping[str, str] = {}  # axis -> the axis, or axes, it is as long as
     optional: frozenset[str] = frozenset({"batch", "time"})  # axes that a line leaves out when they are 1
-    elsewhere: Mapping[str, str] = field(default_factory=dict)  # array -> why it cannot stand here
+    elsewhere: Mapping[str, str] = {}  # array -> why it cannot stand here
 
     def chooser(self, array: str) -> str | None:
         """The axis of `array` whose elements are chosen in brackets, if it has one."""
@@ -73,8 +71,7 @@ class Vocabulary:
         return tuple(root for tied in self.ties[axis].split() for root in self.root(tied))
 
 
-@dataclass(frozen=True)
-class Ref:
+class Ref(NamedTuple):
     """A canonical array as a line names it: `Wax[i f g o]`."""
 
     array: str
@@ -84,15 +81,14 @@ class Ref:
         return f"{self.array}[{' '.join(self.letters)}]" if self.letters else self.array
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of a layout. `text` has no comment; `head` is its part before the axes."""
 
     text: str
     number: int
     head: str
     base: str  # the port's array
-    index: int | None  # the slice of it, where the line is about one: the 0 of `bias[0]`
+    item: int | None  # the slice of it, where the line is about one: the 0 of `bias[0]`
     refs: tuple[Ref, ...]
     dimensions: tuple[Dimension, ...]
     indices: bool  # holds class indices
@@ -101,7 +97,7 @@ class Line:
     @property
     def name(self) -> str:
         """The port's array, or the slice of it, as the line writes it."""
-        return self.base if self.index is None else f"{self.base}[{self.index}]"
+        return self.base if self.item is None else f"{self.base}[{self.item}]"
 
     @property
     def arrays(self) -> tuple[str, ...]:
@@ -122,8 +118,7 @@ class Line:
         return _wrong(self.text, self.number, what)
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """The lines of a layout, each right by itself and all of them right together."""
 
     lines: tuple[Line, ...]
@@ -148,7 +143,7 @@ class Layout:
     def axes(self, name: str) -> tuple[str, ...]:
         """The axes of a port's array as its line writes them: `("(gate hidden)", "input")`."""
         lines = [line for line in self.lines if line.base == name]
-        stack = () if lines[0].index is None else (str(len(lines)),)
+        stack = () if lines[0].item is None else (str(len(lines)),)
         return stack + tuple(_written(dimension) for dimension in lines[0].dimensions)
 
     def swaps(self) -> Iterator[tuple[Line, Layout, str]]:
@@ -170,7 +165,7 @@ class Layout:
                 except LayoutError:  # a Wax beside the Waa has no other reading
                     continue
                 lines = (*self.lines[:place], swapped, *self.lines[place + 1 :])
-                yield line, replace(self, lines=lines), text
+                yield line, self._replace(lines=lines), text
 
     def bind(self, sizes: Mapping[str, int]) -> Map:
         """The layout as a map between arrays of these sizes; an axis with letters or a tie needs none.
@@ -196,13 +191,13 @@ class Layout:
         for line in self.lines:
             indices = [_elements(line, k, vocabulary, arrays[ref.array]) for k, ref in enumerate(line.refs)]
             shape, regions = _side_by_side(line, [index.shape for index in indices])
-            if line.index is not None:
+            if line.item is not None:
                 first = shapes.get(line.base, (0, *shape))[1:]
                 if first != shape:
                     raise line.wrong(
                         f"slices of one array have one shape; this one has {shape}, the first has {first}"
                     )
-                regions = [(line.index, *region) for region in regions]
+                regions = [(line.item, *region) for region in regions]
                 shape = (sum(other.base == line.base for other in self.lines), *shape)
             shapes[line.base] = shape[:-1] if line.indices else shape
             pieces += [
@@ -234,15 +229,15 @@ def _check_names(lines: list[Line]) -> None:
     for line in lines:
         others = declared.setdefault(line.base, [])
         for other in others:
-            if line.index == other.index:
+            if line.item == other.item:
                 raise line.wrong(f"'{line.name}' is declared twice; line {other.number} has it already")
-            if line.index is None or other.index is None:
+            if line.item is None or other.item is None:
                 raise line.wrong(
                     f"'{line.base}' is declared whole and in slices (see line {other.number}); choose one"
                 )
         others.append(line)
     for base, others in declared.items():
-        slices = sorted((line.index, line.number) for line in others if line.index is not None)
+        slices = sorted((line.item, line.number) for line in others if line.item is not None)
         for k, (index, number) in enumerate(slices):
             if index != k:
                 line = next(line for line in others if line.number == number)
@@ -690,8 +685,7 @@ def _exchanged(group: Group, one: Group, other: Group) -> Group:
 # Mapping arrays
 
 
-@dataclass(frozen=True)
-class _Piece:
+class _Piece(NamedTuple):
     """Where one canonical array, or the part of it that a line chooses, stands in one array of the port."""
 
     name: str
@@ -701,8 +695,7 @@ class _Piece:
     indices: bool
 
 
-@dataclass(frozen=True)
-class Map:
+class Map(NamedTuple):
     """A layout with sizes: carries arrays between the port (by its names) and the canonical ones."""
 
     shapes: dict[str, Shape]  # of the port's arrays

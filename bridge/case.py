@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from math import prod, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,7 @@ RANGES = {
 ELSEWHERE = (3, 9)
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """Sizes of every axis, and the canonical arrays: float64 numbers that the port's dtype can hold."""
 
     label: str
@@ -46,11 +45,10 @@ class Case:
             name: np.take(value, [n], axis=axes[name].index("batch")) if "batch" in axes[name] else value
             for name, value in self.arrays.items()
         }
-        return replace(self, sizes={**self.sizes, "batch": 1}, arrays=arrays)
+        return self._replace(sizes={**self.sizes, "batch": 1}, arrays=arrays)
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """What one case of a verdict is meant to show, as scales of what it is made from.
 
     `gentle` keeps gradients small (most stay under a clipping bound); `upstream` scales the given

@@ -41,16 +41,18 @@ def command(args: argparse.Namespace) -> int:
 
 def check(folder: str) -> Report:
     """The report on a program's answers. Reads only; a folder that cannot be judged becomes a report too."""
-    from .examine import Options, examine, failed
+    from .examine import examine
     from .exchange import read_order
     from .judge import UNDECIDED
+    from .options import Options
+    from .report.schema import failed
 
     try:
         order = read_order(folder)
         options = Options(seed=order.seed)
         port = answers(folder, order)
     except Problem as problem:
-        return failed(problem, Options())
+        return failed(problem, 0)
     report = examine(port, options, by_numbers=True)
     if report["finding"] == UNDECIDED and not order.own_loss:
         report["remarks"].append(

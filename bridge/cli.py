@@ -166,9 +166,11 @@ def _diff(args: argparse.Namespace) -> int:
 
 def _examined(args: argparse.Namespace) -> list[Report]:
     """The reports of every file, one after the other; on a terminal it is said how far that is."""
-    from .examine import Options
-    from .worker import examined
+    from .options import Options
+    from .worker import examined, import_for_all
 
+    if len(args.ports) > 1:
+        import_for_all()
     diagnose, patches = not args.verdict_only, not args.no_patch
     options = Options(
         args.seed, args.dtype, args.sizes, args.cases, args.against, diagnose=diagnose, patches=patches

@@ -398,12 +398,12 @@ def _reordered(layout: Layout, name: str) -> Iterator[tuple[Layout, tuple[str, .
         if other == order:
             continue
         lines = [
-            replace(line, refs=tuple(replace(r, letters=other) if r.letters else r for r in line.refs))
+            line._replace(refs=tuple(r._replace(letters=other) if r.letters else r for r in line.refs))
             if line.number in own
             else line
             for line in layout.lines
         ]
-        yield replace(layout, lines=tuple(lines)), other
+        yield layout._replace(lines=tuple(lines)), other
 
 
 # The command

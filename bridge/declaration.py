@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .axes import Layout, LayoutError, Map, parse
 from .family import Axes, Family, Implementation, Setting, family_named, words_of
@@ -19,8 +19,7 @@ REDUCIBLE = ("batch", "time", "output")
 KEYWORDS = ("objective", "reduction", "clip", "sizes", "dtype", "dialect")
 
 
-@dataclass(frozen=True)
-class Clip:
+class Clip(NamedTuple):
     """A bound on every element (`norm=False`), or on the norm of all parameter gradients together."""
 
     bound: float
@@ -30,8 +29,7 @@ class Clip:
         return f"norm {self.bound:g}" if self.norm else f"{self.bound:g}"
 
 
-@dataclass(frozen=True)
-class Sizes:
+class Sizes(NamedTuple):
     """Axes that a port fixes (`hidden = 4`) and axes that it ties to others (`output = input`)."""
 
     fixed: Mapping[str, int]

@@ -6,8 +6,8 @@ import os
 import shutil
 import tempfile
 
-from .examine import Options
 from .fix import apply, changes_of
+from .options import Options
 from .problem import AGREES, DIFFERS, Problem
 from .report.paper import Paper
 from .report.terminal import headline, render

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ LOSS = "loss"
 BLINDNESS = 1e-3  # a bar above this share of the gradient can tell nothing
 
 
-@dataclass(frozen=True)
-class Expected:
+class Expected(NamedTuple):
     """What the trusted side says of one case, in the port's layout, and how far rounding alone moves it.
 
     `extreme`: its values lie where a textbook formula may overflow in the port's dtype.
@@ -34,8 +33,7 @@ class Expected:
     extreme: bool = False
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """One array (or the loss) on the case that told most.
 
     `difference` is the largest elementwise distance, at index `where`; `bar` is how far apart two right
@@ -159,14 +157,13 @@ def _verdict(name: str, port: Any, trusted: Any, expected: Expected, recovered: 
     size = _largest(ours)
     found = Verdict(name, AGREES, ours.shape, bar=bar, size=size, case=expected.case.label)
     if not np.all(np.isfinite(ours)):
-        return replace(found, state=BLIND, note="the trusted side overflows on this case")
+        return found._replace(state=BLIND, note="the trusted side overflows on this case")
     if not np.all(np.isfinite(theirs)):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(theirs))[0])
         value = float(theirs[where])
         note = f"holds {value:g} in the port, first at {list(where)}" if where else f"is {value:g} in the port"
         state = BLIND if expected.extreme or bar > BLINDNESS * size else DIFFERS
-        return replace(
-            found,
+        return found._replace(
             state=state,
             where=where,
             port=value,
@@ -176,8 +173,7 @@ def _verdict(name: str, port: Any, trusted: Any, expected: Expected, recovered: 
         )
     distance = np.abs(theirs - ours)
     where = tuple(int(i) for i in np.unravel_index(int(np.argmax(distance)), distance.shape))
-    found = replace(
-        found,
+    found = found._replace(
         difference=float(distance[where]),
         where=where,
         port=float(theirs[where]),
@@ -185,11 +181,11 @@ def _verdict(name: str, port: Any, trusted: Any, expected: Expected, recovered: 
     )
     # A gradient that is zero by nature can tell no rounding from rounding, but it can tell it from a number.
     if bar > BLINDNESS * max(size, _largest(theirs)):
-        return replace(found, state=BLIND)
+        return found._replace(state=BLIND)
     if found.difference <= bar:
         return found
     # What nearly underflows has few digits, long before it overflows: nothing is called wrong on such data.
-    return replace(found, state=BLIND if expected.extreme else DIFFERS)
+    return found._replace(state=BLIND if expected.extreme else DIFFERS)
 
 
 def _largest(values: NDArray[Any]) -> float:

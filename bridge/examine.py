@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from .case import Case, cases
@@ -23,34 +22,13 @@ from .diff import (
 )
 from .judge import ANOTHER_MODEL, DECLARATION, NAMES, Judgement, judge
 from .load import load
+from .options import Options
 from .oracle import OwnLoss, trusted_side
 from .problem import AGREES as STATUS_AGREES
 from .problem import DIFFERS as STATUS_DIFFERS
-from .problem import NOT_ANSWERED, Problem, Raised
-from .report.schema import SCHEMA, ArrayReport, Report
+from .problem import NOT_ANSWERED, Problem, Raised, Several
+from .report.schema import ArrayReport, Report, blank, failed
 from .steady import steady
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a command or a call of `compare` may choose; plain values only."""
-
-    seed: int = 0
-    dtype: str | None = None
-    sizes: str = ""
-    cases: int | None = None
-    against: str | None = None
-    diagnose: bool = True
-    asked_to_patch: bool = False  # also what is right for another model than was declared
-    patches: bool = True  # False: the line, and not what to write there
-
-
-class Several(Exception):
-    """A file declares more ports than may be examined in one process; `names` are theirs."""
-
-    def __init__(self, names: list[str]) -> None:
-        super().__init__(names)
-        self.names = names
 
 
 def examine_file(path: str, options: Options, *, apart: bool = False) -> list[Report]:
@@ -62,7 +40,7 @@ def examine_file(path: str, options: Options, *, apart: bool = False) -> list[Re
         trusted = load(options.against)[0] if options.against is not None else None
         ports = load(path)
     except Problem as problem:
-        return [failed(problem.at(path.partition("::")[0], None), options)]
+        return [failed(problem.at(path.partition("::")[0], None), options.seed)]
 
     names = list(dict.fromkeys(port.name for port in ports))
     if apart and len(names) > 1:
@@ -123,7 +101,7 @@ def _examined(
         judgement = judge(port, trusted, found, options.seed)
         port, found = judgement.port, judgement.found
     except Problem as problem:
-        report = failed(problem.at(port.file, port.line), options, port)
+        report = _tell_of(port, failed(problem.at(port.file, port.line), options.seed))
         if options.diagnose and isinstance(problem, Raised) and against is None:
             _diagnose(report, lambda: _of_one_that_raises(port, options))
         return report
@@ -236,45 +214,18 @@ def facing(port: Declaration, trusted: Declaration) -> tuple[Declaration, Declar
     return port.with_(sizes=sizes, silent=silent), trusted
 
 
-def failed(problem: Problem, options: Options, port: Declaration | None = None) -> Report:
-    """The report where there is nothing to compare."""
-    report = _empty(options, port)
-    report["status"] = problem.status
-    report["error"] = {"what": problem.what, "file": problem.file, "line": problem.line}
-    report["headline"] = problem.what.splitlines()[0]
+def _tell_of(port: Declaration, report: Report) -> Report:
+    """Write into a report which port it is on."""
+    report["port"], report["file"], report["line"] = port.name, port.file, port.line
+    report["family"], report["objective"] = port.family.name, str(port.objective)
+    report["reduction"], report["dtype"] = reduction_phrase(port.reduction), port.dtype
     return report
-
-
-def _empty(options: Options, port: Declaration | None) -> Report:
-    return {
-        "schema": SCHEMA,
-        "port": port.name if port else "",
-        "file": port.file if port else None,
-        "line": port.line if port else None,
-        "family": port.family.name if port else "",
-        "objective": str(port.objective) if port else "",
-        "reduction": reduction_phrase(port.reduction) if port else "",
-        "dtype": port.dtype if port else "",
-        "trusted": "",
-        "seed": options.seed,
-        "status": NOT_ANSWERED,
-        "agrees": False,
-        "finding": None,
-        "headline": "",
-        "sentences": [],
-        "remarks": [],
-        "declared": None,
-        "arrays": [],
-        "cases": [],
-        "diagnosis": None,
-        "error": None,
-    }
 
 
 def _report(
     port: Declaration, trusted: str, options: Options, judgement: Judgement, expected: list[Expected]
 ) -> Report:
-    report = _empty(options, port)
+    report = _tell_of(port, blank(options.seed))
     report["trusted"] = trusted
     report["arrays"] = [_array(port, v) for v in judgement.verdicts.values()]
     seen: dict[int, Case] = {e.case.seed: e.case for e in expected}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .axes import Vocabulary
 from .objective import LOSSES, OWN, Objective
@@ -23,8 +22,7 @@ FAMILIES = tuple(
 )
 
 
-@dataclass(frozen=True)
-class Implementation:
+class Implementation(NamedTuple):
     """One of our own sides, as a user would declare it: a function and the layout of its arrays."""
 
     function: Callable[..., Any]
@@ -42,8 +40,7 @@ def one_of_the_values(value: Any) -> bool:
     return False
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """A choice that a port makes: its known values, the default first (unless it must be written).
 
     `accepts` says of a value that is not listed whether it is right all the same; `given` makes of the
@@ -56,8 +53,7 @@ class Setting:
     given: Callable[[Any, Mapping[str, int]], Any] = as_it_is
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """A model: canonical arrays with their axes in column order, and who implements it.
 
     parameters   the layer's own arrays
@@ -86,14 +82,14 @@ class Family:
     upstream: Mapping[str, tuple[str, Axes]]
     reference: Implementation | None
     batched: Implementation | None
-    beside: Mapping[str, Mapping[str, Axes]] = field(default_factory=dict)
-    classes: Mapping[str, str] = field(default_factory=dict)
-    letters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    ties: Mapping[str, str] = field(default_factory=dict)
-    sizes: Mapping[str, int] = field(default_factory=dict)
+    beside: Mapping[str, Mapping[str, Axes]] = {}
+    classes: Mapping[str, str] = {}
+    letters: Mapping[str, tuple[str, ...]] = {}
+    ties: Mapping[str, str] = {}
+    sizes: Mapping[str, int] = {}
     absent: frozenset[str] = frozenset()
-    only: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
-    settings: Mapping[str, Setting] = field(default_factory=dict)
+    only: Mapping[str, tuple[str, Any]] = {}
+    settings: Mapping[str, Setting] = {}
     make: Callable[[Mapping[str, int], Any], Mapping[str, Any]] | None = None
 
     def arrays(self, objective: Objective, settings: Mapping[str, Any] | None = None) -> dict[str, Axes]:

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def command(args: argparse.Namespace) -> int:
     """0 where the port agrees or its patch was written; 1 where it differs."""
-    from .examine import Options
+    from .options import Options
     from .report.paper import Paper, shown_path
     from .report.terminal import headline
     from .worker import examined

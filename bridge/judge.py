@@ -7,7 +7,7 @@ explains it otherwise is looked for, and the port's gradients are held against t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -72,7 +72,7 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
         remark, names = explained
         judgement.remarks.append(remark)
         for name in names:
-            judgement.verdicts[name] = replace(judgement.verdicts[name], state=AGREES, note=remark)
+            judgement.verdicts[name] = judgement.verdicts[name]._replace(state=AGREES, note=remark)
     if not any(v.state == DIFFERS for v in judgement.verdicts.values()):
         return judgement
     strangers = [n for n in found.differing if n not in port.parameters and n != LOSS]

@@ -48,7 +48,7 @@ def _other_objectives(family: Family, objective: Objective) -> Iterator[Objectiv
     if objective.upstream or family.target is None:
         return
     if objective.kind == "squared error":
-        yield replace(objective, factor=3.0 - objective.factor)
+        yield objective._replace(factor=3.0 - objective.factor)
     for kind in ("softmax", "logistic", "squared error"):
         if kind != objective.kind:
             yield Objective(kind, objective.last)
@@ -110,7 +110,7 @@ def _laid_out_anew(port: Declaration, other: Declaration, expected: Expected) ->
     if other.clip is not None:
         gradients = clipped(gradients, other.clip, parameters_of(other))
     deviations = {n: d * share for n, d in expected.deviations.items()}
-    return replace(expected, loss=expected.loss * share, gradients=gradients, deviations=deviations)
+    return expected._replace(loss=expected.loss * share, gradients=gradients, deviations=deviations)
 
 
 def _all_agree(other: Declaration, port: Declaration, cases: list[Case]) -> bool:
@@ -141,4 +141,4 @@ def _read_as(case: Case, port: Declaration, other: Declaration) -> Case:
         for name, axes in other.arrays.items()
         if name not in known
     }
-    return replace(case, arrays={**known, **zeros})
+    return case._replace(arrays={**known, **zeros})

@@ -15,7 +15,7 @@ each at every step, or with " at the last step" behind it at the last one only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .problem import Problem, nearest
 
@@ -26,8 +26,7 @@ LAST = " at the last step"
 WHOLE = " without the half"
 
 
-@dataclass(frozen=True)
-class Objective:
+class Objective(NamedTuple):
     """`kind` is one of LOSSES or UPSTREAM, or OWN; `last`: only the last step is looked at.
 
     `factor` is 2 for a squared error without its half: our own implementations compute it with the half.

@@ -8,8 +8,7 @@ Central differences serve code that cannot run on complex numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,8 +144,7 @@ class OwnLoss:
         return best, float(np.max(np.abs(far - near), initial=0.0)) * step + rounding
 
 
-@dataclass(frozen=True)
-class Slope:
+class Slope(NamedTuple):
     """Along one random direction of one array: what the side's gradient says, and what its loss does.
 
     `error` is how far the central difference itself may be off.

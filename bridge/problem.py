@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 # Exit statuses, as every command gives them.
 AGREES, DIFFERS, NOT_ANSWERED = 0, 1, 2
+SWALLOWED = 99  # of a worker that was ended because its port swallows the exception that says its time is up
 
 
 class Problem(Exception):
@@ -35,6 +36,14 @@ class Problem(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _problem, (self.what, self.file, self.line, self.status)
+
+
+class Several(Exception):
+    """A file declares more ports than may be examined in one process; `names` are theirs."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(names)
+        self.names = names
 
 
 class Raised(Problem):

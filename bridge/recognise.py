@@ -331,10 +331,10 @@ def _turned(shape: Shape, expected: Sequence[str]) -> bool:
 
 def _equations(line: Line, layout: Layout, shape: Shape) -> Iterator[_Equation]:
     vocabulary = layout.vocabulary
-    if line.index is not None:
+    if line.item is not None:
         slices = sum(other.base == line.base for other in layout.lines)
         yield _Equation(line.base, 0, ((slices, ()),), shape[0])
-    for axis, dimension in enumerate(line.dimensions, line.index is not None):
+    for axis, dimension in enumerate(line.dimensions, line.item is not None):
         parts = []
         for k, group in enumerate(dimension):
             ref, number, roots = line.refs[k], 1, list[str]()

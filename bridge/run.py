@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from .axes import Map
 from .case import Array, Case
 from .declaration import Declaration
-from .problem import DIFFERS, NOT_ANSWERED, Problem, Raised, nearest
+from .problem import DIFFERS, NOT_ANSWERED, SWALLOWED, Problem, Raised, nearest
 
 VARKEYWORDS = 0x08  # the flag of a code object that takes `**arrays`
 limit: float | None = None  # seconds that one call of a side may take; the worker sets it
 GRACE = 2.0  # seconds in which a side past its limit comes back; one that swallows every exception does not
-SWALLOWED = 99  # the exit code of a worker that was ended because its port swallows `OutOfTime`
 
 
 class OutOfTime(BaseException):

@@ -1,7 +1,8 @@
 """One worker process a port file, with a time limit: a port cannot harm the next one, or the command.
 
 Where processes can fork, the worker is a fork of the command and starts at once; elsewhere it is a new
-Python. Plain data comes back through a pipe (marshal: no code, no classes).
+Python. Plain data comes back through a pipe (marshal: no code, no classes). The command itself needs no NumPy:
+it forks before anything is imported that only the worker needs.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ import os
 import sys
 from typing import Any
 
-from . import run
-from .examine import Options, Several, examine_file, failed
-from .problem import DIFFERS, Problem
-from .report.schema import Report
+from .options import Options
+from .problem import DIFFERS, SWALLOWED, Problem, Several
+from .report.schema import Report, failed
 
 # Seconds: one call of a port, and everything that is done with one file.
 CALL_LIMIT = 10.0
@@ -29,27 +29,33 @@ def examined(path: str, options: Options, *, limit: float = CALL_LIMIT, quiet: b
     `limit` is what one call of the port may take, in seconds. What the port prints is thrown away,
     unless `quiet` is False.
     """
-    task = {"path": path, "options": vars(options), "limit": limit, "quiet": quiet}
+    task = {"path": path, "options": tuple(options), "limit": limit, "quiet": quiet}
     file = path.partition("::")[0]
     total = max(FILE_LIMIT, 6 * limit)
     data, end = _forked(task, total) if hasattr(os, "fork") else _spawned(task, total)
     if not data:
         name = path.partition("::")[2]
         what = f"{name}: " * bool(name) + _ended(end, total, limit)
-        return [failed(Problem(what, file=file, status=DIFFERS), options)]
+        return [failed(Problem(what, file=file, status=DIFFERS), options.seed)]
     answer: dict[str, Any] = marshal.loads(data)
     if "several" in answer:  # each port of a file gets a worker of its own
         names = answer["several"]
+        import_for_all()
         return [r for name in names for r in examined(f"{file}::{name}", options, limit=limit, quiet=quiet)]
     reports: list[Report] = answer["reports"]
     return reports
+
+
+def import_for_all() -> None:
+    """Import what a worker needs, where more than one is to come: their forks have it then."""
+    from . import examine  # noqa: F401
 
 
 def _ended(end: int | None, total: float, limit: float) -> str:
     """Why a worker gave nothing back: `end` is its exit code, minus the signal that killed it, or None."""
     if end is None:
         return f"the port ran past its limit of {total:g} s, and its process was ended."
-    if end == run.SWALLOWED:
+    if end == SWALLOWED:
         return (
             f"the port ran past its limit of {limit:g} s. It swallows every exception (a bare `except:`?), "
             "so that its line cannot be told; its process was ended."
@@ -67,17 +73,20 @@ def _ended(end: int | None, total: float, limit: float) -> str:
 
 def perform(task: dict[str, Any]) -> bytes:
     """What the worker does: examine the file, with the time limit on every call of the port."""
-    run.limit = task["limit"]
-    options = Options(**task["options"])
+    options = Options(*task["options"])
     try:
+        from . import run
+        from .examine import examine_file
+
+        run.limit = task["limit"]
         return marshal.dumps({"reports": examine_file(task["path"], options, apart=True)})
     except Several as several:
         return marshal.dumps({"several": several.names})
     except MemoryError:
         what = "there is not enough memory for arrays of these sizes."
-        return marshal.dumps({"reports": [failed(Problem(what, file=task["path"]), options)]})
+        return marshal.dumps({"reports": [failed(Problem(what, file=task["path"]), options.seed)]})
     except Exception as error:
-        return marshal.dumps({"reports": [failed(_own_mistake(error, task["path"]), options)]})
+        return marshal.dumps({"reports": [failed(_own_mistake(error, task["path"]), options.seed)]})
 
 
 def _own_mistake(error: Exception, path: str) -> Problem:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rowcol.bridge.cli import main
-from rowcol.bridge.examine import Options
+from rowcol.bridge.options import Options
 from rowcol.bridge.worker import examined
 
 PORTS = Path(__file__).parent / "ports"

@@ -828,7 +828,7 @@ def test_rowcols_own_mistakes_are_called_so(said: Said, monkeypatch: pytest.Monk
     def fails(*_: object, **__: object) -> None:
         raise TypeError("no way")
 
-    monkeypatch.setattr("rowcol.bridge.worker.examine_file", fails)
+    monkeypatch.setattr("rowcol.bridge.examine.examine_file", fails)
     status, text = said(source())
     assert status == 2
     assert text.startswith("mine.py: rowcol itself failed on this file. The mistake is rowcol's, not yours;")

@@ -12,8 +12,8 @@ import pytest
 
 from rowcol.bridge.cli import main
 from rowcol.bridge.diagnose.found import nothing
-from rowcol.bridge.examine import Options, failed
 from rowcol.bridge.problem import Problem
+from rowcol.bridge.report.schema import failed
 from rowcol.bridge.report.withhold import withheld
 from tests.bad_ports import source
 
@@ -143,7 +143,7 @@ def test_a_withheld_patch_is_nowhere_and_the_verdict_and_the_line_stay(run: Run,
 
 def test_what_explains_numbers_alone_is_withheld_too() -> None:
     """It says what is read as what in the implementation that is right: that is the answer."""
-    report = failed(Problem("nothing"), Options())
+    report = failed(Problem("nothing"), 0)
     report["diagnosis"] = {**nothing(), "explanation": {"sentence": "your numbers are those of ..."}}
     kept = withheld(report)["diagnosis"]
     assert kept is not None and kept["explanation"] is None

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rowcol.bridge.examine import Options
+from rowcol.bridge.options import Options
 from rowcol.bridge.worker import examined
 from tests.corpus.load import Fault, load
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -70,3 +71,29 @@ def test_version_is_that_of_the_package() -> None:
         [sys.executable, "-m", "rowcol.bridge.cli", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["rowcol", version("rowcol")]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a new Python is started for the port instead")
+def test_the_command_forks_before_anything_is_imported_that_only_the_port_needs() -> None:
+    port = ROOT / "tests" / "ports" / "vectorised.py"
+    code = (
+        f"import sys\nfrom rowcol.bridge.cli import main\nstatus = main(['diff', {str(port)!r}])\n"
+        "print('STATUS', status, 'LOADED', [m for m in ('numpy', 'tabulate', 'dataclasses') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "STATUS 0 LOADED []" in done.stdout
+
+
+def test_a_grid_looks_as_tabulate_draws_it() -> None:
+    from tabulate import tabulate
+
+    from rowcol.bridge.report.paper import Paper, grid
+
+    red = Paper(colour=True).paint("differs", "red")
+    for heads, rows in (
+        (["array", "is"], [["Wx", "Wax, b"], ["a much longer name", ""]]),
+        (["array", "verdict", "x"], [["Wx", red, "1"], ["Wh", "agrees", "2.0e-16"]]),
+        (["a"], []),
+    ):
+        drawn = tabulate(rows, heads, tablefmt="simple", disable_numparse=True)
+        assert grid(rows, heads) == "\n".join(f"  {line}".rstrip() for line in drawn.splitlines())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rowcol.bridge.examine import Options
+from rowcol.bridge.options import Options
 from rowcol.bridge.worker import examined
 from tests.corpus.load import Combination, Fault, combinations, load
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,7 +98,7 @@ def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 
 def _with_the_loss(port: Declaration, expected: Expected) -> Expected:
     """What is expected, with the loss held where it is: moved by rounding at most."""
     unit = float(np.finfo(port.dtype).eps)
-    return replace(expected, deviations={**expected.deviations, LOSS: 10 * unit * (abs(expected.loss) + unit)})
+    return expected._replace(deviations={**expected.deviations, LOSS: 10 * unit * (abs(expected.loss) + unit)})
 
 
 def _lines(recorder: Recorder, bench: Bench, expected: Expected, wrong: frozenset[str]) -> list[tuple[str, int]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from itertools import pairwise
 from time import process_time
 from types import CodeType, FunctionType
@@ -151,7 +150,7 @@ class _Side:
         self.own = declared_side(port.family, implementation, port.objective, port.settings)
         self.function: FunctionType = implementation.function  # type: ignore[assignment]
         self.port = port
-        self.unreduced = port.with_(reduction=(), objective=replace(port.objective, factor=1.0))
+        self.unreduced = port.with_(reduction=(), objective=port.objective._replace(factor=1.0))
         self.cases = cases
         self.shares = [port.objective.factor / scale(port, case) for case in cases]
         self._ready: dict[int, list[tuple[Any, dict[str, Any]]]] = {}

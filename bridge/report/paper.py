@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
@@ -50,11 +51,20 @@ def shown_path(path: str) -> str:
 
 
 def grid(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> str:
-    """A plain table, indented by two; a table too wide is the caller's to shorten."""
-    from tabulate import tabulate
+    """A plain table, indented by two; a table too wide is the caller's to shorten.
 
-    text = tabulate(list(rows), headers=list(heads), tablefmt="simple", disable_numparse=True)
-    return "\n".join("  " + line.rstrip() for line in text.splitlines())
+    It looks as tabulate's "simple" ones do, whose import would be a tenth of the time to a verdict.
+    """
+    table = [heads, *rows]
+    widths = [max(len(head) + 2, *(_width(row[k]) for row in table)) for k, head in enumerate(heads)]
+    lines = [[cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)] for row in table]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join(("  " + "  ".join(line)).rstrip() for line in lines)
+
+
+def _width(text: str) -> int:
+    """How many columns a text takes: its colours take none."""
+    return len(re.sub("\033\\[[0-9;]*m", "", text))
 
 
 def paragraphs(sentences: Sequence[str], paper: Paper, lead: str = "") -> list[str]:

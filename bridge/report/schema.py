@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from ..problem import NOT_ANSWERED, Problem
+
 SCHEMA = 1
 
 
@@ -69,3 +71,39 @@ class Report(TypedDict):
     cases: list[CaseReport]
     diagnosis: dict[str, Any] | None
     error: ErrorReport | None
+
+
+def blank(seed: int) -> Report:
+    """A report that says nothing yet."""
+    return {
+        "schema": SCHEMA,
+        "port": "",
+        "file": None,
+        "line": None,
+        "family": "",
+        "objective": "",
+        "reduction": "",
+        "dtype": "",
+        "trusted": "",
+        "seed": seed,
+        "status": NOT_ANSWERED,
+        "agrees": False,
+        "finding": None,
+        "headline": "",
+        "sentences": [],
+        "remarks": [],
+        "declared": None,
+        "arrays": [],
+        "cases": [],
+        "diagnosis": None,
+        "error": None,
+    }
+
+
+def failed(problem: Problem, seed: int) -> Report:
+    """The report where there is nothing to compare."""
+    report = blank(seed)
+    report["status"] = problem.status
+    report["error"] = {"what": problem.what, "file": problem.file, "line": problem.line}
+    report["headline"] = problem.what.splitlines()[0]
+    return report

@@ -1,0 +1,18 @@
+"""What a command or a call of `compare` may choose."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Options(NamedTuple):
+    """Plain values only: they cross the border of the worker process."""
+
+    seed: int = 0
+    dtype: str | None = None
+    sizes: str = ""
+    cases: int | None = None
+    against: str | None = None
+    diagnose: bool = True
+    asked_to_patch: bool = False  # also what is right for another model than was declared
+    patches: bool = True  # False: the line, and not what to write there
