@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING
 
 from .problem import NOT_ANSWERED, Problem
@@ -67,6 +68,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
         "--limit", type=_seconds, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)"
     )
     diff.add_argument("--show-output", action="store_true", help="let what the port prints through")
+    diff.add_argument("--timings", action="store_true", help="how long each stage took, in milliseconds")
     diff.add_argument("--schema", action="store_true", help="print what --format json gives, as a JSON Schema")
     diff.set_defaults(run=_diff)
 
@@ -159,8 +161,15 @@ def _diff(args: argparse.Namespace) -> int:
         )
     if args.family:
         raise Problem("--family is for `rowcol diff` without a port: a port says its family itself.")
+    if args.timings and args.format not in ("text", "json"):
+        raise Problem("--timings goes with --format text and json.")
     reports = _examined(args)
+    begin = perf_counter()
     _print(reports, args.format, args.verbose)
+    if args.timings and args.format == "text":
+        from .report.terminal import timings
+
+        print("\n" + timings(reports, perf_counter() - begin))
     return max(report["status"] for report in reports)
 
 
@@ -173,14 +182,28 @@ def _examined(args: argparse.Namespace) -> list[Report]:
         import_for_all()
     diagnose, patches = not args.verdict_only, not args.no_patch
     options = Options(
-        args.seed, args.dtype, args.sizes, args.cases, args.against, diagnose=diagnose, patches=patches
+        args.seed,
+        args.dtype,
+        args.sizes,
+        args.cases,
+        args.against,
+        diagnose=diagnose,
+        patches=patches,
+        timings=args.timings,
     )
     shows = len(args.ports) > 1 and sys.stderr.isatty()
     reports: list[Report] = []
+    before = process_time()  # what it took Python and the command to come this far
     for done, path in enumerate(args.ports):
         if shows:
             print(f"\r\033[K{done + 1} of {len(args.ports)}: {path}", end="", file=sys.stderr, flush=True)
-        reports += examined(path, options, limit=args.limit, quiet=not args.show_output)
+        begin = perf_counter()
+        found = examined(path, options, limit=args.limit, quiet=not args.show_output)
+        stages = [report["timings"] for report in found if report["timings"] is not None]
+        if stages:
+            stages[0]["start"] = before + perf_counter() - begin - sum(sum(one.values()) for one in stages)
+            before = 0.0
+        reports += found
     if shows:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
     return reports

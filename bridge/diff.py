@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -215,13 +215,16 @@ def single_cases(port: Declaration, cases: Iterable[Case]) -> list[Case]:
     ]
 
 
-def diff(port: Declaration, expected: Iterable[Expected]) -> Diff:
+def diff(port: Declaration, expected: Sequence[Expected]) -> Diff:
     """Run the port on every case and compare what it gives with what is expected.
 
     Raises `Problem` where the port raises or returns no answer.
     """
-    expected = list(expected)
-    answers = [run(port, e.case) for e in expected]
+    return compared(port, expected, [run(port, e.case) for e in expected])
+
+
+def compared(port: Declaration, expected: Sequence[Expected], answers: Sequence[Answer]) -> Diff:
+    """The verdicts on what a port answered on every case."""
     verdicts = merged(compare_once(port, e, a) for e, a in zip(expected, answers, strict=True))
     remarks = list(dict.fromkeys(remark for answer in answers for remark in answer.remarks))
-    return Diff(verdicts, expected, answers, remarks)
+    return Diff(verdicts, list(expected), list(answers), remarks)

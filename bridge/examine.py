@@ -16,7 +16,7 @@ from .diff import (
     Diff,
     Expected,
     Verdict,
-    diff,
+    compared,
     expect,
     single_cases,
 )
@@ -28,7 +28,9 @@ from .problem import AGREES as STATUS_AGREES
 from .problem import DIFFERS as STATUS_DIFFERS
 from .problem import NOT_ANSWERED, Problem, Raised, Several
 from .report.schema import ArrayReport, Report, blank, failed
+from .run import run
 from .steady import steady
+from .timings import stage, taken
 
 
 def examine_file(path: str, options: Options, *, apart: bool = False) -> list[Report]:
@@ -37,8 +39,9 @@ def examine_file(path: str, options: Options, *, apart: bool = False) -> list[Re
     `apart`: raise `Several` rather than examine one port after another in the same process.
     """
     try:
-        trusted = load(options.against)[0] if options.against is not None else None
-        ports = load(path)
+        with stage("load"):
+            trusted = load(options.against)[0] if options.against is not None else None
+            ports = load(path)
     except Problem as problem:
         return [failed(problem.at(path.partition("::")[0], None), options.seed)]
 
@@ -68,6 +71,8 @@ def examine(
     `by_numbers`: the function looks its answers up: it is asked once, and its numbers are diagnosed.
     """
     report = _examined(port, options, again, against, by_numbers)
+    if options.timings:
+        report["timings"] = taken()
     if options.patches:
         return report
     from .report.withhold import withheld
@@ -85,10 +90,12 @@ def _examined(
     if options.dtype is not None:
         port = port.with_(dtype=options.dtype)
     try:
-        port, trusted = (port, trusted_side(port)) if against is None else facing(port, against)
-        sizes = parse_sizes(options.sizes, port.family)
-        chosen = single_cases(port, cases(port, options.seed, sizes, options.cases))
-        unsteady = None if by_numbers else steady(port, chosen[0], again)
+        with stage("case"):
+            port, trusted = (port, trusted_side(port)) if against is None else facing(port, against)
+            sizes = parse_sizes(options.sizes, port.family)
+            chosen = single_cases(port, cases(port, options.seed, sizes, options.cases))
+        with stage("run"):
+            unsteady = None if by_numbers else steady(port, chosen[0], again)
         if unsteady is not None:
             raise Problem(
                 f"{port.name}() gives another answer when it is run again on the same data: it {unsteady}",
@@ -96,9 +103,13 @@ def _examined(
                 line=port.line,
                 status=STATUS_DIFFERS,
             )
-        expected = [expect(port, trusted, case) for case in chosen]
-        found = diff(port, expected)
-        judgement = judge(port, trusted, found, options.seed)
+        with stage("run"):
+            expected = [expect(port, trusted, case) for case in chosen]
+            answers = [run(port, case) for case in chosen]
+        with stage("diff"):
+            found = compared(port, expected, answers)
+        with stage("judge"):
+            judgement = judge(port, trusted, found, options.seed)
         port, found = judgement.port, judgement.found
     except Problem as problem:
         report = _tell_of(port, failed(problem.at(port.file, port.line), options.seed))

@@ -16,3 +16,4 @@ class Options(NamedTuple):
     diagnose: bool = True
     asked_to_patch: bool = False  # also what is right for another model than was declared
     patches: bool = True  # False: the line, and not what to write there
+    timings: bool = False  # how long each stage took goes into the report

@@ -16,6 +16,7 @@ from typing import Any
 from .options import Options
 from .problem import DIFFERS, SWALLOWED, Problem, Several
 from .report.schema import Report, failed
+from .timings import stage
 
 # Seconds: one call of a port, and everything that is done with one file.
 CALL_LIMIT = 10.0
@@ -75,8 +76,9 @@ def perform(task: dict[str, Any]) -> bytes:
     """What the worker does: examine the file, with the time limit on every call of the port."""
     options = Options(*task["options"])
     try:
-        from . import run
-        from .examine import examine_file
+        with stage("import"):
+            from . import run
+            from .examine import examine_file
 
         run.limit = task["limit"]
         return marshal.dumps({"reports": examine_file(task["path"], options, apart=True)})

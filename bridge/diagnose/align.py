@@ -21,6 +21,7 @@ import numpy as np
 from ..case import Case
 from ..declaration import Declaration
 from ..run import Answer, canonical
+from ..timings import stage
 from .source import Scope
 from .trace import Array, Event, Recorder, Site
 
@@ -96,6 +97,7 @@ class _Entry(NamedTuple):
 class Trusted:
     """Every value of the trusted side on a case, by what it is; looked up by value alone."""
 
+    @stage("align")
     def __init__(self, trusted: Declaration, case: Case, dtype: str) -> None:
         self.room = 1e-7 if dtype == "float64" else 2e-3
         self.bin = 1e-8 if dtype == "float64" else 1e-4
@@ -493,6 +495,7 @@ class Trusted:
 class Trace:
     """One traced run of the port, every value with its meanings."""
 
+    @stage("align")
     def __init__(self, scope: Scope, answer: Callable[[Case], Answer], case: Case, trusted: Trusted) -> None:
         self.scope, self.trusted = scope, trusted
         self.recorder = Recorder(limit=20_000)

@@ -26,6 +26,7 @@ from ..diff import BLINDNESS, DIFFERS, LOSS, NOT_PROVIDED, Expected, compare_onc
 from ..judge import Judgement
 from ..problem import Problem
 from ..run import Answer, canonical, run
+from ..timings import stage
 from .align import Need, Trace, Trusted
 from .edits import Edit, edits, edits_of
 from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
@@ -213,6 +214,7 @@ class Search:
         return clock() > self.until
 
 
+@stage("repair")
 def diagnose(
     port: Declaration,
     trusted: Declaration,

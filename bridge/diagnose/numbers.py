@@ -8,10 +8,12 @@ from typing import Any
 from ..declaration import Declaration
 from ..diff import DIFFERS, LOSS, Diff
 from ..judge import Judgement
+from ..timings import stage
 from .explain import explain
 from .found import nothing
 
 
+@stage("explain")
 def diagnose_numbers(port: Declaration, found: Diff, judgement: Judgement) -> dict[str, Any] | None:
     """What explains the numbers that a port gave; None where nothing does."""
     answers = found.answers

@@ -71,6 +71,7 @@ class Report(TypedDict):
     cases: list[CaseReport]
     diagnosis: dict[str, Any] | None
     error: ErrorReport | None
+    timings: dict[str, float] | None  # seconds of each stage, where they were asked for
 
 
 def blank(seed: int) -> Report:
@@ -97,6 +98,7 @@ def blank(seed: int) -> Report:
         "cases": [],
         "diagnosis": None,
         "error": None,
+        "timings": None,
     }
 
 

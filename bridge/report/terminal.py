@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..timings import STAGES
 from .paper import Paper, grid, paragraphs, shown_path
 from .schema import ArrayReport, Report
 
@@ -74,6 +75,17 @@ def table(arrays: Sequence[ArrayReport], paper: Paper, verbose: bool = False, sa
     if verbose:
         heads += ["port there", "trusted there", "shape there", "case"]
     return "\n".join([grid(rows, heads), *notes])
+
+
+def timings(reports: Sequence[Report], showing: float) -> str:
+    """How long each stage took, in milliseconds: a line a port; `showing` are the seconds that the reports took."""
+    rows = []
+    for number, report in enumerate(reports):
+        if report["timings"] is not None:
+            spent = {**report["timings"], "report": 0.0 if number else showing}
+            cells = [f"{1e3 * spent[name]:.1f}" if spent.get(name) else "" for name in STAGES]
+            rows.append([report["port"], *cells, f"{1e3 * sum(spent.values()):.1f}"])
+    return grid(rows, ["ms", *STAGES, "total"])
 
 
 def _indented(lines: Iterable[str]) -> list[str]:
