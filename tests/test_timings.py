@@ -59,6 +59,6 @@ def test_a_stage_within_another_counts_for_itself() -> None:
             time.sleep(0.05)
     spent = timings.taken()
     assert spent["align"] >= 0.05
-    assert 0.02 <= spent["repair"]
+    assert spent["repair"] >= 0.02
     assert sum(spent.values()) == pytest.approx(spent["align"] + spent["repair"])
     assert timings.taken() == {}
