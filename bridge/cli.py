@@ -79,9 +79,10 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="the verdict on gradients that a program wrote as files")
     dialects = commands.add_parser("dialects", help="how frameworks and courses lay out the same arrays")
     convert = commands.add_parser("convert", help="weights from one framework's layout to another's")
+    lesson = commands.add_parser("lesson", help="what rows and columns mean, in the terminal or as a page")
     own = (
         *(("fix", fix), ("new", new), ("train", train), ("export", export), ("check", check)),
-        *(("dialects", dialects), ("convert", convert)),
+        *(("dialects", dialects), ("convert", convert), ("lesson", lesson)),
     )
     for name, sub in own:
         if name in asked_for:

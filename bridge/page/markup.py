@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape as _escape
 from typing import Any
@@ -12,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 # Axes that have a colour of their own; any other has the colour of plain text. The name is always written.
 COLOURED = ("batch", "time", "input", "hidden", "prev", "output", "feature", "gate")
 
-TYPESET = {"-": "\N{MINUS SIGN}"}
+MINUS = "\N{MINUS SIGN}"
+# A cell that is a number, with a unit or without.
+NUMBER = re.compile(rf"(?:[-{MINUS}]?\d[\d.,]*(?:e[-+{MINUS}]?\d+)?(?:\s?%)?)?")
 
 
 def escape(text: object) -> str:
@@ -41,18 +44,30 @@ def axis(name: str) -> str:
     return tag("span", escape(name), class_=f"axis {_colour(name)}")
 
 
-def grid(rows: Iterable[Sequence[str]], heads: Sequence[str], caption: str = "", **values: object) -> str:
-    """A table; its cells, heads and caption are markup. The first cell of a row is its head."""
-    top = "".join(tag("th", head, scope="col") for head in heads)
+def grid(
+    rows: Iterable[Sequence[str]], heads: Sequence[str], caption: str = "", *, label: str = "table", **values: object
+) -> str:
+    """A table; its cells, heads and caption are markup. The first cell of a row is its head.
+
+    `label` is what is read out where a table too wide for the window is scrolled by the keyboard.
+    """
+    body = list(rows)
+    # Columns of numbers stand right, their heads with them.
+    columns = list(zip(*body, strict=True)) or [()] * len(heads)
+    kinds = ["", *("num" if all(map(NUMBER.fullmatch, column)) else "" for column in columns[1:])]
+    top = "".join(tag("th", head, scope="col", class_=kind) for head, kind in zip(heads, kinds, strict=True))
     lines = [
-        "<tr>" + tag("th", first, scope="row") + "".join(tag("td", cell) for cell in rest) + "</tr>"
-        for first, *rest in rows
+        "<tr>"
+        + tag("th", first, scope="row")
+        + "".join(tag("td", cell, class_=kind) for cell, kind in zip(rest, kinds[1:], strict=True))
+        + "</tr>"
+        for first, *rest in body
     ]
     named = tag("caption", caption) if caption else ""
     table = f"<table{attributes(class_='grid', **values)}>{named}<thead><tr>{top}</tr></thead><tbody>"
     # A wide table is scrolled by itself, also by the keyboard, and the page is not.
-    label = attributes(role="group", aria_label="table", tabindex="0", class_="wide")
-    return f"<div{label}>{table}{''.join(lines)}</tbody></table></div>"
+    scrolled = attributes(role="group", aria_label=label, tabindex="0", class_="wide")
+    return f"<div{scrolled}>{table}{''.join(lines)}</tbody></table></div>"
 
 
 def matrix(
@@ -115,7 +130,7 @@ def number(value: float, decimals: int = 2) -> str:
     text = f"{value:.0e}".replace("e-0", "e-") if small else f"{value:.{decimals}f}"
     if float(text) == 0:
         text = text.lstrip("-")
-    return text.replace("-", TYPESET["-"])
+    return text.replace("-", MINUS)
 
 
 def _colour(name: str) -> str:
