@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from .axes import Layout, LayoutError, Map, parse
@@ -42,7 +43,8 @@ class Declaration:
 
     `reduction` holds the axes that the loss is a mean over; the empty tuple is the sum.
     `written` holds the keywords that the user wrote, so that a message can quote them; `silent`, the canonical
-    arrays that must be zero because the side it is compared with does without them.
+    arrays that must be zero because the side it is compared with does without them; `given`, what `@port` was
+    given, so that the function can be declared anew.
     """
 
     function: Callable[..., Any]
@@ -59,6 +61,7 @@ class Declaration:
     line: int | None
     written: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
+    given: tuple[str | Family, str, Mapping[str, Any]] = ("", "", MappingProxyType({}))
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
@@ -91,6 +94,12 @@ class Declaration:
     def with_(self, **changes: Any) -> Declaration:
         """The same declaration with some fields changed."""
         return replace(self, **changes)
+
+    def anew(self, family: str | None, objective: str | None) -> Declaration:
+        """The same function and layout declared for another family or objective; `Problem` where they do not fit."""
+        old, text, keywords = self.given
+        phrase = {} if objective is None else {"objective": objective}
+        return declared(self.function, family or old, text, {**keywords, **phrase})
 
 
 def port(family: str | Family, layout: str = "", **keywords: Any) -> Callable[[F], F]:
@@ -140,7 +149,8 @@ def declared(
     """The declaration that `@port(family, layout, **keywords)` makes of a function."""
     file, line = place_of(function)
     try:
-        return _declared(function, family, layout, keywords, file, line)
+        found = _declared(function, family, layout, keywords, file, line)
+        return found.with_(given=(family, layout, dict(keywords)))
     except Problem as problem:
         number = getattr(problem, "number", None)
         if number is not None and file is not None and line is not None:

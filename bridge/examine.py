@@ -18,6 +18,7 @@ from .diff import (
     Verdict,
     compared,
     expect,
+    parameters_of,
     single_cases,
 )
 from .judge import ANOTHER_MODEL, DECLARATION, NAMES, Judgement, judge
@@ -87,13 +88,17 @@ def _examined(
     against: Declaration | None,
     by_numbers: bool,
 ) -> Report:
-    if options.dtype is not None:
-        port = port.with_(dtype=options.dtype)
     try:
         with stage("case"):
+            if options.family is not None or options.objective is not None:
+                port = port.anew(options.family, options.objective)
+            if options.dtype is not None:
+                port = port.with_(dtype=options.dtype)
             port, trusted = (port, trusted_side(port)) if against is None else facing(port, against)
             sizes = parse_sizes(options.sizes, port.family)
-            chosen = single_cases(port, cases(port, options.seed, sizes, options.cases))
+            count = options.cases if options.case is None else options.case + 1
+            made = list(cases(port, options.seed, sizes, count))[options.case or 0 :]
+            chosen = single_cases(port, made)
         with stage("run"):
             unsteady = None if by_numbers else steady(port, chosen[0], again)
         if unsteady is not None:
@@ -190,7 +195,9 @@ def _of_one_that_raises(port: Declaration, options: Options) -> dict[str, Any] |
         if not isinstance(trusted, Declaration):
             return None
         sizes = parse_sizes(options.sizes, port.family)
-        chosen = single_cases(port, cases(port, options.seed, sizes, options.cases))
+        count = options.cases if options.case is None else options.case + 1
+        made = list(cases(port, options.seed, sizes, count))[options.case or 0 :]
+        chosen = single_cases(port, made)
         expected = [expect(port, trusted, case) for case in chosen]
     except Problem:
         return None
@@ -289,6 +296,7 @@ def _array(port: Declaration, verdict: Verdict) -> ArrayReport:
         "name": verdict.name,
         "canonical": ", ".join(dict.fromkeys(a for line in lines for a in line.arrays)),
         "axes": " ".join(port.layout.axes(verdict.name)) if lines else "",
+        "parameter": verdict.name in parameters_of(port),
         "shape": list(verdict.shape),
         "state": verdict.state,
         "difference": verdict.difference,

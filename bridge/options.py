@@ -17,3 +17,6 @@ class Options(NamedTuple):
     asked_to_patch: bool = False  # also what is right for another model than was declared
     patches: bool = True  # False: the line, and not what to write there
     timings: bool = False  # how long each stage took goes into the report
+    family: str | None = None  # another than the port's own: it is declared anew
+    objective: str | None = None  # likewise
+    case: int | None = None  # this one of the cases alone

@@ -72,7 +72,8 @@ def call(side: Declaration, arrays: Mapping[str, Any], sizes: Mapping[str, int])
     """Call the side's function with its arrays, and with the settings and sizes that it asks for by name."""
     names, anything = parameter_names(side)
     settings = {n: side.family.settings[n].given(value, sizes) for n, value in side.settings.items()}
-    available = {**sizes, **settings, "objective": side.objective.implemented, **arrays}
+    asked = {"family": side.family.name, "objective": side.objective.implemented}
+    available = {**sizes, **settings, **asked, **arrays}
     if not anything:
         free = [name for name in names if name not in arrays]
         for name in arrays:

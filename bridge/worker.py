@@ -11,17 +11,31 @@ import contextlib
 import marshal
 import os
 import sys
-from typing import Any
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .options import Options
 from .problem import DIFFERS, SWALLOWED, Problem, Several
 from .report.schema import Report, failed
 from .timings import stage
 
+if TYPE_CHECKING:
+    from .declaration import Declaration
+
 # Seconds: one call of a port, and everything that is done with one file.
 CALL_LIMIT = 10.0
 FILE_LIMIT = 120.0
+THREADED = ("torch", "jax", "tensorflow")
 LOOK = 0.2  # how often a silent worker is looked after
+
+
+class Listed(NamedTuple):
+    """A port of a file: its name, its line, and the labels of the cases that a verdict on it is taken on."""
+
+    name: str
+    line: int | None
+    cases: list[str]
 
 
 def examined(path: str, options: Options, *, limit: float = CALL_LIMIT, quiet: bool = True) -> list[Report]:
@@ -31,20 +45,68 @@ def examined(path: str, options: Options, *, limit: float = CALL_LIMIT, quiet: b
     unless `quiet` is False.
     """
     task = {"path": path, "options": tuple(options), "limit": limit, "quiet": quiet}
-    file = path.partition("::")[0]
-    total = max(FILE_LIMIT, 6 * limit)
-    data, end = _forked(task, total) if hasattr(os, "fork") else _spawned(task, total)
-    if not data:
-        name = path.partition("::")[2]
-        what = f"{name}: " * bool(name) + _ended(end, total, limit)
-        return [failed(Problem(what, file=file, status=DIFFERS), options.seed)]
-    answer: dict[str, Any] = marshal.loads(data)
+    answer = _asked(task, lambda: perform(task))
     if "several" in answer:  # each port of a file gets a worker of its own
-        names = answer["several"]
+        names, file = answer["several"], path.partition("::")[0]
         import_for_all()
         return [r for name in names for r in examined(f"{file}::{name}", options, limit=limit, quiet=quiet)]
     reports: list[Report] = answer["reports"]
     return reports
+
+
+def examined_function(port: Declaration, options: Options, *, limit: float = CALL_LIMIT) -> Report:
+    """The report of a function that this process has declared already, examined in a process of its own.
+
+    Where processes cannot fork, the function is loaded there from its file. Raises `Problem` where that cannot be.
+    """
+    if not loadable(port) and (forks_badly() or not hasattr(os, "fork")):
+        why = f"{forks_badly()} has been imported, and does not survive a fork" if forks_badly() else "none can fork"
+        raise Problem(
+            f"{port.name}() cannot be handed to a process of its own here ({why}). "
+            "Declare it with @port at the top level of its file, so that it can be loaded there.",
+            file=port.file,
+            line=port.line,
+        )
+    task = {"path": f"{port.file}::{port.name}", "options": tuple(options), "limit": limit, "quiet": True}
+
+    def work() -> dict[str, Any]:
+        from .examine import examine
+        from .load import load
+
+        against = load(options.against)[0] if options.against is not None else None
+        return {"reports": [examine(port, options, against=against)]}
+
+    report: Report = _asked(task, lambda: _performed(task, work))["reports"][0]
+    return report
+
+
+def loadable(port: Declaration) -> bool:
+    """Can the port be found in its file? Not what stands inside another function, nor without `@port`."""
+    function = port.function
+    return getattr(function, "__rowcol__", None) is port and "<locals>" not in getattr(function, "__qualname__", "")
+
+
+def listed(path: str, *, limit: float = CALL_LIMIT) -> list[Listed]:
+    """The ports of a file, found in a process of its own. Raises `Problem` where the file cannot be loaded."""
+    task = {"path": path, "options": tuple(Options()), "limit": limit, "quiet": True, "list": True}
+    answer = _asked(task, lambda: perform(task))
+    for report in answer.get("reports", ()):
+        error = report["error"]
+        raise Problem(error["what"], file=error["file"], line=error["line"], status=report["status"])
+    return [Listed(*one) for one in answer["ports"]]
+
+
+def _asked(task: dict[str, Any], work: Callable[[], bytes]) -> dict[str, Any]:
+    """What a worker answers to a task, or a report that says why it does not."""
+    limit = task["limit"]
+    total = max(FILE_LIMIT, 6 * limit)
+    data, end = _forked(task, work, total) if hasattr(os, "fork") else _spawned(task, total)
+    if data:
+        answer: dict[str, Any] = marshal.loads(data)
+        return answer
+    file, _, name = task["path"].partition("::")
+    what = f"{name}: " * bool(name) + _ended(end, total, limit)
+    return {"reports": [failed(Problem(what, file=file, status=DIFFERS), Options(*task["options"]).seed)]}
 
 
 def import_for_all() -> None:
@@ -73,25 +135,45 @@ def _ended(end: int | None, total: float, limit: float) -> str:
 
 
 def perform(task: dict[str, Any]) -> bytes:
-    """What the worker does: examine the file, with the time limit on every call of the port."""
-    options = Options(*task["options"])
+    """What the worker does with a file: examine its ports, or list them."""
+
+    def work() -> dict[str, Any]:
+        path = task["path"]
+        if "list" in task:
+            from .case import recipes
+            from .load import load
+
+            return {"ports": [(p.name, p.line, [recipe.label for recipe in recipes(p)]) for p in load(path)]}
+        with stage("import"):
+            from .examine import examine_file
+
+        try:
+            return {"reports": examine_file(path, Options(*task["options"]), apart=True)}
+        except Several as several:
+            return {"several": several.names}
+
+    return _performed(task, work)
+
+
+def _performed(task: dict[str, Any], work: Callable[[], dict[str, Any]]) -> bytes:
+    """Do it with the time limit on every call of the port, and with every failure made a report."""
+    file = task["path"].partition("::")[0]
     try:
         with stage("import"):
             from . import run
-            from .examine import examine_file
 
         run.limit = task["limit"]
-        return marshal.dumps({"reports": examine_file(task["path"], options, apart=True)})
-    except Several as several:
-        return marshal.dumps({"several": several.names})
+        return marshal.dumps(work())
+    except Problem as problem:
+        trouble = problem.at(file, None)
     except MemoryError:
-        what = "there is not enough memory for arrays of these sizes."
-        return marshal.dumps({"reports": [failed(Problem(what, file=task["path"]), options.seed)]})
+        trouble = Problem("there is not enough memory for arrays of these sizes.", file=file)
     except Exception as error:
-        return marshal.dumps({"reports": [failed(_own_mistake(error, task["path"]), options.seed)]})
+        trouble = _own_mistake(error, file)
+    return marshal.dumps({"reports": [failed(trouble, Options(*task["options"]).seed)]})
 
 
-def _own_mistake(error: Exception, path: str) -> Problem:
+def _own_mistake(error: Exception, file: str) -> Problem:
     """What is said where rowcol's own code raises."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -101,11 +183,11 @@ def _own_mistake(error: Exception, path: str) -> Problem:
     return Problem(
         "rowcol itself failed on this file. The mistake is rowcol's, not yours; please report it.\n"
         f"    {type(error).__name__} at {place}: {text}",
-        file=path.partition("::")[0],
+        file=file,
     )
 
 
-def _forked(task: dict[str, Any], total: float) -> tuple[bytes, int | None]:
+def _forked(task: dict[str, Any], work: Callable[[], bytes], total: float) -> tuple[bytes, int | None]:
     import select
     import signal
     import time
@@ -113,9 +195,12 @@ def _forked(task: dict[str, Any], total: float) -> tuple[bytes, int | None]:
     sys.stdout.flush()
     sys.stderr.flush()
     reading, writing = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        # Of threads that may hold a lock: a worker that waits for one is ended when its time is up.
+        warnings.simplefilter("ignore")
+        child = os.fork()
     if child == 0:
-        _be_worker(task, reading, writing)
+        _be_worker(task, work, reading, writing)
     with contextlib.suppress(OSError):
         os.setpgid(child, child)  # here too: whoever comes first
     os.close(writing)
@@ -158,17 +243,24 @@ def _end_group(child: int) -> None:
         os.killpg(child, signal.SIGKILL)
 
 
-def _be_worker(task: dict[str, Any], reading: int, writing: int) -> None:
+def _be_worker(task: dict[str, Any], work: Callable[[], bytes], reading: int, writing: int) -> None:
     """The child's whole life; never returns."""
     code = 1
     try:
         os.setpgid(0, 0)
         os.close(reading)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
         if task["quiet"]:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
-        data = perform(task)
+        if forks_badly():
+            os.dup2(writing, 1)
+            os.execv(sys.executable, _command(task))
+        sys.settrace(None)  # a debugger's or a coverage tool's: what they gather here is lost anyway
+        warnings.simplefilter("ignore")
+        if task["quiet"]:
+            sys.stdout = sys.stderr = os.fdopen(nowhere, "w", closefd=False)
+        data = work()
         while data:
             data = data[os.write(writing, data) :]
         code = 0
@@ -178,13 +270,23 @@ def _be_worker(task: dict[str, Any], reading: int, writing: int) -> None:
         os._exit(code)
 
 
+def forks_badly() -> str | None:
+    """The package in this process whose threads do not survive a fork: a worker is a new Python then."""
+    return next((name for name in THREADED if name in sys.modules), None)
+
+
+def _command(task: dict[str, Any]) -> list[str]:
+    return [sys.executable, "-m", __name__, repr({**task, "search": sys.path})]
+
+
 def _spawned(task: dict[str, Any], total: float) -> tuple[bytes, int | None]:
     """The same in a new Python, for systems without fork."""
     import subprocess
 
-    command = [sys.executable, "-m", __name__, repr(task)]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=total, check=False)
+        done = subprocess.run(
+            _command(task), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=total, check=False
+        )
     except subprocess.TimeoutExpired:
         return b"", None
     return done.stdout, done.returncode
@@ -194,6 +296,7 @@ def _main() -> None:
     import ast
 
     task = ast.literal_eval(sys.argv[1])
+    sys.path[:] = task["search"]
     answer = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.write(answer, perform(task))

@@ -19,6 +19,7 @@ class ArrayReport(TypedDict):
     name: str  # the port's name, or "loss"
     canonical: str  # which canonical array it is, as the layout line writes it
     axes: str  # the port's axes, in the port's order
+    parameter: bool  # one of the network's own, or of its output layer
     shape: list[int]
     state: str  # "agrees", "differs", "blind", "not provided"
     difference: float

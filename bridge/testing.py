@@ -1,0 +1,131 @@
+"""For test suites: one line that fails where a port's gradients are wrong, and says what `rowcol diff` says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from itertools import product
+from typing import Any
+
+from .declaration import Declaration, declared
+from .diff import NOT_PROVIDED
+from .options import Options
+from .problem import AGREES, Problem
+from .report.schema import Report
+from .worker import CALL_LIMIT, examined, examined_function, loadable
+
+__tracebackhide__ = True  # what pytest shows of a failure begins at the user's own line
+
+
+def assert_agrees(
+    port: Callable[..., Any] | str | os.PathLike[str],
+    layout: str | None = None,
+    *,
+    families: str | Iterable[str] | None = None,
+    objectives: str | Iterable[str] | None = None,
+    seeds: int | Iterable[int] = 0,
+    sizes: str | Iterable[str] = "",
+    dtypes: str | Iterable[str] | None = None,
+    cases: int | None = None,
+    against: str | None = None,
+    not_returned: str | Iterable[str] = (),
+    diagnose: bool = True,
+    limit: float = CALL_LIMIT,
+    **keywords: Any,
+) -> None:
+    """Raise AssertionError unless every gradient of a port agrees with the trusted side of its family.
+
+    `port` is a function under `@port`, or a port file (`"check.py"`: all its ports; `"check.py::mine"`: that one).
+    A function without `@port` is declared here: its `layout`, the family, and the keywords that `@port` takes.
+
+    `families`, `objectives`, `seeds`, `sizes` and `dtypes` take one value or several, and every combination is
+    compared, up to the first that fails. A family or an objective other than the port's own declares it anew, with
+    the same layout; a function is told which by a parameter `family` or `objective`.
+
+    Every parameter of the network must have its gradient returned, but for those named in `not_returned`. The
+    comparison runs in a process of its own, where each call of the port has `limit` seconds. With `diagnose=False`
+    the line is not looked for. Raises `Problem` where it is not a port that is asked about.
+    """
+    try:
+        asked = _asked(port, layout, families, keywords)
+        chosen = [
+            _several("families", families if layout is None else None),
+            _several("objectives", objectives),
+            _several("dtypes", dtypes),
+            _several("sizes", sizes),
+            _several("seeds", seeds),
+        ]
+        left_out = _several("not_returned", not_returned, empty=True)
+        for family, objective, dtype, size, seed in product(*chosen):
+            options = Options(seed, dtype, size, cases, against, diagnose, family=family, objective=objective)
+            if isinstance(asked, str):
+                reports = examined(asked, options, limit=limit)
+            else:
+                reports = [examined_function(asked, options, limit=limit)]
+            failures = [text for report in reports if (text := failure_of(report, left_out))]
+            if failures:
+                raise AssertionError("\n\n".join([*failures, _again(asked, options)]))
+    except Problem as problem:
+        raise problem.with_traceback(None) from None
+
+
+def failure_of(report: Report, not_returned: Iterable[str] = ()) -> str | None:
+    """The message of a test that fails by this report; None where it passes."""
+    from .report.failure import failure
+
+    missing = [a["name"] for a in report["arrays"] if a["parameter"] and a["state"] == NOT_PROVIDED]
+    missing = [name for name in missing if name not in not_returned]
+    if report["status"] != AGREES:
+        return failure(report)
+    if not missing:
+        return None
+    names = ", ".join(missing)
+    return (
+        f"{report['port']}() returns no gradient of {names}: nothing tells whether it is right.\n"
+        f"  What it does return agrees. Return {names}, too; or, where that is not meant,\n"
+        f"  assert_agrees(..., not_returned={missing!r})"
+    )
+
+
+def _asked(port: Any, layout: str | None, families: Any, keywords: dict[str, Any]) -> str | Declaration:
+    if layout is not None:
+        if not callable(port) or not isinstance(families, str):
+            raise Problem(
+                "a layout goes with a function and one family: assert_agrees(function, layout, families=...)."
+            )
+        return declared(port, families, layout, keywords)
+    if keywords:
+        raise Problem(f"assert_agrees does not take {', '.join(keywords)}: with a layout, these are @port's.")
+    if isinstance(port, str | os.PathLike):
+        return os.fspath(port)
+    found = getattr(port, "__rowcol__", None)
+    if isinstance(found, Declaration):
+        return found
+    raise Problem(
+        f"{port!r} is no port: put @port(family, layout) above it, or hand its layout and family to assert_agrees."
+    )
+
+
+def _several(name: str, value: str | int | Iterable[Any] | None, empty: bool = False) -> list[Any]:
+    """One value or several, as a list. None at all would compare nothing, and pass."""
+    if value is None or isinstance(value, str | int):
+        return [value]
+    found = list(value)
+    if not found and not empty:
+        raise Problem(f"{name} is empty: nothing would be compared.")
+    return found
+
+
+def _again(asked: str | Declaration, options: Options) -> str:
+    """How to see the whole of it in a terminal; for what the command cannot load, what it was compared on."""
+    from shlex import quote
+
+    from .report.paper import shown_path
+
+    chosen = {"seed": options.seed, "dtype": options.dtype, "sizes": options.sizes, "cases": options.cases}
+    chosen |= {"family": options.family, "objective": options.objective, "against": options.against}
+    said = {name: value for name, value in chosen.items() if value or name == "seed"}
+    path = asked if isinstance(asked, str) else f"{shown_path(asked.file or '')}::{asked.name}"
+    if (isinstance(asked, str) or loadable(asked)) and not {"family", "objective"} & set(said):
+        return " ".join(["again: rowcol diff", quote(path), *(f"--{n} {quote(str(v))}" for n, v in said.items())])
+    return "compared with " + ", ".join(f"{name} {value}" for name, value in said.items())
