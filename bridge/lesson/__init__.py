@@ -44,5 +44,5 @@ def command(args: Namespace) -> int:
         if not args.chapter or number in args.chapter:
             print(render(chapter, number, len(every), paper))
     if not args.chapter:
-        print("The same as a page, with a workbench to try it on: rowcol lesson --html lesson.html")
+        print("The same as a page, with a workbench to try it on: rowcol lesson --html FILE")
     return AGREES

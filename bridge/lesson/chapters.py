@@ -259,7 +259,7 @@ def square(bench: Bench) -> Chapter:
             Table(
                 "Each `.T` left out, one at a time, in the real implementations: first with all sizes different, "
                 "then with every size 3.",
-                ["left out in", "different, rows", "columns", "every 3, rows", "columns"],
+                ["no `.T` for", "different, rows", "columns", "every 3, rows", "columns"],
                 rows,
             ),
             Text(
