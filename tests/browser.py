@@ -150,6 +150,8 @@ class Page:
     def load(self, address: str) -> None:
         """Go to an address, and wait until all of the page is there."""
         self.address = address
+        # What an earlier page reported is no news of this one.
+        self.browser.events = [e for e in self.browser.events if e.get("sessionId") != self._session]
         self.send("Page.navigate", {"url": address})
         self.browser.wait_for("Page.loadEventFired", self._session)
 
