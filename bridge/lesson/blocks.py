@@ -50,10 +50,11 @@ class Matrices:
 
 @dataclass(frozen=True)
 class Ask:
-    """A question to answer before reading on, and its answer."""
+    """A question to answer before reading on, its answer, and what shows that it is so."""
 
     question: str
     answer: str
+    blocks: Sequence[Table | Matrices] = ()
 
 
 @dataclass(frozen=True)

@@ -94,18 +94,21 @@ def people() -> Chapter:
             "The second table is square. Multiply by its transpose instead: will anything complain?",
             "No. 3 by 3 is 3 by 3, and a product looks at sizes only. But now Ada's height is multiplied by what "
             "an age counts for.",
-        ),
-        Table(
-            "The same number with the transpose: three features of Ada, each times something that belongs to her age.",
-            ["Ada's", "times", "is"],
-            [*crossed, ["sum", "", f"{wrong[0, 0]:.1f}"]],
-        ),
-        Matrices(
-            "All nine scores, right and with the transpose: nothing in their looks says which is which.",
             [
-                Drawn("table @ counts", ("person", "score"), right),
-                "and",
-                Drawn("table @ counts.T", ("person", "score"), wrong),
+                Table(
+                    "The same number with the transpose: three features of Ada, each times something that belongs to "
+                    "her age.",
+                    ["Ada's", "times", "is"],
+                    [*crossed, ["sum", "", f"{wrong[0, 0]:.1f}"]],
+                ),
+                Matrices(
+                    "All nine scores, right and with the transpose: nothing in their looks says which is which.",
+                    [
+                        Drawn("table @ counts", ("person", "score"), right),
+                        "and",
+                        Drawn("table @ counts.T", ("person", "score"), wrong),
+                    ],
+                ),
             ],
         ),
         Text("Matching sizes is not matching meanings. That is all there is to it; the rest is where it happens."),
@@ -221,11 +224,13 @@ def by_names() -> Chapter:
                 "`prev hidden`. Which one is transposed?",
                 "The axis that goes is `hidden`. In `dpre` it stands on the inner side already; in `Whh` it does not. "
                 "So: `dpre @ Whh.T`.",
-            ),
-            Table(
-                "All six products of the backward pass, derived so (the axes are those of the rows).",
-                ["", "has the axes", "sums over", "in rows", "in columns"],
-                rows,
+                [
+                    Table(
+                        "All six products of the backward pass, derived so (the axes are those of the rows).",
+                        ["", "has the axes", "sums over", "in rows", "in columns"],
+                        rows,
+                    ),
+                ],
             ),
             Text(
                 "No size was looked at. `prev` and `hidden` have the same size and are different axes: one is the unit "
@@ -255,12 +260,14 @@ def square(bench: Bench) -> Chapter:
                 "Leave out one `.T` of the six products, and run. Which of the six programs raise?",
                 "All but one. A matrix that is not square does not fit the wrong way round, and says so at its line. "
                 "`Whh` fits both ways.",
-            ),
-            Table(
-                "Each `.T` left out, one at a time, in the real implementations: first with all sizes different, "
-                "then with every size 3.",
-                ["no `.T` for", "different, rows", "columns", "every 3, rows", "columns"],
-                rows,
+                [
+                    Table(
+                        "Each `.T` left out, one at a time, in the real implementations: first with all sizes "
+                        "different, then with every size 3.",
+                        ["no `.T` for", "different, rows", "columns", "every 3, rows", "columns"],
+                        rows,
+                    ),
+                ],
             ),
             Text(
                 f"What NumPy says is worth reading: {message}. The 12 are the rows of all steps of the batch, 6 times "
@@ -271,7 +278,7 @@ def square(bench: Bench) -> Chapter:
                 "choose sizes that all differ, and let the shapes find what shapes can find. "
                 "What is left is the square matrix."
             ),
-            Try("Leave them out yourself, at the workbench.", "transpose-dh_out", HONEST),
+            Try("Leave them out yourself, at the workbench", "transpose-dh_out", HONEST),
         ],
     )
 
@@ -395,22 +402,25 @@ def story(bench: Bench) -> Chapter:
                 "Which gradients turn wrong, and at which step does the first error show?",
                 "Those of the output layer are right: they are computed before the line. At the last step nothing has "
                 "been handed back yet, so `dh` is right there. Its `dh_next` is the first wrong value.",
-            ),
-            Table(
-                "The error of each array at each step, as a share of its largest element; downwards is the way back.",
-                ["step", "dz", "dh", "dpre", "dh_next"],
-                [[f"t = {t}", *(percent(back[n][t]) for n in back)] for t in reversed(range(T))],
-            ),
-            Table("And what is left of it in the gradients.", ["", "error", "verdict"], verdicts),
-            Matrices(
-                "The gradient of Whh, wrong and right: nothing in its looks gives it away.",
                 [
-                    Drawn("dWhh, wrong", AXES["dWhh"], run.gradients["dWhh"]),
-                    "and",
-                    Drawn("dWhh, right", AXES["dWhh"], right.gradients["dWhh"]),
+                    Table(
+                        "The error of each array at each step, as a share of its largest element; downwards is the way "
+                        "back.",
+                        ["step", "dz", "dh", "dpre", "dh_next"],
+                        [[f"t = {t}", *(percent(back[n][t]) for n in back)] for t in reversed(range(T))],
+                    ),
+                    Table("And what is left of it in the gradients.", ["", "error", "verdict"], verdicts),
+                    Matrices(
+                        "The gradient of Whh, wrong and right: nothing in its looks gives it away.",
+                        [
+                            Drawn("dWhh, wrong", AXES["dWhh"], run.gradients["dWhh"]),
+                            "and",
+                            Drawn("dWhh, right", AXES["dWhh"], right.gradients["dWhh"]),
+                        ],
+                    ),
                 ],
             ),
-            Try("See it travel, at the workbench.", STORY, HONEST),
+            Try("See it travel, at the workbench", STORY, HONEST),
         ],
     )
 
@@ -441,17 +451,19 @@ def fooled(bench: Bench) -> Chapter:
                 "The last three: a symmetric matrix is its own transpose; tiny weights hand next to nothing back, "
                 f"and the error ({percent(tiny)}) hides under a tolerance; with one step nothing is handed back at "
                 "all. A batch of one hides the other mistake: the sum of one number is that number.",
-            ),
-            Table(
-                "The error that each mistake makes on each data.",
-                ["data", "transpose: error of dWhh", "loss: error of the loss"],
-                rows,
+                [
+                    Table(
+                        "The error that each mistake makes on each data.",
+                        ["data", "transpose: error of dWhh", "loss: error of the loss"],
+                        rows,
+                    ),
+                ],
             ),
             Text(
                 "So: weights that are random, of ordinary size and not symmetric; several steps; several examples; "
                 "sizes that all differ; and something independent to compare with. `rowcol diff PORT.py` does that "
                 "with your own code, and finds the line."
             ),
-            Try("Try each of them, at the workbench.", STORY, SYMMETRIC),
+            Try("Try each of them, at the workbench", STORY, SYMMETRIC),
         ],
     )

@@ -194,11 +194,12 @@ function matrix(side, operand, t) {
       if (found) track(cell, side, { key, t: found.t, i, j });
     }
   }
-  figure.append(axisName(other, "columns"), axisName(one, "rows"), table);
+  const named = [[other, "columns"], [one, "rows"]].filter(([axis]) => axis !== "1");
+  figure.append(...named.map(([axis, where]) => axisName(axis, where)), table);
   return figure;
 }
 
-const COLOURED = new Set(["batch", "time", "input", "hidden", "prev", "output", "feature"]);
+const COLOURED = new Set(["batch", "time", "input", "hidden", "prev", "output", "person", "feature", "score"]);
 
 function axisName(axis, where) {
   const colour = COLOURED.has(axis) ? axis : "plain";

@@ -42,8 +42,7 @@ def write(path: str, chapters: Sequence[Chapter], bench: Bench) -> None:
 def page(chapters: Sequence[Chapter], bench: Bench) -> str:
     """The whole page."""
     contents = "".join(
-        f'<li><a href="#chapter-{number}">{escape(chapter.title)}</a></li>'
-        for number, chapter in enumerate(chapters, 1)
+        f'<li><a href="#chapter-{number}">{words(chapter.title)}</a></li>' for number, chapter in enumerate(chapters, 1)
     )
     body = [
         f'<h1>{escape(TITLE)}</h1><p class="lead">{escape(LEAD)}</p>',
@@ -73,7 +72,7 @@ def page(chapters: Sequence[Chapter], bench: Bench) -> str:
 
 
 def _chapter(chapter: Chapter, number: int, bench: Bench) -> str:
-    head = f'<h2 id="chapter-{number}"><span class="chapter-number">{number}</span> {escape(chapter.title)}</h2>'
+    head = f'<h2 id="chapter-{number}"><span class="chapter-number">{number}</span> {words(chapter.title)}</h2>'
     blocks = "\n".join(_block(block, bench) for block in chapter.blocks)
     return f'<section aria-labelledby="chapter-{number}">\n{head}\n{blocks}\n</section>'
 
@@ -83,7 +82,8 @@ def _block(block: Block, bench: Bench) -> str:
         return tag("p", words(block.words))
     if isinstance(block, Ask):
         question = f"<summary><strong>Predict.</strong> {words(block.question)}</summary>"
-        return f'<details class="ask">{question}<p>{words(block.answer)}</p></details>'
+        shown = "".join(_block(one, bench) for one in block.blocks)
+        return f'<details class="ask">{question}<p>{words(block.answer)}</p>{shown}</details>'
     if isinstance(block, Table):
         rows = [[_cell(cell) for cell in row] for row in block.rows]
         table = grid(rows, [words(head) for head in block.heads], label=block.sentence.replace("`", ""))
@@ -101,11 +101,12 @@ def _block(block: Block, bench: Bench) -> str:
 def words(text: str) -> str:
     """Text with code between backticks; code that is made of axes only has their colours."""
     parts = re.split(r"`([^`]*)`", text)
-    return "".join(_code(part) if k % 2 else escape(part) for k, part in enumerate(parts))
+    text = "".join(_code(part) if k % 2 else escape(part) for k, part in enumerate(parts))
+    return text.replace("ᵀ", "<sup>T</sup>")
 
 
 def _code(text: str) -> str:
-    names = {name for pair in AXES.values() for name in pair} | {"feature"}
+    names = {name for pair in (*AXES.values(), *PEOPLE_AXES.values()) for name in pair}
     if all(word in names for word in text.split()):
         return " ".join(axis(word) for word in text.split())
     return tag("code", escape(text))

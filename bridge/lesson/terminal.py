@@ -36,6 +36,8 @@ def _shown(block: Block, paper: Paper) -> Iterator[str]:
         yield ""
         yield from _wrapped(block.answer, paper)
         yield ""
+        for one in block.blocks:
+            yield from _shown(one, paper)
     elif isinstance(block, Table):
         yield from _wrapped(block.sentence, paper)
         yield ""

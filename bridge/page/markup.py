@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 # Axes that have a colour of their own; any other has the colour of plain text. The name is always written.
-COLOURED = ("batch", "time", "input", "hidden", "prev", "output", "feature", "gate")
+COLOURED = ("batch", "time", "input", "hidden", "prev", "output", "gate", "person", "feature", "score")
 
 MINUS = "\N{MINUS SIGN}"
 # A cell that is a number, with a unit or without.
