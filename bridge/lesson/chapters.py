@@ -102,7 +102,7 @@ def people() -> Chapter:
                     [*crossed, ["sum", "", f"{wrong[0, 0]:.1f}"]],
                 ),
                 Matrices(
-                    "All nine scores, right and with the transpose: the same shape, and another meaning in every place.",
+                    "All nine scores, right and with the transpose: the same shape, another meaning in every place.",
                     [
                         Drawn("table @ counts", ("person", "score"), right),
                         "and",
