@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from .declaration import Declaration
+from .intact import Surroundings, complaint
 from .problem import Problem, nearest
 from .run import OutOfTime, in_time
 
@@ -73,6 +74,7 @@ def run_module(path: str) -> ModuleType:
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
     sys.modules[module.__name__] = module
+    around, replaced = Surroundings(), []
     try:
         with np.errstate(all="ignore"), in_time(CALLS):
             exec(code, vars(module))
@@ -80,6 +82,10 @@ def run_module(path: str) -> ModuleType:
         raise problem.at(path, None) from None
     except (Exception, SystemExit, OutOfTime) as error:
         raise _failed(path, folder, error) from None
+    finally:
+        replaced = around.put_back()
+    if replaced:
+        raise Problem(f"the file {complaint(replaced)}", file=path)
     return module
 
 

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from .axes import Map
 from .case import Array, Case
 from .declaration import Declaration
+from .intact import Surroundings, complaint
 from .problem import DIFFERS, NOT_ANSWERED, SWALLOWED, Problem, Raised, nearest
 
 VARKEYWORDS = 0x08  # the flag of a code object that takes `**arrays`
 limit: float | None = None  # seconds that one call of a side may take; the worker sets it
+around: Surroundings | None = None  # of this process's first call, put back after every one
 GRACE = 2.0  # seconds in which a side past its limit comes back; one that swallows every exception does not
 
 
@@ -54,7 +56,16 @@ def run(side: Declaration, case: Case) -> Answer:
     layout = side.bind(case.sizes)
     arrays = arguments(side, layout, case)
     kept = {name: value.copy() for name, value in arrays.items() if isinstance(value, np.ndarray)}
-    answer = read(side, layout, arrays, call(side, arrays, case.sizes))
+    returned = call(side, arrays, case.sizes)
+    try:
+        with in_time():
+            answer = read(side, layout, arrays, returned)
+    except Problem:
+        raise
+    except (Exception, SystemExit, OutOfTime) as error:
+        if _own_frame(error, side.file)[0] is None:
+            raise
+        raise raised(side, error) from None  # what it returned runs code of its own
     written = [n for n, value in kept.items() if not np.array_equal(value, arrays[n], equal_nan=True)]
     if written:
         answer.remarks.append(f"writes into its argument{'s' * (len(written) > 1)} {', '.join(written)}")
@@ -93,15 +104,23 @@ def call(side: Declaration, arrays: Mapping[str, Any], sizes: Mapping[str, int])
                 f"{nearest(name, available, '.')} Name it in the layout, or give it a default.",
                 NOT_ANSWERED,
             )
+    global around
+    around = around or Surroundings()
+    replaced = []
     try:
         with np.errstate(all="ignore"), in_time():
-            return side.function(**taken)
+            returned = side.function(**taken)
     except Problem:
         raise
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise raised(side, error) from None
+    finally:
+        replaced = around.put_back()
+    if replaced:
+        raise _at(side, f"{side.name}() {complaint(replaced)}", DIFFERS)
+    return returned
 
 
 @contextmanager
@@ -218,6 +237,8 @@ def loss_of(side: Declaration, arrays: Mapping[str, Any], returned: tuple[Any, A
 
 def _numbers(value: Any) -> NDArray[np.float64] | None:
     """An array of real numbers, or None where that is not what it is."""
+    if isinstance(value, str | bytes):  # NumPy would read "nan"
+        return None
     try:
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CALL_LIMIT = 10.0
 FILE_LIMIT = 120.0
 THREADED = ("torch", "jax", "tensorflow")
+INTERRUPTED = 130  # the exit code of a worker in which KeyboardInterrupt was raised
 LOOK = 0.2  # how often a silent worker is looked after
 
 
@@ -120,9 +121,11 @@ def _ended(end: int | None, total: float, limit: float) -> str:
         return f"the port ran past its limit of {total:g} s, and its process was ended."
     if end == SWALLOWED:
         return (
-            f"the port ran past its limit of {limit:g} s. It swallows every exception (a bare `except:`?), "
-            "so that its line cannot be told; its process was ended."
+            f"the port ran past its limit of {limit:g} s. It swallows every exception (a bare `except:`?) or lies "
+            "too deep in recursion, so that its line cannot be told; its process was ended."
         )
+    if end == INTERRUPTED:
+        return "the port raised KeyboardInterrupt, which is what Ctrl-C raises; raise another exception."
     if end < 0:
         import signal
 
@@ -265,7 +268,7 @@ def _be_worker(task: dict[str, Any], work: Callable[[], bytes], reading: int, wr
             data = data[os.write(writing, data) :]
         code = 0
     except KeyboardInterrupt:
-        pass
+        code = INTERRUPTED
     finally:
         os._exit(code)
 
