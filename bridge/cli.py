@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from time import perf_counter, process_time
@@ -62,6 +63,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     diff.add_argument("--against", metavar="OTHER.py", help="trust this port instead of the reference")
     diff.add_argument("--verdict-only", action="store_true", help="do not look for the line")
     diff.add_argument("--no-patch", action="store_true", help="say where the fault is, not what to write there")
+    diff.add_argument("--html", metavar="FILE", help="write the report as a page as well")
     diff.add_argument("--family", help="without a port: this family only")
     _common(diff)
     diff.add_argument(
@@ -148,6 +150,8 @@ def _diff(args: argparse.Namespace) -> int:
         print(schema(), end="")
         return 0
     if not args.ports:
+        if args.html:
+            raise Problem("--html is for ports: name their files.")
         if args.format in ("github", "csv"):
             raise Problem(f"--format {args.format} is for ports: name their files.")
         from .both import both
@@ -164,8 +168,12 @@ def _diff(args: argparse.Namespace) -> int:
         raise Problem("--family is for `rowcol diff` without a port: a port says its family itself.")
     if args.timings and args.format not in ("text", "json"):
         raise Problem("--timings goes with --format text and json.")
+    if args.html and not os.path.isdir(os.path.dirname(args.html) or "."):
+        raise Problem("the page cannot be written: there is no such folder.", file=args.html)
     reports = _examined(args)
     begin = perf_counter()
+    if args.html:
+        _write_page(args.html, reports)
     _print(reports, args.format, args.verbose)
     if args.timings and args.format == "text":
         from .report.terminal import timings
@@ -191,6 +199,7 @@ def _examined(args: argparse.Namespace) -> list[Report]:
         diagnose=diagnose,
         patches=patches,
         timings=args.timings,
+        detailed=bool(args.html) or (args.format == "json" and args.verbose),
     )
     shows = len(args.ports) > 1 and sys.stderr.isatty()
     reports: list[Report] = []
@@ -208,6 +217,17 @@ def _examined(args: argparse.Namespace) -> list[Report]:
     if shows:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
     return reports
+
+
+def _write_page(path: str, reports: list[Report]) -> None:
+    from .report.html import page
+
+    text = page(reports)
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Problem(f"the page cannot be written: {error.strerror}.", file=path) from None
 
 
 def _print(reports: list[Report], form: str, verbose: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .case import Case, cases
 from .declaration import Declaration, Sizes, parse_sizes, reduction_phrase
@@ -32,6 +32,9 @@ from .report.schema import ArrayReport, Report, blank, failed
 from .run import run
 from .steady import steady
 from .timings import stage, taken
+
+if TYPE_CHECKING:
+    from .report.detail import Details
 
 
 def examine_file(path: str, options: Options, *, apart: bool = False) -> list[Report]:
@@ -71,7 +74,9 @@ def examine(
 
     `by_numbers`: the function looks its answers up: it is asked once, and its numbers are diagnosed.
     """
-    report = _examined(port, options, again, against, by_numbers)
+    report, details = _examined(port, options, again, against, by_numbers)
+    if options.detailed:
+        _add(report, "details", details)
     if options.timings:
         report["timings"] = taken()
     if options.patches:
@@ -87,7 +92,8 @@ def _examined(
     again: Callable[[], Declaration] | None,
     against: Declaration | None,
     by_numbers: bool,
-) -> Report:
+) -> tuple[Report, Callable[[], Details | None]]:
+    """The report, and what makes its details: they are for those who ask, then or later."""
     try:
         with stage("case"):
             if options.family is not None or options.objective is not None:
@@ -119,15 +125,24 @@ def _examined(
     except Problem as problem:
         report = _tell_of(port, failed(problem.at(port.file, port.line), options.seed))
         if options.diagnose and isinstance(problem, Raised) and against is None:
-            _diagnose(report, lambda: _of_one_that_raises(port, options))
-        return report
+            _add(report, "diagnosis", lambda: _of_one_that_raises(port, options))
+            return report, lambda: _details_of_one_that_raises(port, report, options)
+        return report, lambda: None
     report = _report(port, trusted.name, options, judgement, found.expected)
     diagnosable = judgement.finding not in (None, DECLARATION, NAMES) and _says_something(judgement, found)
     if options.diagnose and diagnosable:
-        _diagnose(report, lambda: _diagnosis(port, trusted, found, judgement, options, by_numbers))
+        _add(report, "diagnosis", lambda: _diagnosis(port, trusted, found, judgement, options, by_numbers))
     if judgement.finding == ANOTHER_MODEL and not options.asked_to_patch:
         _withhold_patch(report)
-    return report
+    if judgement.finding in (None, NAMES) or by_numbers:
+        return report, lambda: None
+
+    def details() -> Details:
+        from .details import details
+
+        return details(port, trusted, found.expected, judgement, report["diagnosis"])
+
+    return report, details
 
 
 def _withhold_patch(report: Report) -> None:
@@ -139,19 +154,30 @@ def _withhold_patch(report: Report) -> None:
     report["remarks"].append("rowcol fix writes a patch that makes it the declared model, if that is wanted")
 
 
-def _diagnose(report: Report, work: Callable[[], dict[str, Any] | None]) -> None:
-    """Add a diagnosis. One that fails is our own mistake, which is said, and costs nobody the verdict."""
+def _add(report: Report, what: Literal["diagnosis", "details"], work: Callable[[], Any]) -> None:
+    """Add a part of a report. One that fails is our own mistake, which is said, and costs nobody the verdict."""
     try:
-        report["diagnosis"] = work()
+        found = work()
     except Exception as error:
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
         place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "nowhere"
+        missing = "the line was not looked for" if what == "diagnosis" else "there are no details"
         report["remarks"].append(
-            f"the line was not looked for: {type(error).__name__} at {place} ({error}). "
-            "That mistake is rowcol's own; please report it"
+            f"{missing}: {type(error).__name__} at {place} ({error}). That mistake is rowcol's own; please report it"
         )
+        return
+    if found is not None:
+        report[what] = found
+
+
+def _details_of_one_that_raises(port: Declaration, report: Report, options: Options) -> Details | None:
+    """What a page shows besides; None where there is no case to show it on."""
+    from .details import details
+
+    made = _asked_of_one_that_raises(port, options)
+    return None if made is None else details(port, *made, None, report["diagnosis"])
 
 
 def _diagnosis(
@@ -190,6 +216,12 @@ def _of_one_that_raises(port: Declaration, options: Options) -> dict[str, Any] |
     """The diagnosis of a port that raises on a legal case; None for one that does not."""
     from .diagnose.engine import diagnose
 
+    made = _asked_of_one_that_raises(port, options)
+    return None if made is None else diagnose(port, *made, None, options.seed)
+
+
+def _asked_of_one_that_raises(port: Declaration, options: Options) -> tuple[Declaration, list[Expected]] | None:
+    """The trusted side and what it expects of a port that raises; None where nothing is expected."""
     try:
         trusted = trusted_side(port)
         if not isinstance(trusted, Declaration):
@@ -197,11 +229,9 @@ def _of_one_that_raises(port: Declaration, options: Options) -> dict[str, Any] |
         sizes = parse_sizes(options.sizes, port.family)
         count = options.cases if options.case is None else options.case + 1
         made = list(cases(port, options.seed, sizes, count))[options.case or 0 :]
-        chosen = single_cases(port, made)
-        expected = [expect(port, trusted, case) for case in chosen]
+        return trusted, [expect(port, trusted, case) for case in single_cases(port, made)]
     except Problem:
         return None
-    return diagnose(port, trusted, expected, None, options.seed)
 
 
 def facing(port: Declaration, trusted: Declaration) -> tuple[Declaration, Declaration]:
@@ -313,11 +343,12 @@ def _array(port: Declaration, verdict: Verdict) -> ArrayReport:
 class Result:
     """What `compare` returns: `.agrees`, `.gradients` (name -> verdict), `.diagnosis`, `.patch`.
 
-    `str(result)` is the report as the terminal shows it; `.report` is the same as plain data.
+    `str(result)` is the report as the terminal shows it, a notebook shows it as a page does; `.report` is the
+    same as plain data.
     """
 
-    def __init__(self, report: Report) -> None:
-        self.report = report
+    def __init__(self, report: Report, details: Callable[[], Details | None] | None = None) -> None:
+        self.report, self._details = report, details
 
     @property
     def agrees(self) -> bool:
@@ -344,6 +375,15 @@ class Result:
 
         return render(self.report)
 
+    def _repr_html_(self) -> str:
+        """The report as notebooks show it, with its details, which are made when they are first asked for."""
+        from .report.html import notebook
+
+        if self._details is not None:
+            _add(self.report, "details", self._details)
+            self._details = None
+        return notebook(self.report)
+
     def __repr__(self) -> str:
         return f"<rowcol: {self.report['headline']}>"
 
@@ -363,8 +403,8 @@ def compare(
     declaration = getattr(function, "__rowcol__", None)
     if not isinstance(declaration, Declaration):
         raise Problem(f"{function!r} is no port: put @port(family, layout) above it.")
-    report = examine(declaration, Options(seed, dtype, sizes, cases))
+    report, details = _examined(declaration, Options(seed, dtype, sizes, cases), None, None, False)
     if report["error"] is not None and report["status"] == NOT_ANSWERED:
         error = report["error"]
         raise Problem(error["what"], file=error["file"], line=error["line"], status=report["status"])
-    return Result(report)
+    return Result(report, details)

@@ -20,3 +20,4 @@ class Options(NamedTuple):
     family: str | None = None  # another than the port's own: it is declared anew
     objective: str | None = None  # likewise
     case: int | None = None  # this one of the cases alone
+    detailed: bool = False  # what a page shows besides goes into the report

@@ -92,6 +92,15 @@ def test_every_kind_of_report_is_as_the_schema_says_and_holds_nothing_else(
     jsonschema.validate(report, closed(schema))
 
 
+@pytest.mark.parametrize("kind", PORTS)
+def test_so_are_its_details(kind: str, printed: Printed, schema: dict[str, Any]) -> None:
+    report = json.loads(printed(PORTS[kind], options=("--format", "json", "--verbose")))
+    jsonschema.validate(report, closed(schema))
+    differs = kind in ("wrong", "two faults", "raises", "another model", "not a number", "misshapen")
+    assert (report["details"] is not None) == differs or kind == "no source", report["remarks"]
+    assert not any("rowcol's own" in remark for remark in report["remarks"])
+
+
 def test_a_report_with_its_patch_withheld_is_as_the_schema_says_too(printed: Printed, schema: dict[str, Any]) -> None:
     report = json.loads(printed(WRONG, options=("--format", "json", "--no-patch")))
     jsonschema.validate(report, closed(schema))

@@ -40,13 +40,13 @@ def _meanings(trace: Trace, path: str, line: int, most: int) -> list[str]:
     for site in on_line:
         if len(said) >= most or site.text in said or "\n" in site.text or len(site.text) > 40:
             continue
-        words = _meaning(trace, site)
+        words = meaning(trace, site)
         if words is not None:
             said[site.text] = words
     return [f"{text}: {words}" for text, words in said.items()]
 
 
-def _meaning(trace: Trace, site: Site) -> str | None:
+def meaning(trace: Trace, site: Site) -> str | None:
     """What a site's values are: a quantity at the steps seen, or nobody's."""
     at = trace.at(site.number)
     meanings = [trace.meanings[p] for p in at]

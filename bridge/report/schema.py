@@ -6,9 +6,12 @@ changes its meaning or goes away; new fields may come without that. schema.json 
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..problem import NOT_ANSWERED, Problem
+
+if TYPE_CHECKING:
+    from .detail import Details
 
 SCHEMA = 1
 
@@ -73,6 +76,7 @@ class Report(TypedDict):
     diagnosis: dict[str, Any] | None
     error: ErrorReport | None
     timings: dict[str, float] | None  # seconds of each stage, where they were asked for
+    details: Details | None  # what a page shows besides, where it was asked for
 
 
 def blank(seed: int) -> Report:
@@ -100,6 +104,7 @@ def blank(seed: int) -> Report:
         "diagnosis": None,
         "error": None,
         "timings": None,
+        "details": None,
     }
 
 
