@@ -162,17 +162,13 @@ class Page:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.send("Emulation.setDeviceMetricsOverride", size)
 
-    def colours(self, *, dark: bool, still: bool = False) -> None:
-        """What the reader's system prefers."""
+    def colours(self, *, dark: bool, still: bool = False, medium: str = "") -> None:
+        """What the reader's system prefers; the medium is "print", or the screen."""
         features = [
             {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
             {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"},
         ]
-        self.send("Emulation.setEmulatedMedia", {"features": features})
-
-    def medium(self, name: str) -> None:
-        """`print` or `screen`."""
-        self.send("Emulation.setEmulatedMedia", {"media": name})
+        self.send("Emulation.setEmulatedMedia", {"media": medium, "features": features})
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page (a promise is waited for)."""

@@ -16,6 +16,7 @@ from rowcol.bridge.lesson.faults import FAULTS
 from rowcol.bridge.lesson.network import data
 from tests import lesson_oracle as oracle
 from tests.browser import CONTRASTS, Browser, Page
+from tests.test_lesson import percent
 
 DATA = data()
 MINUS = "\N{MINUS SIGN}"
@@ -72,6 +73,15 @@ def drawn(page: Page) -> dict[tuple[str, str], list[list[float]] | None]:
         (side, name): None if cells is None else [[number(cell) for cell in row] for row in cells]
         for side, name, cells in found
     }
+
+
+def travel(page: Page) -> dict[str, list[str]]:
+    """Of the table of errors at each step: what it says of each quantity."""
+    lines = page.run(
+        "[...document.querySelectorAll('#travel tbody tr')].map((r) => [r.querySelector('code').textContent,"
+        "[...r.querySelectorAll('td')].map((c) => c.textContent.replace('\u202f', ' '))])"
+    )
+    return dict(lines)
 
 
 def verdicts(page: Page) -> dict[str, tuple[str, str]]:
@@ -137,6 +147,9 @@ def test_every_switch_shows_what_the_implementations_give(
                 assert close(shown[side, caption], expected), (on, side, name)
                 differs = oracle.share(gradients[own], right[own]) > 1e-9
                 assert said[name][k] == ("differs" if differs else "agrees"), (on, side, name)
+            errors = [oracle.share(one, other) for one, other in zip(gradients["x"], right["x"], strict=True)]
+            if side == "rows":
+                assert travel(page)["dx"] == [percent(one) for one in errors], on
             apart = abs(loss - given["", side, on][0]) > 1e-9 * abs(loss)
             assert said["loss"][k] == ("differs" if apart else "agrees")
 
@@ -206,6 +219,19 @@ def test_pointing_at_an_element_marks_its_partner_and_what_it_was_made_from(page
     assert page.run("document.getElementById('inspector').hidden")
 
 
+def test_the_storys_fault_travels_on_the_page_as_in_the_terminal(
+    page: Page, capsys: pytest.CaptureFixture[str]
+) -> None:
+    switch(page, "fault", "transpose-dh_next")
+    shown = travel(page)
+    assert main(["lesson", "7"]) == 0
+    lines = re.findall(r"^  t = (\d)\s{2,}(.*)$", capsys.readouterr().out, flags=re.MULTILINE)
+    assert len(lines) == DATA["different"].T
+    for t, cells in lines:
+        expected = re.split(r"\s{2,}", cells.strip())
+        assert [shown[name][int(t)] for name in ("dz", "dh", "dpre", "dh_next")] == expected
+
+
 def test_the_axes_that_meet_are_named_and_a_mismatch_is_marked(page: Page) -> None:
     assert page.run("document.querySelectorAll('#panels .misfit').length") == 0
     switch(page, "fault", "transpose-dh_next")
@@ -268,6 +294,9 @@ def test_keyboard_alone_reaches_everything(page: Page) -> None:
         "parts.filter((e) => !reached.has(e) && !(e.type === 'radio' && reached.has(e.name))).map((e) => e.outerHTML)"
     )
     assert missed == []
+    cells = page.run("""[...reached].filter((e) => e.tagName === "TD").map((e) =>
+      e.closest("#panels") ? e.closest(".rows, .columns").className : e.closest("figure").dataset.side)""")
+    assert sorted(cells) == ["columns", "columns", "rows", "rows"]  # of chapter 2 and of the workbench
     # The arrows choose among radio buttons, and walk through elements, from matrix to matrix too.
     page.run("document.querySelector('input[name=fault]:checked').focus()")
     page.press("ArrowDown")
@@ -296,6 +325,16 @@ def test_every_text_meets_aa_contrast(browser: Browser, file: Path, dark: bool, 
     contrasts = [*asked, *page.run(CONTRASTS)]
     assert len(contrasts) > 500
     assert [c for c in contrasts if c["ratio"] < c["needs"]] == []
+    page.close()
+
+
+def test_it_prints_in_ink_on_white_with_the_answers(browser: Browser, file: Path) -> None:
+    page = browser.open(file, dark=True)
+    page.run("document.getElementById('theme-dark').click()")
+    page.colours(dark=True, medium="print")
+    assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.run("[...document.querySelectorAll('.ask > p')].every((p) => p.checkVisibility())")
+    assert [c for c in page.run(CONTRASTS) if c["ratio"] < c["needs"]] == []
     page.close()
 
 

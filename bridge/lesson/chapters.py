@@ -262,9 +262,9 @@ def square(bench: Bench) -> Chapter:
                 "`Whh` fits both ways.",
                 [
                     Table(
-                        "Each `.T` left out, one at a time, in the real implementations: first with all sizes "
-                        "different, then with every size 3.",
-                        ["no `.T` for", "different, rows", "columns", "every 3, rows", "columns"],
+                        "Each `.T` left out, one at a time, with all sizes different and with every size 3: the "
+                        "implementation raises, or it runs and so many of its seven gradients are wrong.",
+                        ["no `.T` for", "different: rows", "columns", "every 3: rows", "columns"],
                         rows,
                     ),
                 ],
@@ -289,7 +289,7 @@ def outcome(bench: Bench, fault: str, on: str, side: str) -> str:
     if bench.runs(mistake, side)[on].stop is not None:
         return "raises"
     wrong = [name for name, share in bench.errors(mistake, on, side).items() if differs(share)]
-    return f"runs, {len(wrong)} wrong" if wrong else "runs, all right"
+    return f"{len(wrong)} wrong" if wrong else "all right"
 
 
 STEP = 3  # the step that is looked at

@@ -89,8 +89,7 @@ def _block(block: Block, bench: Bench) -> str:
         table = grid(rows, [words(head) for head in block.heads], label=block.sentence.replace("`", ""))
         return tag("p", words(block.sentence)) + table
     if isinstance(block, Matrices):
-        drawn = "".join(_sign(one) if isinstance(one, str) else _drawn(one, block.side) for one in block.items)
-        return f'<p>{words(block.sentence)}</p><div class="product">{drawn}</div>'
+        return f'<p>{words(block.sentence)}</p><div class="product">{_product(block)}</div>'
     if isinstance(block, Step):
         return _workbench(bench)
     assert isinstance(block, Try)
@@ -116,6 +115,20 @@ def _cell(text: str) -> str:
     if text in ("agrees", "differs"):
         return tag("span", text, class_=f"verdict {text}")
     return words(re.sub(r"(?<!\w)-(?=\d)", MINUS, text))
+
+
+def _product(block: Matrices) -> str:
+    """Matrices in a row; a sign stays with the matrix behind it where the row is broken."""
+    parts, sign = [], ""
+    for one in block.items:
+        if isinstance(one, str):
+            sign = _sign(one)
+        else:
+            parts.append(
+                tag("span", sign + _drawn(one, block.side), class_="term") if sign else _drawn(one, block.side)
+            )
+            sign = ""
+    return "".join(parts)
 
 
 def _sign(sign: str) -> str:
