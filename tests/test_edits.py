@@ -329,3 +329,21 @@ def test_an_edit_that_cannot_be_in_force_is_passed_over(tmp_path: Path) -> None:
         pass
     found = repair(shop.scope, shop.judge, [broken, good], 5.0)
     assert [one.edit for one in found.mends] == [good]
+
+
+def test_what_sets_a_package_up_is_not_edited(tmp_path: Path) -> None:
+    shop = Workshop(
+        tmp_path,
+        """
+        import numpy as np
+
+        def f(x):
+            np.random.seed(0)
+            np.seterr(over="ignore")
+            np.multiply(x, 2.0, out=x)
+            return x
+        """,
+        lambda module: module.f(np.ones(3)),
+    )
+    lines = {edit.line for edit in edits(shop.scope, shop.recorder)}
+    assert 6 in lines and not lines & {4, 5}

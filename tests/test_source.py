@@ -458,3 +458,14 @@ def test_no_edit_changes_a_package_that_the_port_imports(tmp_path):
     with pytest.raises(NotInForce), scope.edited([Splice(str(path), start, start + 5, "np.inf = limit")]):
         pass
     assert np.inf > 1e308
+
+
+def test_what_an_edited_port_sets_numpy_to_ends_with_the_edit(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    text = "import numpy as np\n\ndef f(x):\n    old = np.seterr(divide='raise')\n    y = 1 / x\n    np.seterr(**old)\n"
+    module = module_of(path, text)
+    scope = Scope.discover(lambda: module.f(np.ones(2)), [str(path)])
+    before = np.geterr()
+    with scope.edited([splice(scope, path, "1 / x", "1 / (x - x)")]), pytest.raises(FloatingPointError):
+        module.f(np.ones(2))
+    assert np.geterr() == before

@@ -20,6 +20,7 @@ from .pieces import (
     SUM,
     Edit,
     called_name,
+    inside,
     names_in,
     shifted,
     unlike,
@@ -105,6 +106,8 @@ class _Maker(Expressions):
             return
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             return
+        if self.sets_up(statement):
+            return
         if self.counts(statement):
             yield from self.placement(statement, moving=True)
             return
@@ -122,6 +125,18 @@ class _Maker(Expressions):
             yield from self.condition(statement)
         if not isinstance(statement, ast.Return | ast.Pass | ast.Import | ast.ImportFrom | ast.Global):
             yield from self.placement(statement)
+
+    def sets_up(self, statement: ast.stmt) -> bool:
+        """Whether a statement only sets a package up (`np.seterr`, `np.random.seed`): that would outlast an edit."""
+        if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
+            return False
+        call = statement.value
+        base: ast.expr = call.func
+        while isinstance(base, ast.Attribute):
+            base = base.value
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        texts = {self.segment(n) for one in given for n in inside(one)}
+        return isinstance(base, ast.Name) and base.id in self.function.unit.packages and not texts & set(self.atoms)
 
     def counts(self, statement: ast.stmt) -> bool:
         """Whether a statement moves the counter of a `while` loop on: without it the loop would not end."""

@@ -473,6 +473,8 @@ class Installed:
         self._held: list[tuple[dict[str, Any], dict[str, Any], list[tuple[Array, Array]]]] = []
 
     def __enter__(self) -> Installed:
+        # An edited port may raise between the settings that it makes and those that it takes back.
+        self._errors = np.geterr()
         if self.recorder is None:
             self._held = [_held(space) for _, space in self.scope.namespaces]
         try:
@@ -606,6 +608,7 @@ class Installed:
         raise NotInForce("the edit changes nothing that runs")
 
     def _restore(self) -> None:
+        np.seterr(**self._errors)
         for space, names, arrays in self._held:
             _put_back(space, names, arrays)
         for function, code in reversed(self._codes):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence, Set
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -162,11 +164,6 @@ class _Reading:
         self.trace = trace
         self.children = trace.recorder.children()
         self._statements: dict[int, tuple[ast.stmt, str]] = {}
-        self._same: dict[tuple[bytes, tuple[int, ...]], list[int]] = {}
-        for position, event in enumerate(trace.events):
-            if trace.meanings[position] == ():
-                self._same.setdefault((event.value.tobytes(), event.value.shape), []).append(position)
-        self._innocent: dict[int, bool] = {}
 
     def statement(self, number: int) -> tuple[ast.stmt, str]:
         found = self._statements.get(number)
@@ -263,9 +260,10 @@ class _Reading:
         event = self.trace.events[position]
         found = []
         for number in self.children.get(event.site, ()):
-            before = [p for p in self.trace.at(number) if p < position]
-            if before:
-                found.append(before[-1])
+            at = self.trace.at(number)
+            place = bisect_left(at, position)
+            if place:
+                found.append(at[place - 1])
         return found
 
     def divergent(self, position: int) -> bool:
@@ -279,33 +277,38 @@ class _Reading:
 
     def innocent(self, position: int) -> bool:
         """Whether something known is made from a stranger."""
-        known = self._innocent.get(position)
-        if known is not None:
-            return known
-        self._innocent[position] = False
-        event = self.trace.events[position]
-        result = False
-        for other in self._same[event.value.tobytes(), event.value.shape]:
-            if other < position:
+        return position <= self._leading.get(self._key(position), -1)
+
+    @cached_property
+    def _leading(self) -> dict[tuple[bytes, tuple[int, ...]], int]:
+        """For each stranger's value that something known is made from, its last event that leads there.
+
+        What is made from a value comes after it: from the last event back, each is answered by those behind it.
+        """
+        found: dict[tuple[bytes, tuple[int, ...]], int] = {}
+        meanings = self.trace.meanings
+        for position in range(len(meanings) - 1, -1, -1):
+            if meanings[position] != ():
                 continue
-            above = self._above(other)
+            above = self._above(position)
             if above is None:
                 continue
-            meaning = self.trace.meanings[above]
-            if meaning or (meaning == () and above != position and self.innocent(above)):
-                result = True
-                break
-        self._innocent[position] = result
-        return result
+            if meanings[above] or (meanings[above] == () and above <= found.get(self._key(above), -1)):
+                found.setdefault(self._key(position), position)
+        return found
+
+    def _key(self, position: int) -> tuple[bytes, tuple[int, ...]]:
+        value = self.trace.events[position].value
+        return value.tobytes(), value.shape
 
     def _above(self, position: int) -> int | None:
         """The event of the expression that an event is an operand of."""
-        event = self.trace.events[position]
-        parent = self.trace.sites[event.site].parent
+        parent = self.trace.sites[self.trace.events[position].site].parent
         if parent is None:
             return None
-        later = [p for p in self.trace.at(parent) if p > position]
-        return later[0] if later else None
+        at = self.trace.at(parent)
+        place = bisect_right(at, position)
+        return at[place] if place < len(at) else None
 
     def unsteady(self, number: int) -> bool:
         """Whether a site's values are one quantity's, at steps that do not follow one another."""
