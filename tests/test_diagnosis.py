@@ -93,3 +93,63 @@ def test_a_right_port_has_no_diagnosis() -> None:
     report = examined(str(port), Options())[0]
     assert report["agrees"]
     assert report["diagnosis"] is None
+
+
+TRAINING = """
+import numpy as np
+
+rate = 0.01
+for i in range(steps):
+    dWx, dWh, dWy, dbh, dby = (np.zeros_like(a) for a in (Wx, Wh, Wy, bh, by))
+    h = {-1: np.zeros((X.shape[0], Wh.shape[0]))}
+    p = {}
+    loss = 0.0
+    for t in range(X.shape[1]):
+        h[t] = np.tanh(X[:, t] @ Wx + h[t - 1] @ Wh + bh)
+        z = h[t] @ Wy + by
+        p[t] = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+        loss += -np.log((p[t] * Y[:, t]).sum(axis=1)).sum()
+    dh_next = np.zeros_like(h[0])
+    for t in reversed(range(X.shape[1])):
+        dz = p[t] - Y[:, t]
+        dWy += h[t].T @ dz
+        dby += dz.sum(axis=0)
+        dh = dz @ Wy.T + dh_next
+        draw = (1 - h[t] ** 2) * dh
+        dbh += draw.sum(axis=0)
+        dWx += X[:, t].T @ draw
+        dWh += h[t - 1].T @ draw
+        dh_next = draw @ Wh
+    if i == 0:
+        first = loss, dWx, dWh, dWy, dbh, dby
+    for a, d in ((Wx, dWx), (Wh, dWh), (Wy, dWy), (bh, dbh), (by, dby)):
+        a -= rate * d
+""".lstrip()
+STRETCH = """
+from rowcol.bridge import lines, port
+
+@port("rnn", '''
+    Wx: Wax  input hidden
+    Wh: Waa  prev hidden
+    Wy: Wya  hidden output
+    bh: b    hidden
+    by: by   output
+    X:  x    batch time input
+    Y:  y    batch time output
+''')
+def mine(Wx, Wh, Wy, bh, by, X, Y):
+    end = lines("train.py", 3, 29, Wx=Wx, Wh=Wh, Wy=Wy, bh=bh, by=by, X=X, Y=Y, steps=80)
+    loss, dWx, dWh, dWy, dbh, dby = end.first
+    return loss, {"Wx": dWx, "Wh": dWh, "Wy": dWy, "bh": dbh, "by": dby}
+"""
+
+
+def test_a_stretch_that_trains_for_many_steps_is_mended_in_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "train.py").write_text(TRAINING)
+    (tmp_path / "check.py").write_text(STRETCH)
+    monkeypatch.chdir(tmp_path)
+    diagnosis = examined("check.py", Options())[0]["diagnosis"]
+    assert diagnosis["claim"] == "verified patch"
+    assert diagnosis["lines"][0]["replacement"].strip() == "dh_next = draw @ Wh.T"
