@@ -192,7 +192,6 @@ class Trusted:
     def _same(self, series: dict[int | None, Array]) -> tuple[int, int | None] | None:
         """The quantity that has these values already, and how many steps it is ahead."""
         options: dict[tuple[int, int | None], int] = {}
-        before: dict[tuple[int, int], _Key] = {}
         keys = _keys(series)
         for step, key in keys.items():
             for quantity, other in self._keys.get(key, ()):
@@ -200,20 +199,19 @@ class Trusted:
                     continue
                 shift = other - step if other is not None and step is not None else None
                 options[quantity, shift] = options.get((quantity, shift), 0) + 1
-                if other is None and step is not None:
-                    before[quantity, step] = key
         for one, hits in options.items():
             if hits == len(keys):
                 return one
         for (quantity, shift), hits in options.items():
-            # All but one step: the state before the first one, say, which has a name of its own.
+            # All but one step: the state before the first one, say, or the gradient that is carried out of the loop.
             if shift is not None and hits == len(keys) - 1 and len(keys) > 2:
                 values = self.quantities[quantity].values
-                missing = [(s, key) for (_, s), key in before.items() if s + shift not in values]
-                if len(missing) == 1:
-                    step, key = missing[0]
+                missing = [s for s in keys if s is not None and s + shift not in values]
+                steps = [step for step in values if step is not None]
+                if len(missing) == 1 and missing[0] + shift in (min(steps) - 1, max(steps) + 1):
+                    (step,) = missing
                     values[step + shift] = series[step]
-                    self._keys.setdefault(key, []).append((quantity, step + shift))
+                    self._keys.setdefault(keys[step], []).append((quantity, step + shift))
                     return quantity, shift
         return None
 

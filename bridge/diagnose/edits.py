@@ -269,7 +269,7 @@ class _Maker(Expressions):
                         source.replace(statement, new),
                     )
         shape = self.shape(call)
-        if shape is None:
+        if shape is None or any(keyword.arg == "out" for keyword in call.keywords):
             return
         names = [a for a in self.same_shape(shape, set()) if a.isidentifier()]
         arguments = [self.segment(a) for a in call.args]

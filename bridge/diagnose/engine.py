@@ -45,7 +45,7 @@ ODD = 60  # those at statements that are strange, but not for the quantity that 
 FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
 MISSING = 60  # statements that may be missing, tried before something that brings something is taken
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
-MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative")  # that often make up for others
+MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  # that often make up for others
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
 ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only make up for
 CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
@@ -261,7 +261,11 @@ def _diagnose(
     names = {LOSS} & wrong | {a for line in port.layout.lines if line.base in wrong for a in line.arrays}
     search = Search(scope, bench, case, reference, reference.outputs(names), begin + budget)
     given = frozenset(bench.expected[0].gradients) | {LOSS}
-    wanted = frozenset() if scores[most].raised else (scores[most].agree | scores[most].differ) & given
+    wanted = (scores[most].agree | scores[most].differ) & given
+    if scores[most].raised:
+        # What it would give is not known; but to leave a weight's gradient out mends nothing.
+        weights = {**port.family.parameters, **port.family.readout}
+        wanted = frozenset(line.base for line in port.layout.lines if set(line.arrays) & set(weights)) & given
     possible = _possible(scope, bench)
     bench.tried, bench.seconds = 0, 0.0
     solved = _mend(search, scores[most], wanted)
@@ -498,9 +502,10 @@ class _Tries:
         """Try the statements whose fault the first edit may only make up for."""
         first = self.survivors[0][0]
         if first.kind in MAKING_UP:
-            # The same edit where what it changes is read.
-            for function, reader in _readers(self.scope, first):
-                same = edits_of(self.scope, function, reader, trace.recorder)
+            # The same edit where what it changes is read; of an order, where things are put into it.
+            others = _collected(self.scope) if first.kind == "order" else _readers(self.scope, first)
+            for function, other in others:
+                same = edits_of(self.scope, function, other, trace.recorder)
                 self.all(edit for edit in same if edit.kind == first.kind)
         starts = _behind(self.scope, trace, first)
         starts |= {(suspect.path, suspect.start) for suspect in named[:3]}
@@ -603,12 +608,18 @@ def _unnatural(scope: Scope, edit: Edit) -> float:
     cost = 0.0
     for splice in edit.splices:
         old, new = source.text[splice.start : splice.end].strip(), splice.text.strip()
+        if not old and new:
+            # A statement more stands in no more loops than it must.
+            indent = len(splice.text.strip("\r\n")) - len(splice.text.strip("\r\n").lstrip())
+            cost += 0.02 * indent
         if new == "pass":
             cost += 3.0
         if edit.kind in MAKING_UP and new.startswith(f"({old})"):
             cost += 0.3  # a sum that is multiplied, where a name could be
         if old.isidentifier() and not new.isidentifier() and edit.kind == "variable":
             cost += 0.5
+        if edit.kind == "order" and new == f"{old}[::-1]":
+            cost += 0.3  # turned round afterwards, where it could be made so
     if edit.kind == "term" and edit.sentence.endswith("is missing"):
         # What is added elsewhere already would be added twice, or for nothing.
         function = scope.function_at(edit.path, edit.offset)
@@ -655,10 +666,13 @@ def _behind(scope: Scope, trace: Trace, edit: Edit) -> set[tuple[str, int]]:
     read = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
     function = scope.function_at(edit.path, edit.offset)
     for node in ast.walk(source.tree if function is None else function.node):
+        targets: list[ast.expr] = []
         if isinstance(node, ast.Assign | ast.AugAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if read & {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}:
-                found.add((edit.path, source.span(node)[0]))
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            targets = [keyword.value for keyword in node.value.keywords if keyword.arg == "out"]
+        if read & {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}:
+            found.add((edit.path, source.span(node)[0]))  # type: ignore[arg-type]
     frames = trace.recorder.frames
     within = {e.frame for e in trace.events if _at(trace, e.site) == (edit.path, edit.line)}
     calling = set()
@@ -680,6 +694,18 @@ def _behind(scope: Scope, trace: Trace, edit: Edit) -> set[tuple[str, int]]:
             found.add((site.path, inner.span(inner.statement(site.node))[0]))
             break
     return found
+
+
+def _collected(scope: Scope) -> list[tuple[Function, ast.stmt]]:
+    """The statements that put something into a list, in front or behind: what gives a sequence its order."""
+    return [
+        (function, node)
+        for function in scope.functions
+        for node in ast.walk(function.node)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and getattr(node.value.func, "attr", "") in ("append", "insert")
+    ]
 
 
 def _readers(scope: Scope, edit: Edit) -> list[tuple[Function, ast.stmt]]:

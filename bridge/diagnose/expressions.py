@@ -56,6 +56,8 @@ _OTHER_OPERATORS: dict[str, tuple[tuple[str, float], ...]] = {
 }
 
 
+# Calls of two operands that do not commute, of whatever shapes.
+_ORDERED = frozenset({"subtract", "divide", "true_divide", "power"})
 # Calls whose plain numbers say an order of axes.
 _REORDERING = frozenset({"transpose", "reshape", "swapaxes", "moveaxis", "permute"})
 
@@ -89,7 +91,8 @@ class Expressions(Steps):
         """What could stand in the place of a whole expression: kind, text, weight, sentence."""
         own = self.text(node)
         shape = self.shape(node)
-        called = self.is_called(node)
+        # What a bare call gives is kept by nobody.
+        called = self.is_called(node) or isinstance(self.source.parent(node), ast.Expr)
         if called or isinstance(
             node, ast.Starred | ast.Slice | ast.Tuple | ast.List | ast.Dict | ast.Constant
         ):
@@ -245,7 +248,7 @@ class Expressions(Steps):
             yield (
                 "copy",
                 Text(f"{own.text}.copy()", ATOM),
-                2.0,
+                0.2 if self.shares(statement) else 2.0,
                 f"a copy: `{own.text}` is changed in place elsewhere",
             )
 
@@ -775,7 +778,8 @@ class Expressions(Steps):
         if isinstance(node, ast.Call):
             arguments = [a for a in node.args if not isinstance(a, ast.Starred)]
             if 1 < len(arguments) < 7:
-                yield from self.exchange(arguments, "the arguments", called_name(node) in _REORDERING)
+                ordered = 1.0 if called_name(node) in _ORDERED else 1.6
+                yield from self.exchange(arguments, "the arguments", called_name(node) in _REORDERING, ordered)
             values = [k.value for k in node.keywords if k.arg]
             if 1 < len(values) < 8:
                 yield from self.exchange(values, "the keyword arguments")
@@ -796,7 +800,10 @@ class Expressions(Steps):
         elif isinstance(node, ast.Dict) and 1 < len(node.values) < 12:
             yield from self.exchange(node.values, "the entries")
 
-    def exchange(self, nodes: Sequence[ast.expr], what: str, constants: bool = False) -> Iterator[Edit]:
+    def exchange(
+        self, nodes: Sequence[ast.expr], what: str, constants: bool = False, unlike_weight: float = 1.6
+    ) -> Iterator[Edit]:
+        """Any two of some expressions in each other's place; `unlike_weight` is for those of other shapes."""
         for one, other in combinations(nodes, 2):
             a, b = self.segment(one), self.segment(other)
             both = isinstance(one, ast.Constant) and isinstance(other, ast.Constant)
@@ -808,7 +815,7 @@ class Expressions(Steps):
                 one,
                 "exchange",
                 sentence,
-                1.0 if alike else 1.6,
+                1.0 if alike else unlike_weight,
                 self.source.replace(one, b),
                 self.source.replace(other, a),
             )

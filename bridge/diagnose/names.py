@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
 
@@ -275,12 +276,31 @@ class Names:
                 found.append((away, Text(atom.text, ATOM)))
             elif len(atom.shape) == len(shape) and (another or without_ones(atom.shape) == without_ones(shape)):
                 found.append((away + 0.5, Text(atom.text, ATOM)))
-                if another and len(shape) == 2:
+                if another and len(shape) == 2 and not atom.text.endswith(".T"):
                     found.append((away + 0.8, Text(f"{atom.text}.T", ATOM)))
-            if shape and atom.shape and len(shape) == 2 and atom.shape == shape[::-1]:
+            if shape and atom.shape and len(shape) == 2 and atom.shape == shape[::-1] and not atom.text.endswith(".T"):
                 found.append((away + 1.0, Text(f"{atom.text}.T", ATOM)))
         found.sort(key=lambda pair: pair[0])
         return [text for _, text in found]
+
+    @cached_property
+    def changed(self) -> set[str]:
+        """What the function changes in place: elements set, `+=` and the like, `out=`."""
+        found: set[str] = set()
+        for node in self.nodes:
+            if isinstance(node, ast.AugAssign):
+                found.add(self.segment(node.target))
+            elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+                found.add(self.segment(node.value))
+            elif isinstance(node, ast.keyword) and node.arg == "out":
+                found.add(self.segment(node.value))
+        return found
+
+    def shares(self, statement: ast.stmt) -> bool:
+        """Whether a statement gives an array a second name, and the function changes what either stands for."""
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Name | ast.Attribute):
+            return False
+        return bool({self.segment(one) for one in [*statement.targets, statement.value]} & self.changed)
 
     def same_shape(self, shape: tuple[int, ...], but: set[str]) -> list[str]:
         """The texts of all names whose values have a shape, those of the function itself first."""

@@ -152,9 +152,12 @@ class _Reading:
             return
         if meanings and self.part(quantity, {m.quantity for m in meanings}):
             # A term or a factor is lacking: where what there is was made.
-            start = self.first[event.value.size, event.value.tobytes()]
+            key = event.value.size, event.value.tobytes()
+            start, named = self.first[key], self.last_store.get(key, -1)
             if self.trace.sites[self.trace.events[start].site].kind != "argument":
                 self.short(start, quantity, step, depth + 1)
+                if start < named < position and self.renames(named):
+                    self.leaf(self.operands(named)[0], quantity, step, 0.05, "is only called otherwise here")
                 return
         if site.kind == "store":
             self.stored(position, quantity, step, self.operands(position), depth + 1)
@@ -220,6 +223,10 @@ class _Reading:
             # A slice of something larger, in which all of it may be lacking.
             self.leaf(self.operands(setter)[0], quantity, step, 0.05, "lacks something")
         self.leaf(below[0] if site.kind == "store" and below else position, quantity, step, 0.1, "lacks something")
+
+    def renames(self, position: int) -> bool:
+        """Whether a store gives what has a name already another one."""
+        return [type(self.node(p)) for p in self.operands(position)] in ([ast.Name], [ast.Attribute])
 
     def used(self, position: int) -> int:
         """At how many places a name is read in its function."""

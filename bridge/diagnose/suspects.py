@@ -82,8 +82,8 @@ def suspects(
         )
         for number, site in enumerate(trace.sites):
             if site.path == raised.file and site.line == raised.line and trace.at(number):
-                origin = reading.origin(trace.at(number)[-1])
-                note(origin, -4.0, "what it made is taken where the port raises", None)
+                for away, origin in enumerate(reading.origins(trace.at(number)[-1])):
+                    note(origin, -4.0 + 0.2 * away, "what it made is taken where the port raises", None)
     parted = leaves(trace, wrong)
     # What comes first in the run may be why all that comes after it is wrong.
     order: dict[int, int] = {}
@@ -125,6 +125,10 @@ def suspects(
         )
     for number in reading.untaken():
         note(number, 0.1, "what the port is handed here is never taken", None)
+    for place, number in enumerate(reading.passages(wrong, factors)):
+        note(number, 0.2 + 0.05 * place, "every gradient that is off by a factor goes through here", None)
+    for number in reading.shared():
+        note(number, 0.3, "both names are one array, which is changed in place", None)
     for number in reading.overwritten():
         note(number, 0.15, "it changes what the port was handed, which may be read again", None)
     right = set() if any(name == "loss" for name, _ in wrong) else set(trusted.outputs(["loss"]))
@@ -195,6 +199,41 @@ class _Reading:
                 found += [number for number, one in zip(numbers, made, strict=True) if one]
         return found
 
+    def passages(self, wrong: Sequence[tuple[str, int]], factors: Set[float]) -> list[int]:
+        """Where several gradients pass, one after the other, if all are right but for a factor: one site a statement."""
+        quantities = {quantity for _, quantity in wrong}
+        if len(quantities) < 2 or self.trace.failed is not None or self.trace.lacking(sorted(quantities)):
+            return []
+        found: dict[int, int] = {}
+        for number, site in enumerate(self.trace.sites):
+            if site.kind == "load":
+                met = {m.quantity for p in self.trace.at(number) for m in self.trace.meanings[p] or () if _off(m.factor, factors)}
+                if len(met & quantities) > 1:
+                    found.setdefault(id(self.statement(number)[0]), number)
+        return sorted(found.values(), key=lambda number: self.trace.at(number)[0])[:3]
+
+    def shared(self) -> list[int]:
+        """The stores that give an array a second name, where the function changes either in place."""
+        changed: dict[str, set[str]] = {}
+        named: list[tuple[int, str, set[str]]] = []
+        for number, site in enumerate(self.trace.sites):
+            if not self.trace.at(number) or self.trace.events[self.trace.at(number)[0]].value.size == 1:
+                continue
+            statement, path = self.statement(number)
+            source = self.trace.scope.source(path)
+            own = changed.setdefault(site.function, set())
+            if site.kind == "store" and isinstance(statement, ast.AugAssign):
+                own.add(site.text.partition("[")[0])
+            elif site.kind == "store" and isinstance(site.node, ast.Subscript):
+                own.add(source.segment(site.node.value))
+            elif site.kind == "load" and isinstance(source.parent(site.node), ast.keyword):
+                keyword = source.parent(site.node)
+                own |= {site.text.partition("[")[0]} if getattr(keyword, "arg", "") == "out" else set()
+            elif site.kind == "store" and isinstance(statement, ast.Assign):
+                if isinstance(statement.value, ast.Name | ast.Attribute):
+                    named.append((number, site.function, {site.text, source.segment(statement.value)}))
+        return [number for number, function, names in named if names & changed[function]]
+
     def overwritten(self) -> list[int]:
         """The stores that change an array which the port was handed, in place."""
         names = {
@@ -226,13 +265,20 @@ class _Reading:
                 right |= {float(f"{f * g:.5g}") for f in one for g in other} if one is not other else set()
         return not own & right
 
-    def origin(self, position: int) -> int:
-        """The site that first had the value of an event."""
-        event = self.trace.events[position]
-        for one in self.trace.events:
-            if one.value.shape == event.value.shape and np.array_equal(one.value, event.value):
-                return one.site
-        return event.site
+    def origins(self, position: int) -> list[int]:
+        """The site that first had the value of an event, and those of what it was made from element by element."""
+        found: list[int] = []
+        shape = self.trace.events[position].value.shape
+        while len(found) < 5:
+            value = self.trace.events[position].value
+            same = (p for p, one in enumerate(self.trace.events) if one.value.shape == shape)
+            first = next((p for p in same if np.array_equal(self.trace.events[p].value, value)), position)
+            found.append(self.trace.events[first].site)
+            below = [p for p in self.operands(first) if self.trace.events[p].value.shape == shape]
+            if len(below) != 1 or not shape:
+                break
+            position = below[0]
+        return found
 
     def loops(self, position: int) -> list[tuple[ast.stmt, str]]:
         """The loops around an event, in its function and in those that called it."""
@@ -322,3 +368,8 @@ class _Reading:
             return False
         common = set.intersection(*({m.quantity for m in one or ()} for one in meanings))
         return bool(common) and not self.trace.series(number)
+
+
+def _off(factor: float, right: Set[float]) -> bool:
+    """Whether a value is off by a factor that the port's results ought not to have."""
+    return float(f"{factor:.5g}") not in (right or {1.0})

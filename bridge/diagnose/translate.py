@@ -446,6 +446,21 @@ class Translator:
                     splice = Splice(source.path, start, end, variable)
                     yield 0.4, _edit(source, start, (splice,), "target", sentence)
 
+    def _before(self, place: Place, text: str, name: str) -> Iterator[tuple[float, Edit]]:
+        """A statement that makes the quantity of a variable from which this and further statements want it."""
+        source = self.scope.source(place.path)
+        block, at = source.block(place.statement)
+        if isinstance(place.statement, ast.For | ast.While | ast.If | ast.With | ast.Try | ast.Return):
+            return
+        here = {n.id for n in _loads(place.statement)}
+        later = {n.id for statement in block[at + 1 :] for n in _loads(statement)}
+        for node in _loads(ast.parse(text.strip(), mode="eval")):
+            if node.id in here & later and node.id not in {t.id for t in _targets(place.statement)}:
+                line = f"{node.id} = {text}"
+                start = source.span(place.statement)[0]
+                splice = source.before(place.statement, line)
+                yield INSERTED + 0.5, _edit(source, start, (splice,), "statement", f"`{line}` is missing: {name}")
+
     def _placed(
         self, place: Place, text: str, quantity: int, shape: tuple[int, ...], names: Seen
     ) -> Iterator[tuple[float, Edit]]:
@@ -454,6 +469,7 @@ class Translator:
         name = self.trusted.quantities[quantity].name
         statement = place.statement
         if not place.behind:
+            yield from self._before(place, text, name)
             span = source.span(statement)
             for number, site in enumerate(self.trace.sites):
                 if site.path != place.path or site.kind != "load" or not span[0] <= site.start < span[1]:
@@ -480,7 +496,8 @@ class Translator:
         if not place.behind or isinstance(statement, ast.Return):
             return
         start = source.span(statement)[0]
-        set_here = _set_in(source.block(statement)[0])
+        # What is only changed here, step by step, may have to be set anew.
+        set_here = _set_in(one for one in source.block(statement)[0] if not isinstance(one, ast.AugAssign))
         function = self.scope.function_at(place.path, start)
         own = _set_in(function.body if function is not None else source.tree.body)
         for variable, size in names.variables.items():
@@ -507,7 +524,12 @@ def _targets(statement: ast.stmt) -> list[ast.Name]:
     ]
 
 
-def _set_in(block: Sequence[ast.stmt]) -> set[str]:
+def _loads(node: ast.AST) -> list[ast.Name]:
+    """The names that are read in a node."""
+    return [n for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+
+
+def _set_in(block: Iterable[ast.stmt]) -> set[str]:
     """The names that some statements set."""
     found: set[str] = set()
     for statement in block:
