@@ -10,7 +10,7 @@ import ast
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -32,7 +32,7 @@ from .edits import Edit, edits, edits_of
 from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
 from .repair import better, hunks, minimal, patch
 from .source import Function, NotInForce, Scope, Source, Splice
-from .suspects import Suspect, suspects
+from .suspects import Suspect, off, suspects
 from .translate import INSERTED, LAST_RESORT, Place, Translator
 from .words import excerpt, meeting
 
@@ -316,7 +316,8 @@ def _mend(search: Search, score: Score, wanted: frozenset[str]) -> Scope | None:
         named = named or _kept(trace, search.wrong(score))
         if len(score.differ) > 1 and trace.failed is None and not trace.lacking(search.outputs):
             # All is there but for a factor: where the first gradient has it, the others may have it from.
-            named[1:1] = [one for one in _scaled(trace) if (one.path, one.line) != (named[0].path, named[0].line)]
+            first = _scaled(trace, search.factors)
+            named[1:1] = [one for one in first if (one.path, one.line) != (named[0].path, named[0].line)]
         if search.first is None:
             search.first, search.first_suspects, search.first_needs = trace, named, needs
         found = _round(search, scope, trace, needs, named, score, wanted)
@@ -336,14 +337,14 @@ def _mend(search: Search, score: Score, wanted: frozenset[str]) -> Scope | None:
     return None
 
 
-def _scaled(trace: Trace) -> list[Suspect]:
-    """Where a gradient first has another sign or size than the trusted one."""
+def _scaled(trace: Trace, factors: Set[float]) -> list[Suspect]:
+    """Where a gradient first has another sign or size than it ought to have in the end."""
     quantities = trace.trusted.quantities
     for position, event in enumerate(trace.events):
         meanings = trace.meanings[position] or ()
         if not meanings or not any(quantities[m.quantity].name.startswith("d") for m in meanings):
             continue
-        if all(abs(m.factor - 1) > 1e-6 for m in meanings):
+        if all(off(m.factor, factors) for m in meanings):
             site = trace.sites[event.site]
             source = trace.scope.source(site.path)
             statement = source.statement(site.node)

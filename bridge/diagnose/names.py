@@ -290,9 +290,8 @@ class Names:
         for node in self.nodes:
             if isinstance(node, ast.AugAssign):
                 found.add(self.segment(node.target))
-            elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
-                found.add(self.segment(node.value))
-            elif isinstance(node, ast.keyword) and node.arg == "out":
+            stored = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
+            if stored or (isinstance(node, ast.keyword) and node.arg == "out"):
                 found.add(self.segment(node.value))
         return found
 

@@ -200,15 +200,15 @@ class _Reading:
         return found
 
     def passages(self, wrong: Sequence[tuple[str, int]], factors: Set[float]) -> list[int]:
-        """Where several gradients pass, one after the other, if all are right but for a factor: one site a statement."""
+        """Where several gradients pass, one after the other, if all are right but for a factor."""
         quantities = {quantity for _, quantity in wrong}
         if len(quantities) < 2 or self.trace.failed is not None or self.trace.lacking(sorted(quantities)):
             return []
         found: dict[int, int] = {}
         for number, site in enumerate(self.trace.sites):
             if site.kind == "load":
-                met = {m.quantity for p in self.trace.at(number) for m in self.trace.meanings[p] or () if _off(m.factor, factors)}
-                if len(met & quantities) > 1:
+                meanings = [m for p in self.trace.at(number) for m in self.trace.meanings[p] or ()]
+                if len(quantities & {m.quantity for m in meanings if off(m.factor, factors)}) > 1:
                     found.setdefault(id(self.statement(number)[0]), number)
         return sorted(found.values(), key=lambda number: self.trace.at(number)[0])[:3]
 
@@ -230,8 +230,9 @@ class _Reading:
                 keyword = source.parent(site.node)
                 own |= {site.text.partition("[")[0]} if getattr(keyword, "arg", "") == "out" else set()
             elif site.kind == "store" and isinstance(statement, ast.Assign):
-                if isinstance(statement.value, ast.Name | ast.Attribute):
-                    named.append((number, site.function, {site.text, source.segment(statement.value)}))
+                value = statement.value
+                names = {site.text, source.segment(value)} if isinstance(value, ast.Name | ast.Attribute) else set()
+                named.append((number, site.function, names))
         return [number for number, function, names in named if names & changed[function]]
 
     def overwritten(self) -> list[int]:
@@ -370,6 +371,6 @@ class _Reading:
         return bool(common) and not self.trace.series(number)
 
 
-def _off(factor: float, right: Set[float]) -> bool:
+def off(factor: float, right: Set[float]) -> bool:
     """Whether a value is off by a factor that the port's results ought not to have."""
     return float(f"{factor:.5g}") not in (right or {1.0})
