@@ -95,6 +95,28 @@ def test_a_right_port_has_no_diagnosis() -> None:
     assert report["diagnosis"] is None
 
 
+@pytest.mark.parametrize(
+    ("name", "replacement"),
+    [
+        ("cells/slope-missing", "dz = dh * (z > 0)"),
+        ("cells/dxs-in-reverse", "dxs.insert(0, dx)"),
+        ("script/pairs-not-averaged", "error = (guess[t] - sums[t]) / n"),
+        ("float32/subtracted-the-other-way", "np.subtract(1, slope, out=slope)"),
+        ("float32/slope-never-applied", "grad = slope * grad"),
+    ],
+)
+def test_of_the_lines_that_could_be_mended_the_one_that_makes_the_value_is(
+    name: str, replacement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = report_of(FAULTS[name], tmp_path, monkeypatch)
+    assert report["diagnosis"]["lines"][0]["replacement"].strip() == replacement
+
+
+def test_a_port_that_raises_is_not_mended_by_giving_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = report_of(FAULTS["net/readout-transposed"], tmp_path, monkeypatch)
+    assert report["diagnosis"]["lines"][0]["text"] == 'self.grads["w"] = np.einsum("bto,bth->ho", upstream, self.hidden)'
+
+
 TRAINING = """
 import numpy as np
 

@@ -21,7 +21,7 @@ LIMIT = 4000
 class Leaf(NamedTuple):
     """An expression that ought to be a quantity and is not, although what it is made from is right.
 
-    `weight` is 0 where nothing else can be meant, more where it is one of several places.
+    `weight` is 0 (or less) where nothing else can be meant, more where it is one of several places.
     """
 
     site: int
@@ -155,9 +155,12 @@ class _Reading:
             key = event.value.size, event.value.tobytes()
             start, named = self.first[key], self.last_store.get(key, -1)
             if self.trace.sites[self.trace.events[start].site].kind != "argument":
-                self.short(start, quantity, step, depth + 1)
                 if start < named < position and self.renames(named):
-                    self.leaf(self.operands(named)[0], quantity, step, 0.05, "is only called otherwise here")
+                    # It has a name of its own before it is called what it ought to be: nothing tells more.
+                    self.leaf(self.operands(named)[0], quantity, step, -0.3, "is only called otherwise here")
+                    self.leaf(start, quantity, step, 0.5, "lacks something")
+                else:
+                    self.short(start, quantity, step, depth + 1)
                 return
         if site.kind == "store":
             self.stored(position, quantity, step, self.operands(position), depth + 1)
@@ -401,6 +404,8 @@ class _Reading:
         """An operation on operands: which of them are what the trusted formula takes?"""
         arrays: list[int] = []
         for p in below:
+            if self.is_written(p):
+                continue
             inner = self.joined(p)
             arrays += [p] if inner is None else inner
         # Numbers and what was handed in say nothing; zeros where something should be do.
@@ -471,6 +476,12 @@ class _Reading:
                 self.expect(chosen[0], operand.quantity, there, depth + 1)
                 return
         self.leaf(position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so")
+
+    def is_written(self, position: int) -> bool:
+        """Whether an operand is only where a call writes its result: `out=grad`."""
+        site = self.trace.sites[self.trace.events[position].site]
+        parent = self.trace.scope.source(site.path).parent(site.node)
+        return isinstance(parent, ast.keyword) and parent.arg == "out"
 
     def empty(self, position: int) -> bool:
         value = self.trace.events[position].value
