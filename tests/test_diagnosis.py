@@ -114,7 +114,8 @@ def test_of_the_lines_that_could_be_mended_the_one_that_makes_the_value_is(
 
 def test_a_port_that_raises_is_not_mended_by_giving_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = report_of(FAULTS["net/readout-transposed"], tmp_path, monkeypatch)
-    assert report["diagnosis"]["lines"][0]["text"] == 'self.grads["w"] = np.einsum("bto,bth->ho", upstream, self.hidden)'
+    first = report["diagnosis"]["lines"][0]
+    assert first["text"] == 'self.grads["w"] = np.einsum("bto,bth->ho", upstream, self.hidden)'
 
 
 TRAINING = """
