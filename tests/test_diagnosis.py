@@ -161,7 +161,7 @@ from rowcol.bridge import lines, port
     Y:  y    batch time output
 ''')
 def mine(Wx, Wh, Wy, bh, by, X, Y):
-    end = lines("train.py", 3, 29, Wx=Wx, Wh=Wh, Wy=Wy, bh=bh, by=by, X=X, Y=Y, steps=80)
+    end = lines("train.py", 3, 29, Wx=Wx, Wh=Wh, Wy=Wy, bh=bh, by=by, X=X, Y=Y, steps=60)
     loss, dWx, dWh, dWy, dbh, dby = end.first
     return loss, {"Wx": dWx, "Wh": dWh, "Wy": dWy, "bh": dbh, "by": dby}
 """

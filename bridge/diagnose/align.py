@@ -27,6 +27,7 @@ from .trace import Array, Event, Recorder, Site
 
 STEP, BATCH_SUM, EXAMPLE, STACK, TOTAL, SO_FAR = "step", "batch sum", "example", "stack", "total", "so far"
 VISITS = 12  # how often a site may be visited at one step: once for each gate, head or layer
+SIDE_BY_SIDE = 60  # values of a site that are cut into blocks to see what they hold: a port may train for long
 # A site, and which of its visits at one step.
 Spot: TypeAlias = tuple[int, int]
 # What nearly equal values have in common: their size, and their moments, rounded.
@@ -513,14 +514,17 @@ class Trace:
             for position, event in enumerate(self.recorder.events)
             if event.frame == 1 and self.recorder.sites[event.site].kind == "argument"
         }
+        self._by_site: dict[int, list[int]] = {}
+        self._late: set[int] = set()
         for position, event in enumerate(self.recorder.events):
+            at = self._by_site.setdefault(event.site, [])
+            at.append(position)
+            if len(at) > SIDE_BY_SIDE:
+                self._late.add(position)
             if self.meanings[position] == () and event.value.tobytes() in given:
                 self.meanings[position] = None
-            elif self.meanings[position] == ():
+            elif self.meanings[position] == () and position not in self._late:
                 self.meanings[position] = trusted.packed(event.value)
-        self._by_site: dict[int, list[int]] = {}
-        for position, event in enumerate(self.recorder.events):
-            self._by_site.setdefault(event.site, []).append(position)
 
     @property
     def events(self) -> list[Event]:
@@ -549,6 +553,8 @@ class Trace:
         if meanings is None:
             return []
         if not meanings:
+            if position in self._late:
+                return []
             return [m for one in self.trusted.blocks(self.events[position].value) for m in one or ()]
         found = []
         for whole in meanings:

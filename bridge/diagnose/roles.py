@@ -16,6 +16,7 @@ import numpy as np
 from .align import Formula, Operand, Trace, trivial
 
 LIMIT = 4000
+TURNS = 60  # of a sum's terms that are not what they ought to be, the first are looked into
 
 
 class Leaf(NamedTuple):
@@ -304,7 +305,7 @@ class _Reading:
             turns = [p for number in self.children.get(event.site, ()) for p in self.trace.at(number)]
             if turns and (adds or len(turns) > 1):
                 off = [p for p in turns if not self.is_(p, added[0].quantity, None)]
-                for p in off:
+                for p in off[:TURNS]:
                     self.expect(p, added[0].quantity, None, depth + 1)
                 if not off:
                     self.leaf(position, quantity, step, 0.0, "does not add up")

@@ -125,6 +125,8 @@ def suspects(
         )
     for number in reading.untaken():
         note(number, 0.1, "what the port is handed here is never taken", None)
+    for number in reading.unread():
+        note(number, 0.1, "it is made where a parameter is never read, which it could begin with", None)
     for place, number in enumerate(reading.passages(wrong, factors)):
         note(number, 0.2 + 0.05 * place, "every gradient that is off by a factor goes through here", None)
     for number in reading.shared():
@@ -197,6 +199,24 @@ class _Reading:
             ):
                 made = [isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) for node in around]
                 found += [number for number, one in zip(numbers, made, strict=True) if one]
+        return found
+
+    def unread(self) -> list[int]:
+        """Where an array is made in a function that never reads one of its parameters: a state to begin with, say."""
+        found = []
+        for function in self.trace.scope.functions:
+            read = {n.id for n in ast.walk(function.node) if isinstance(n, ast.Name)}
+            own = [
+                (number, site)
+                for number, site in enumerate(self.trace.sites)
+                if site.function == function.name and site.path == function.path and self.trace.at(number)
+            ]
+            arguments = {site.text.partition(":")[0].strip() for _, site in own if site.kind == "argument"}
+            if arguments - read:
+                for number, site in own:
+                    statement, _ = self.statement(number)
+                    if site.kind == "store" and isinstance(statement, ast.Assign) and _makes_space(statement.value):
+                        found.append(number)
         return found
 
     def passages(self, wrong: Sequence[tuple[str, int]], factors: Set[float]) -> list[int]:
@@ -374,3 +394,9 @@ class _Reading:
 def off(factor: float, right: Set[float]) -> bool:
     """Whether a value is off by a factor that the port's results ought not to have."""
     return float(f"{factor:.5g}") not in (right or {1.0})
+
+
+def _makes_space(node: ast.expr) -> bool:
+    """Whether an expression is an array that is to be filled."""
+    name = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
+    return name in ("zeros", "empty", "zeros_like", "empty_like")
