@@ -290,9 +290,10 @@ class Names:
         for node in self.nodes:
             if isinstance(node, ast.AugAssign):
                 found.add(self.segment(node.target))
-            stored = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store)
-            if stored or (isinstance(node, ast.keyword) and node.arg == "out"):
-                found.add(self.segment(node.value))
+            elif isinstance(node, ast.Subscript | ast.keyword):
+                written = isinstance(node.ctx, ast.Store) if isinstance(node, ast.Subscript) else node.arg == "out"
+                if written:
+                    found.add(self.segment(node.value))
         return found
 
     def shares(self, statement: ast.stmt) -> bool:
