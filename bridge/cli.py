@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from .problem import NOT_ANSWERED, Problem
 
 if TYPE_CHECKING:
+    from .options import Options
     from .report.schema import Report
 
 VERSION = "0.1.0"
@@ -70,6 +71,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
         "--limit", type=_seconds, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)"
     )
     diff.add_argument("--show-output", action="store_true", help="let what the port prints through")
+    diff.add_argument("--watch", action="store_true", help="compare again at every save, until Ctrl-C")
     diff.add_argument("--timings", action="store_true", help="how long each stage took, in milliseconds")
     diff.add_argument("--schema", action="store_true", help="print what --format json gives, as a JSON Schema")
     diff.set_defaults(run=_diff)
@@ -152,6 +154,8 @@ def _diff(args: argparse.Namespace) -> int:
     if not args.ports:
         if args.html:
             raise Problem("--html is for ports: name their files.")
+        if args.watch:
+            raise Problem("--watch is for ports: name their files.")
         if args.format in ("github", "csv"):
             raise Problem(f"--format {args.format} is for ports: name their files.")
         from .both import both
@@ -170,6 +174,12 @@ def _diff(args: argparse.Namespace) -> int:
         raise Problem("--timings goes with --format text and json.")
     if args.html and not os.path.isdir(os.path.dirname(args.html) or "."):
         raise Problem("the page cannot be written: there is no such folder.", file=args.html)
+    if args.watch:
+        if args.format != "text" or args.timings or args.html:
+            raise Problem("--watch shows text: leave out --format, --html and --timings.")
+        from .watch import watch
+
+        return watch(args.ports, _options(args), limit=args.limit, quiet=not args.show_output, verbose=args.verbose)
     reports = _examined(args)
     begin = perf_counter()
     if args.html:
@@ -182,25 +192,29 @@ def _diff(args: argparse.Namespace) -> int:
     return max(report["status"] for report in reports)
 
 
-def _examined(args: argparse.Namespace) -> list[Report]:
-    """The reports of every file, one after the other; on a terminal it is said how far that is."""
+def _options(args: argparse.Namespace) -> Options:
     from .options import Options
-    from .worker import examined, import_for_all
 
-    if len(args.ports) > 1:
-        import_for_all()
-    diagnose, patches = not args.verdict_only, not args.no_patch
-    options = Options(
+    return Options(
         args.seed,
         args.dtype,
         args.sizes,
         args.cases,
         args.against,
-        diagnose=diagnose,
-        patches=patches,
+        diagnose=not args.verdict_only,
+        patches=not args.no_patch,
         timings=args.timings,
         detailed=bool(args.html) or (args.format == "json" and args.verbose),
     )
+
+
+def _examined(args: argparse.Namespace) -> list[Report]:
+    """The reports of every file, one after the other; on a terminal it is said how far that is."""
+    from .worker import examined, import_for_all
+
+    if len(args.ports) > 1:
+        import_for_all()
+    options = _options(args)
     shows = len(args.ports) > 1 and sys.stderr.isatty()
     reports: list[Report] = []
     before = process_time()  # what it took Python and the command to come this far

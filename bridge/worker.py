@@ -29,6 +29,7 @@ FILE_LIMIT = 120.0
 THREADED = ("torch", "jax", "tensorflow")
 INTERRUPTED = 130  # the exit code of a worker in which KeyboardInterrupt was raised
 LOOK = 0.2  # how often a silent worker is looked after
+SOON = 0.002  # how often one that has closed its pipe: it is about to end
 
 
 class Listed(NamedTuple):
@@ -39,14 +40,25 @@ class Listed(NamedTuple):
     cases: list[str]
 
 
-def examined(path: str, options: Options, *, limit: float = CALL_LIMIT, quiet: bool = True) -> list[Report]:
+class Abandoned(Exception):
+    """Whoever asked no longer wants to know."""
+
+
+def examined(
+    path: str,
+    options: Options,
+    *,
+    limit: float = CALL_LIMIT,
+    quiet: bool = True,
+    abandon: Callable[[], bool] | None = None,
+) -> list[Report]:
     """The reports of a port file, examined in a process of its own.
 
     `limit` is what one call of the port may take, in seconds. What the port prints is thrown away,
-    unless `quiet` is False.
+    unless `quiet` is False. `abandon` is asked from time to time: raises `Abandoned` where it says so.
     """
     task = {"path": path, "options": tuple(options), "limit": limit, "quiet": quiet}
-    answer = _asked(task, lambda: perform(task))
+    answer = _asked(task, lambda: perform(task), abandon)
     if "several" in answer:  # each port of a file gets a worker of its own
         names, file = answer["several"], path.partition("::")[0]
         import_for_all()
@@ -97,11 +109,13 @@ def listed(path: str, *, limit: float = CALL_LIMIT) -> list[Listed]:
     return [Listed(*one) for one in answer["ports"]]
 
 
-def _asked(task: dict[str, Any], work: Callable[[], bytes]) -> dict[str, Any]:
+def _asked(
+    task: dict[str, Any], work: Callable[[], bytes], abandon: Callable[[], bool] | None = None
+) -> dict[str, Any]:
     """What a worker answers to a task, or a report that says why it does not."""
     limit = task["limit"]
     total = max(FILE_LIMIT, 6 * limit)
-    data, end = _forked(task, work, total) if hasattr(os, "fork") else _spawned(task, total)
+    data, end = _forked(task, work, total, abandon) if hasattr(os, "fork") else _spawned(task, total)
     if data:
         answer: dict[str, Any] = marshal.loads(data)
         return answer
@@ -190,7 +204,9 @@ def _own_mistake(error: Exception, file: str) -> Problem:
     )
 
 
-def _forked(task: dict[str, Any], work: Callable[[], bytes], total: float) -> tuple[bytes, int | None]:
+def _forked(
+    task: dict[str, Any], work: Callable[[], bytes], total: float, abandon: Callable[[], bool] | None
+) -> tuple[bytes, int | None]:
     import select
     import signal
     import time
@@ -209,29 +225,32 @@ def _forked(task: dict[str, Any], work: Callable[[], bytes], total: float) -> tu
     os.close(writing)
     parts = []
     ended = status = 0
+    is_open = True
     until = time.monotonic() + total
     try:
-        while True:
-            ready, _, _ = select.select([reading], [], [], 0 if ended else LOOK)
+        # A process that the port has started may hold the pipe open after the worker's end, and the port may close
+        # it or fill it before: the worker's end, the pipe's and the time are three things.
+        while is_open or not ended:
+            ready = select.select([reading] if is_open else [], [], [], 0 if ended else LOOK if is_open else SOON)[0]
             if ready:
                 part = os.read(reading, 1 << 16)
-                if not part:
-                    break
+                is_open = bool(part)
                 parts.append(part)
-                continue
-            if ended:
+            elif ended:
                 break
-            # A process that the port has started may hold the pipe open after the worker's end.
-            ended, status = os.waitpid(child, os.WNOHANG)
+            if not ready or not is_open:
+                ended, status = (ended, status) if ended else os.waitpid(child, os.WNOHANG)
+                if abandon is not None and abandon():
+                    raise Abandoned
             if not ended and time.monotonic() > until:
                 os.killpg(child, signal.SIGKILL)
                 os.waitpid(child, 0)
                 return b"", None
-        if not ended:
-            _, status = os.waitpid(child, 0)
         _end_group(child)
     except BaseException:
         _end_group(child)
+        if not ended:
+            os.waitpid(child, 0)
         raise
     finally:
         os.close(reading)

@@ -1,0 +1,186 @@
+"""`rowcol diff --watch`: the verdict at every save of a port, or of a module beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from .family import FAMILIES, family_named
+from .options import Options
+from .problem import Problem
+from .report.paper import Paper, shown_path
+from .report.schema import Report
+from .report.terminal import headline, render
+from .worker import Abandoned, examined, import_for_all
+
+POLL = 0.1  # seconds between two looks at the files
+SETTLED = 0.03  # a file that is read alike twice, so far apart, has been written whole (or is as good as that)
+RECENT = 1.0  # of a file saved so short ago, time and size do not tell whether it was saved again
+
+
+def watch(ports: Sequence[str], options: Options, *, limit: float, quiet: bool, verbose: bool) -> int:
+    """Compare at once, and again whenever a file has changed, until Ctrl-C; the status of the last verdict."""
+    files = [port.partition("::")[0] for port in ports]
+    for file in files:
+        if not os.path.isfile(file):
+            raise Problem("no such file: there is nothing to watch.", file=file)
+    # A save within the second of another, of the same length, must not find the older one's bytecode.
+    sys.dont_write_bytecode = True
+    import_for_all()
+    watched, status, paper = Watched(files), 0, Paper()
+    changed: list[str] = []
+    try:
+        while True:
+            begin = time.perf_counter()
+            reports = _verdicts(ports, options, limit, quiet)
+            status = max(report["status"] for report in reports)
+            _say(f"{_of(changed)}{time.perf_counter() - begin:.2f} s", paper)
+            for report in reports:
+                print(headline(report, paper), flush=True)
+            _warm(reports)
+            _look_for_the_line(reports, ports, options, limit, quiet, verbose, watched, paper)
+            changed = watched.next_change()
+    except KeyboardInterrupt:
+        print()
+        return status
+
+
+def _verdicts(ports: Sequence[str], options: Options, limit: float, quiet: bool) -> list[Report]:
+    only = options._replace(diagnose=False)
+    return [report for port in ports for report in examined(port, only, limit=limit, quiet=quiet)]
+
+
+def _warm(reports: Sequence[Report]) -> None:
+    """Import what the next workers need, so that their forks have it then."""
+    for report in reports:
+        if report["family"] in FAMILIES:
+            family_named(report["family"])
+        if report["finding"] is not None:
+            from .diagnose import engine, numbers  # noqa: F401
+
+
+def _look_for_the_line(
+    reports: Sequence[Report],
+    ports: Sequence[str],
+    options: Options,
+    limit: float,
+    quiet: bool,
+    verbose: bool,
+    watched: Watched,
+    paper: Paper,
+) -> None:
+    """Show each report that does not agree, with the line; given up as soon as a file is saved."""
+    try:
+        for report in reports:
+            if report["status"] == 0:
+                continue
+            if options.diagnose and report["finding"] is not None:
+                place = f"{report['file']}::{report['port']}"
+                (report,) = examined(place, options, limit=limit, quiet=quiet, abandon=watched.is_stale)
+            rest = render(report, paper, verbose).partition("\n")[2]  # the headline stands there already
+            if rest:
+                print(rest, flush=True)
+    except Abandoned:
+        return
+
+
+def _of(changed: Sequence[str]) -> str:
+    names = ", ".join(map(shown_path, changed[:3]))
+    return f"{names}{' and others' * (len(changed) > 3)} saved, " if changed else ""
+
+
+def _say(text: str, paper: Paper) -> None:
+    line = f"-- {time.strftime('%H:%M:%S')}, {text} "
+    print("\n" + paper.paint(line.ljust(min(paper.width, 100), "-"), "dim"))
+
+
+class File(NamedTuple):
+    """What was in a file, and its times and size then."""
+
+    text: bytes
+    mark: tuple[int, int, int]
+
+
+Files = dict[str, File]
+
+
+class Watched:
+    """The port files and the Python files beside them, and what was in them when they were last compared."""
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self.files = [os.path.normpath(file) for file in files]
+        self.known = self._read({})
+
+    def is_stale(self) -> bool:
+        """Has a file changed since?"""
+        return bool(_changed(self.known, self._read(self.known)))
+
+    def next_change(self) -> list[str]:
+        """Wait until a file has changed, and has been written whole; the names of those that have."""
+        while True:
+            time.sleep(POLL)
+            now = self._read(self.known)
+            if not _changed(self.known, now):
+                continue
+            while True:
+                time.sleep(SETTLED)
+                now, before = self._read(now), now
+                # Emptied, or away: an editor is about to write it, or to put another in its place.
+                if not _changed(before, now) and all(file in now and now[file].text for file in self.files):
+                    break
+            changed = _changed(self.known, now)
+            self.known = now
+            if changed:
+                return changed
+
+    def _read(self, known: Files) -> Files:
+        """What is in the files now. One that neither is new nor was saved lately is not read again."""
+        found: Files = {}
+        for path, stat in self._paths():
+            mark = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
+            if path in known and known[path].mark == mark and time.time() - stat.st_ctime > RECENT:
+                found[path] = known[path]
+                continue
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                found[path] = File(file.read(), mark)
+        return found
+
+    def _paths(self) -> Iterator[tuple[str, os.stat_result]]:
+        """The Python files in the folders of the ports, and in the packages beside them."""
+        folders = list(dict.fromkeys(os.path.dirname(file) for file in self.files))
+        inner = []
+        for folder in folders:
+            for entry in _entries(folder):
+                if entry.is_dir() and os.path.isfile(os.path.join(entry.path, "__init__.py")):
+                    inner.append(entry.path)
+        seen = set()
+        for folder in [*folders, *inner]:
+            for entry in _entries(folder):
+                path = os.path.normpath(os.path.join(folder, entry.name))
+                if entry.name.endswith(".py") and path not in seen:
+                    seen.add(path)
+                    try:
+                        yield path, entry.stat()
+                    except OSError:
+                        continue
+
+
+def _changed(before: Files, now: Files) -> list[str]:
+    """The files that are new, or gone, or hold something else."""
+    return [
+        path
+        for path in {**before, **now}
+        if path not in before or path not in now or before[path].text != now[path].text
+    ]
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder or ".") as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return []
