@@ -236,8 +236,8 @@ def test_the_axes_that_meet_are_named_and_a_mismatch_is_marked(page: Page) -> No
     assert page.run("document.querySelectorAll('#panels .misfit').length") == 0
     switch(page, "fault", "transpose-dh_next")
     assert page.run("[...document.querySelectorAll('#panels .misfit small')].map((e) => e.textContent)") == [
-        "hidden meets prev",
-        "prev meets hidden",
+        "hidden 3 meets prev 3",
+        "prev 3 meets hidden 3",
     ]
 
 
@@ -260,6 +260,40 @@ def test_time_is_walked_by_buttons_slider_and_table(page: Page) -> None:
     assert page.run(where) == "t = 0, on the way back"
 
 
+@pytest.mark.parametrize("fault", [fault.name for fault in FAULTS])
+def test_every_step_of_every_fault_is_drawn_in_numbers(page: Page, fault: str) -> None:
+    switch(page, "fault", fault)
+    for on in DATA:
+        switch(page, "on", on)
+        found = page.run("""[...Array(2 * steps()).keys()].map((position) => {
+          go(position);
+          const text = document.getElementById("panels").textContent;
+          const cells = [...document.querySelectorAll("#panels td")];
+          return cells.every((c) => c.textContent) && !/NaN|undefined/.test(text);
+        })""")
+        assert found == [True] * (2 * DATA[on].T)
+
+
+def test_the_products_that_still_fit_are_those_that_ran(page: Page) -> None:
+    switch(page, "fault", "transpose-dWxh")
+    lines = page.run(
+        "[...document.querySelectorAll('#products tbody tr')].map((r) => [r.querySelector('code').textContent,"
+        "...[...r.querySelectorAll('.verdict')].map((v) => v.textContent)])"
+    )
+    # The rows go back through all of time before they multiply for the weights; the columns stop at the first step.
+    assert lines == [
+        ["h", "fits", "fits"],
+        ["h", "fits", "fits"],
+        ["z", "fits", "fits"],
+        ["dh_out", "fits", "fits"],
+        ["dh_next", "fits", "not reached"],
+        ["dx", "not reached", "not reached"],
+        ["dWxh", "does not fit", "does not fit"],
+        ["dWhh", "not reached", "not reached"],
+        ["dWhy", "fits", "fits"],
+    ]
+
+
 def test_a_reader_is_asked_before_it_shows(browser: Browser, file: Path) -> None:
     page = browser.open(file)
     switch(page, "fault", "transpose-dh_out")
@@ -275,6 +309,21 @@ def test_a_reader_is_asked_before_it_shows(browser: Browser, file: Path) -> None
     # What has been answered is not asked again.
     switch(page, "fault", "transpose-dh_out")
     assert page.run("document.getElementById('summary').checkVisibility()")
+    page.close()
+
+
+def test_a_link_can_show_a_mistake(browser: Browser, file: Path) -> None:
+    page = browser.open(file.resolve().as_uri() + "#fault=transpose-dh_next&on=tiny")
+    assert page.run("[state.fault, state.on]") == ["transpose-dh_next", "tiny"]
+    assert page.run("document.querySelector('input[name=on]:checked').value") == "tiny"
+    switch(page, "on", "short")
+    assert page.run("location.hash") == "#fault=transpose-dh_next&on=short"
+    page.run("new Promise((done) => { addEventListener('hashchange', done); location.hash = '#fault=slope&on=one'; })")
+    assert page.run("[state.fault, state.on]") == ["slope", "one"]
+    page.close()
+    page = browser.open(file.resolve().as_uri() + "#fault=<b>&on=no-such-data")
+    assert page.run("[state.fault, state.on]") == ["", "different"]
+    assert page.complaints == []
     page.close()
 
 

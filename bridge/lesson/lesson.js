@@ -240,12 +240,17 @@ function drawn(side, key, t) {
   return box;
 }
 
-/** The sign of a product, with the two axes that meet in it. */
-function meeting(left, right) {
+/** The two axes that meet in a product: one name, or two names with their sizes. */
+function met(left, right) {
   const one = left.axes[1], other = right.axes[0];
-  if (one === other) return make("span.sign.meets", {}, "@", make("small", {}, axisName(one)));
-  return make("span.sign.meets.misfit", {}, "@",
-    make("small", {}, axisName(one), " meets ", axisName(other)));
+  const size = (axis) => ` ${data().sizes[axis]}`;
+  return one === other ? [axisName(one)] : [axisName(one), size(one), " meets ", axisName(other), size(other)];
+}
+
+/** The sign of a product, with the axes that meet in it. */
+function meeting(left, right) {
+  const kind = left.axes[1] === right.axes[0] ? "" : ".misfit";
+  return make(`span.sign.meets${kind}`, {}, "@", make("small", {}, ...met(left, right)));
 }
 
 // The parts of the workbench.
@@ -333,6 +338,7 @@ function showSummary() {
   const alike = outcome("rows") === outcome("columns") && outcome("rows") !== "raises";
   const lines = alike ? [make("b", {}, "In both conventions "), ...said("rows")]
     : [make("b", {}, "Rows: "), ...said("rows"), make("br"), make("b", {}, "Columns: "), ...said("columns")];
+  if (outcome("rows") === "right") lines.push(` ${data().why}`);
   box.replaceChildren(...lines);
 }
 
@@ -389,14 +395,12 @@ function showTravel() {
 function showProducts() {
   const line = (side, key, term) => {
     const one = equation(side, key), [left, right] = term.operands;
-    const stopped = run(side).stop && shipped.faults[state.fault]?.key === key;
-    const computed = hasSteps(key) ? values(side, key, steps() - 1) ?? values(side, key, 0) : values(side, key);
-    const fits = stopped ? "does not fit" : computed ? "fits" : "not reached";
-    const mark = stopped ? "differs" : computed ? "agrees" : "absent";
+    const { stop } = run(side);
+    const [mark, fits] = !stop || stop.reached.includes(key) ? ["agrees", "fits"]
+      : shipped.faults[state.fault].key === key ? ["differs", "does not fit"] : ["absent", "not reached"];
     const writtenAs = (o) => `${name(side, o.key)}${o.step}${o.turned ? ".T" : ""}`;
-    const met = left.axes[1] === right.axes[0] ? [axisName(left.axes[1])]
-      : [axisName(left.axes[1]), " meets ", axisName(right.axes[0])];
-    return [make("code", {}, `${writtenAs(left)} @ ${writtenAs(right)}`), " ", ...met, " ", make(`span.verdict.${mark}`, {}, fits)];
+    const product = `${writtenAs(left)} @ ${writtenAs(right)}`;
+    return [make("code", {}, product), " ", ...met(left, right), " ", make(`span.verdict.${mark}`, {}, fits)];
   };
   const lines = [];
   for (const one of shipped.equations.rows) {
@@ -541,13 +545,40 @@ document.addEventListener("keydown", (event) => {
   other.rows[row].cells[column].focus();
 });
 
-// The switches.
+// The switches. Their state stands behind the # of the address, so that a link can show a mistake.
+
+function note() {
+  const said = new URLSearchParams({ fault: state.fault, on: state.on });
+  history.replaceState(null, "", `#${said}`);
+}
+
+function choose(fault, on) {
+  state.fault = fault in shipped.faults ? fault : "";
+  state.on = on in shipped.data ? on : "different";
+  for (const key of ["fault", "on"]) {
+    document.querySelector(`input[name="${key}"][value="${state[key]}"]`).checked = true;
+  }
+  inspect(null);
+  show();
+}
+
+function follow() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  if (!asked.has("fault")) return;
+  choose(asked.get("fault"), asked.get("on"));
+  goToBench();
+}
+
+function goToBench() {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  $("bench").scrollIntoView({ behavior: still ? "auto" : "smooth" });
+  document.querySelector('input[name="fault"]:checked').focus({ preventScroll: true });
+}
 
 for (const input of document.querySelectorAll('input[name="fault"], input[name="on"]')) {
   input.addEventListener("change", () => {
-    state[input.name] = input.value;
-    inspect(null);
-    show();
+    choose(...(input.name === "fault" ? [input.value, state.on] : [state.fault, input.value]));
+    note();
   });
 }
 $("asking").addEventListener("change", show);
@@ -557,15 +588,9 @@ $("on").addEventListener("click", () => go(state.at + 1));
 
 for (const button of document.querySelectorAll("button.try")) {
   button.addEventListener("click", () => {
-    state.fault = button.dataset.fault;
-    state.on = button.dataset.on;
-    for (const key of ["fault", "on"]) {
-      document.querySelector(`input[name="${key}"][value="${state[key]}"]`).checked = true;
-    }
-    show();
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    $("bench").scrollIntoView({ behavior: still ? "auto" : "smooth" });
-    document.querySelector('input[name="fault"]:checked').focus({ preventScroll: true });
+    choose(button.dataset.fault, button.dataset.on);
+    note();
+    goToBench();
   });
 }
 
@@ -583,4 +608,6 @@ for (const figure of document.querySelectorAll("figure[data-key]")) {
 
 state.at = 2 * steps() - 1 - 3;
 document.documentElement.classList.add("js");
-show();
+choose("", "");
+follow();
+addEventListener("hashchange", follow);

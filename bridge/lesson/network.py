@@ -226,13 +226,15 @@ class Run:
     """One implementation on some data: its loss, and every value by name, laid out as its convention has it.
 
     What a step has its own of is a dict by step. In columns the examples stand side by side, and what is
-    summed over them is summed. After a `stop` the rest is missing.
+    summed over them is summed. After a `stop` the rest is missing; what was `reached` was computed for a step
+    at least.
     """
 
     convention: str
     loss: float | None = None
     steps: dict[str, dict[int, Array]] = field(default_factory=dict)
     gradients: dict[str, Array] = field(default_factory=dict)
+    reached: set[str] = field(default_factory=set)
     stop: Stop | None = None
 
     def in_rows(self, name: str, t: int | None = None) -> Array | None:
@@ -277,15 +279,16 @@ class Side:
         run = Run(self.convention)
         collect = self._collect_rows if self.convention == ROWS else self._collect_example
         loss = 0.0
-        try:
-            for arrays in self._calls(data):
-                recorder.events.clear()
+        for arrays in self._calls(data):
+            recorder.events.clear()
+            try:
                 loss += float(self.function(**arrays)[0])
-                collect(run, recorder)
-            run.loss = loss
-        except ValueError as error:
-            run.stop = self._stop(error, edit)
+            except ValueError as error:
+                # Every example stops at the same line; what was computed before it is shown.
+                run.stop = self._stop(error, edit)
             collect(run, recorder)
+        if run.stop is None:
+            run.loss = loss
         self._complete(run, data)
         return run
 
@@ -328,9 +331,12 @@ class Side:
             elif seen and seen[-1][1].ndim == 3:
                 # The states stand behind the initial one.
                 run.steps[name] = dict(enumerate(seen[-1][1][1:] if name == "h" else seen[-1][1]))
+        run.reached = set(run.steps) | set(run.gradients)
 
     def _collect_example(self, run: Run, recorder: Recorder) -> None:
         for name, seen in self._seen(recorder).items():
+            if any(t is not None for t, _ in seen):
+                run.reached.add(name)
             if name in GRADIENTS:
                 if seen:
                     run.gradients[name] = run.gradients.get(name, 0.0) + seen[-1][1]

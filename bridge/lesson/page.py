@@ -182,7 +182,7 @@ def _workbench(bench: Bench) -> str:
 <div><h4>Which gradients turn wrong</h4><div id="gradients"></div></div>
 <div><h4>How the error travels</h4><div id="travel"></div></div>
 </div>
-<details id="fits"><summary>Which products still fit</summary><div id="products"></div></details>
+<details id="fits" open><summary>Which products still fit</summary><div id="products"></div></details>
 <h4 id="walk-name">Walk through time</h4>
 <div class="walk" role="group" aria-labelledby="walk-name">
 <button type="button" id="back" aria-label="One step before">◀</button>
@@ -306,6 +306,7 @@ def _run(run: Run, like: Run | None, T: int) -> dict[str, Any]:
             "message": run.stop.message,
             "place": f"{run.stop.file}:{run.stop.line}",
             "code": run.stop.code,
+            "reached": sorted(run.reached),
         }
     loss = None if run.loss is None else float(f"{run.loss:.{DIGITS}g}")
     return {"loss": loss, "steps": steps, "gradients": gradients, "stop": stop}
