@@ -64,7 +64,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     diff.add_argument("--against", metavar="OTHER.py", help="trust this port instead of the reference")
     diff.add_argument("--verdict-only", action="store_true", help="do not look for the line")
     diff.add_argument("--no-patch", action="store_true", help="say where the fault is, not what to write there")
-    diff.add_argument("--html", metavar="FILE", help="write the report as a page as well")
+    diff.add_argument("--html", type=page_file, metavar="FILE", help="write the report as a page as well")
     diff.add_argument("--family", help="without a port: this family only")
     _common(diff)
     diff.add_argument(
@@ -123,6 +123,13 @@ def natural(text: str) -> int:
     if value < 0:
         raise argparse.ArgumentTypeError("must not be negative")
     return value
+
+
+def page_file(text: str) -> str:
+    """The file of a page, as an argument; any other would be overwritten by mistake."""
+    if not text.lower().endswith((".html", ".htm")):
+        raise argparse.ArgumentTypeError(f"the name of a page ends in .html: {text}.html, say")
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -193,6 +193,19 @@ def test_a_page_that_cannot_be_written_is_one_message(tmp_path: Path, capsys: py
     assert message.startswith(str(tmp_path)) and "cannot be written" in message and message.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["lesson", "diff"])
+def test_a_file_that_is_no_page_is_not_overwritten(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "port.py"
+    mine.write_text("mine = 1", encoding="utf-8")
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--html", str(mine)])
+    assert stop.value.code == 2
+    assert "the name of a page ends in .html" in capsys.readouterr().err
+    assert mine.read_text(encoding="utf-8") == "mine = 1"
+
+
 def test_a_terminal_of_plain_letters_gets_plain_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)
