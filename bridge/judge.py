@@ -106,11 +106,12 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
             )
     if judgement.finding is None:
         _own_loss(port, found, judgement)
-    judgement.sentences += [s for s in (_common_factor(found, judgement),) if s]
+    factor = _common_factor(found, judgement)
+    judgement.sentences += [factor] if factor else []
     # What cannot be read as this array's gradient (another shape, no array) is said beside its name.
     compared = any(judgement.verdicts[n].difference for n in judgement.wrong)
     if judgement.finding in (WRONG_GRADIENT, BOTH, UNDECIDED) and compared:
-        judgement.sentences += pattern(port, trusted, judgement, seed)
+        judgement.sentences += pattern(port, trusted, judgement, seed, factor or "")
     return judgement
 
 
@@ -240,9 +241,13 @@ def _common_factor(found: Diff, judgement: Judgement) -> str | None:
 # What the pattern of right and wrong gradients already says -----------------------------------------------
 
 
-def pattern(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgement, seed: int) -> list[str]:
+def pattern(
+    port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgement, seed: int, factor: str
+) -> list[str]:
     """What can be said without looking at the code: which arrays are wrong, and at which sizes."""
     said = []
+    # A factor of time is one at time = 1, whatever it is that the steps hand on.
+    explained = {word.strip(".") for word in factor.split()}
     right = [n for n, v in judgement.verdicts.items() if v.state == AGREES and n != LOSS]
     known = {line.base: line.arrays for line in port.layout.lines}
     own = set(port.family.readout)
@@ -256,7 +261,7 @@ def pattern(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgem
         ("time", _between_steps(port)),
         ("batch", "the fault is in how examples are put together"),
     ):
-        if not shortens(port, axis):
+        if axis in explained or not shortens(port, axis):
             continue
         right_now, still = _at_one(port, trusted, axis, seed)
         mended = [n for n in judgement.wrong if n in right_now]
@@ -274,7 +279,7 @@ def pattern(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgem
 def _between_steps(port: Declaration) -> str:
     """What stands between the steps of a family: states that are handed on, or all the other steps."""
     if set(port.family.data) - {"x"}:
-        return "the fault is in what one step hands to another"
+        return "the fault is in what one step hands to another, or in how steps are added up"
     return "the fault is in how one step looks at the others"
 
 

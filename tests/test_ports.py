@@ -36,3 +36,11 @@ def test_a_wrong_port_is_found_wrong(faulty: Fault | Combination, tmp_path: Path
     for report in examined(str(path), Options(diagnose=False)):
         assert report["status"] == 1, report["headline"]
         assert report["diagnosis"] is None
+
+
+def test_a_factor_of_time_is_not_said_to_come_from_between_the_steps(tmp_path: Path) -> None:
+    faulty = next(fault for fault in load("variety") if fault.id == "typed/time-not-divided")
+    (report,) = examined(str(faulty.write(tmp_path)), Options(diagnose=False))
+    said = " ".join(report["sentences"])
+    assert "the right ones times time." in said
+    assert "With time = 1" not in said

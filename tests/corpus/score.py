@@ -236,8 +236,8 @@ def printed(results: Sequence[Result], right: Sequence[tuple[str, bool]]) -> boo
         ("verified patch, all single faults", share(singles, lambda r: r.verified), 0.85),
         ("combinations mended, verified", share(combined, lambda r: r.verified), 0.75),
         ("lines of combinations named", (sum(named), len(named)), 0.90),
-        ("lines of all faults", (sum(named) + sum(r.first for r in singles), len(named) + len(singles)), None),
-        ("verified patch, all", share(results, lambda r: r.verified), None),
+        ("lines of all faults", (sum(named) + sum(r.first for r in singles), len(named) + len(singles)), 0.95),
+        ("verified patch, all", share(results, lambda r: r.verified), 0.80),
         ("verified, and contradicted by fresh cases", share(results, lambda r: bool(r.contradicted)), 0.0),
         ("named with certainty, and right", share(results, lambda r: bool(r.false_culprit)), 0.0),
     ]
