@@ -7,7 +7,8 @@ the pointer, and elements of a gradient one by one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from math import floor, log10
+from typing import Any, NamedTuple
 
 from ..page import asset, attributes, axis, document, escape, fragment, grid, matrix, tag
 from ..page.markup import number
@@ -18,8 +19,28 @@ from .paper import shown_path
 from .picture import png
 from .schema import ArrayReport, Report
 
-FULL = 3  # reports on one page that get all there is; of more, each gets what stands near its lines
-NEAR = 6  # lines before and after a named one, where there is less room
+
+class Room(NamedTuple):
+    """How much of its details a report shows: a page of many is not to grow without end."""
+
+    near: int  # lines before and after a named one
+    valued: int  # of these, those whose values are shown
+    gradients: int
+    numbers: bool  # gradients as numbers, too
+    charts: bool = True
+
+
+FAR = 1000  # further from a named line than any other one
+ROOMS = (
+    Room(FAR, FAR, 100, numbers=True),
+    Room(6, 6, 8, numbers=False),
+    Room(6, 1, 4, numbers=False),
+    Room(3, 0, 2, numbers=False),
+    Room(-1, -1, 0, numbers=False, charts=False),
+)
+PAGE, CELL = 900_000, 200_000  # bytes of reports on a page, and in a notebook
+FEW = 3  # reports on one page that are shown unfolded
+SHORT = 32  # characters of an expression that is named beside its line
 WIDTH = 88  # characters of a line of code before what is said of it stands below
 NUMBERED = 1024  # elements of a gradient that are written out as numbers, at most
 SIGNIFICANT = 3
@@ -37,7 +58,7 @@ def page(reports: Sequence[Report]) -> str:
     It is one file, which can be handed on and moved as a whole; a folder of pages would lose its overview.
     """
     if len(reports) == 1:
-        title, body = f"{_name(reports[0], True)}: {_word(reports[0])}", _report(reports[0], 1, room=True)
+        title, body = f"{_name(reports[0], True)}: {_word(reports[0])}", _fitted(reports[0], 1, PAGE)
     else:
         title, body = summary(reports), _overview(reports)
     styles, scripts = (asset(__file__, "report.css"),), (asset(__file__, "report.js"),)
@@ -46,7 +67,7 @@ def page(reports: Sequence[Report]) -> str:
 
 def notebook(report: Report) -> str:
     """The report as a piece of a notebook's page."""
-    return fragment(_report(report, 3, room=False), styles=(asset(__file__, "report.css"),))
+    return fragment(_fitted(report, 3, CELL, ROOMS[1:]), styles=(asset(__file__, "report.css"),))
 
 
 # Several ports. ----------------------------------------------------------------------------------------------
@@ -55,7 +76,7 @@ def notebook(report: Report) -> str:
 def _overview(reports: Sequence[Report]) -> str:
     files = [report["file"] for report in reports]
     named = len(set(files)) < len(files)
-    few = sum(report["details"] is not None for report in reports) <= FULL
+    few = sum(report["details"] is not None for report in reports) <= FEW
     rows, folded = [], []
     for k, report in enumerate(reports, 1):
         file, line = first_line(report)
@@ -74,8 +95,9 @@ def _overview(reports: Sequence[Report]) -> str:
         )
         said = f"{'line ' * place.isdigit()}{escape(place)}: {kind}" if place else kind
         head = tag("h2", name) + _badge(report) + tag("span", said)
-        body = tag("article", _report(report, 2, room=few, titled=False), id=f"port-{k}")
-        folded.append(tag("details", tag("summary", head) + body, class_="one", open=bool(report["status"]) and few))
+        body = tag("article", _fitted(report, 2, PAGE // len(reports), titled=False), id=f"port-{k}")
+        opened = bool(report["status"]) and few
+        folded.append(tag("details", tag("summary", head) + body, class_="one", open=opened))
     table = grid(rows, ["port", "verdict", "line", "kind of fault", "gradients"])
     return "\n".join([tag("h1", escape(summary(reports))), table, *folded])
 
@@ -100,7 +122,18 @@ def _badge(report: Report) -> str:
 # One port. ---------------------------------------------------------------------------------------------------
 
 
-def _report(report: Report, level: int, *, room: bool, titled: bool = True) -> str:
+def _fitted(
+    report: Report, level: int, most: int, rooms: Sequence[Room] = ROOMS, *, titled: bool = True
+) -> str:
+    """One report with as many of its details as so many bytes have room for."""
+    for room in rooms:
+        text = _report(report, level, room, titled)
+        if len(text.encode()) <= most:
+            break
+    return text
+
+
+def _report(report: Report, level: int, room: Room, titled: bool) -> str:
     """One report; its title, if it has one, is of the given level, its parts stand one below."""
     h = f"h{level + 1}"
     details = report["details"]
@@ -120,7 +153,7 @@ def _report(report: Report, level: int, *, room: bool, titled: bool = True) -> s
     if details is not None:
         parts += _gradients(details, h, room)
         parts += _source(details, h, room)
-        parts += _over_time(details, h)
+        parts += _over_time(details, h) if room.charts else []
     if report["cases"]:
         parts += [tag(h, "The data"), _cases(report)]
     return tag("div", "\n".join(parts), class_="report")
@@ -237,21 +270,21 @@ def _cases(report: Report) -> str:
 # Each wrong gradient against the right one. ------------------------------------------------------------------
 
 
-def _gradients(details: Details, h: str, room: bool) -> list[str]:
-    if not details["arrays"]:
+def _gradients(details: Details, h: str, room: Room) -> list[str]:
+    if not details["arrays"] or not room.gradients:
         return []
     said = (
         "In your own layout: rows and columns are those of your array. Blue is below zero, orange above, and the "
-        "stronger the further; the third picture is the first minus the second, on the same scale."
+        "stronger the further; the error is yours minus the right one, on a scale of its own."
     )
-    return [
-        tag(h, "Your gradients and the right ones"),
-        tag("p", said),
-        *(_gradient(one, room) for one in details["arrays"]),
-    ]
+    shown = [_gradient(one, room) for one in details["arrays"][: room.gradients]]
+    others = ", ".join(tag("code", escape(one["name"])) for one in details["arrays"][room.gradients :])
+    shown += [tag("p", f"Also wrong, and not drawn here: {others}.")] if others else []
+    drawn = tag("div", "".join(shown), class_="gradients")
+    return [tag(h, "Your gradients and the right ones"), tag("p", said), drawn]
 
 
-def _gradient(one: ArrayDetail, room: bool) -> str:
+def _gradient(one: ArrayDetail, room: Room) -> str:
     """One gradient: yours, the right one, and the difference as pictures; all numbers on request."""
     yours, right = one["port"], one["trusted"]
     largest = max((abs(v) for line in (*yours, *right) for v in line if v - v == 0), default=0.0)
@@ -260,24 +293,27 @@ def _gradient(one: ArrayDetail, room: bool) -> str:
     total = 1
     for length in one["shape"]:
         total *= length
+    worst = max((abs(v) for line in off for v in line if v - v == 0), default=0.0)
     said = f"{one['wrong']} of {total} elements differ, on the case “{one['case']['label']}”"
     if not one["whole"]:
         said += f". It is large: shown are {len(yours)} rows and {len(yours[0])} columns around the worst place"
     name = tag("code", escape(one["name"]))
     shape = TIMES.join(map(str, one["shape"])) or "1"
-    caption = f"{name} {tag('span', escape(shape))} {tag('small', escape(said + '.'))}"
+    said += f". The strongest colour is {largest:.3g}, and {worst:.3g} in the error."
+    caption = f"{name} {tag('span', escape(shape))} {tag('small', escape(said))}"
     pictures = [
-        _picture(f"{one['name']}, {what}", what, values, largest, one)
-        for what, values in (("yours", yours), ("right", right), (f"yours {MINUS} right", off))
+        _picture(f"{one['name']}, {what}", what, values, scale, one)
+        for what, values, scale in (("yours", yours, largest), ("right", right, largest), ("error", off, worst))
     ]
     numbers = ""
-    if room and shown <= NUMBERED:
+    if room.numbers and shown <= NUMBERED:
         wrong = [[abs(v) if not abs(v) <= one["bar"] else 0.0 for v in line] for line in off]
         errors = [[v if v - v == 0 else largest or 1.0 for v in line] for line in wrong]
         axes = one["row_axes"] or "1", one["column_axes"] or "1"
+        decimals = min(max(SIGNIFICANT - 1 - floor(log10(largest or 1.0)), 1), 9)
         tables = [
-            matrix(yours, axes, name="yours", errors=errors, decimals=SIGNIFICANT),
-            matrix(right, axes, name="right", decimals=SIGNIFICANT),
+            matrix(yours, axes, name="yours", errors=errors, decimals=decimals),
+            matrix(right, axes, name="right", decimals=decimals),
         ]
         inside = tag("div", "".join(tables), **_scrolls("numbers"), class_="wide numbers")
         numbers = tag("details", tag("summary", "In numbers") + inside, class_="more")
@@ -324,7 +360,7 @@ def _classes(place: str, words: str) -> str:
 # The source. -------------------------------------------------------------------------------------------------
 
 
-def _source(details: Details, h: str, room: bool) -> list[str]:
+def _source(details: Details, h: str, room: Room) -> list[str]:
     shown = [_function(one, room, open_=k == 0) for k, one in enumerate(details["source"])]
     shown = [text for text in shown if text]
     if not shown:
@@ -337,26 +373,29 @@ def _source(details: Details, h: str, room: bool) -> list[str]:
     return [tag(h, "Your code, expression by expression"), tag("p", escape(said)), *shown]
 
 
-def _function(one: Mapping[str, Any], room: bool, open_: bool) -> str:
+def _function(one: Mapping[str, Any], room: Room, open_: bool) -> str:
     """A function's lines, each with what it is; those with values can be opened."""
-    lines = one["lines"]
-    if not room:
-        named = [line["line"] for line in lines if line["named"]]
-        lines = [line for line in lines if any(abs(line["line"] - n) <= NEAR for n in named)]
+    named = [line["line"] for line in one["lines"] if line["named"]]
+
+    def away(line: Mapping[str, Any]) -> int:
+        """How many lines from the next named one; a whole function without one stands where there is room for all."""
+        return min((abs(line["line"] - n) for n in named), default=FAR)
+
+    lines = [line for line in one["lines"] if away(line) <= room.near]
     if not lines:
         return ""
     texts = [line["text"].expandtabs(4) for line in lines]
     margin = min((len(t) - len(t.lstrip()) for t in texts if t.strip()), default=0)
     width = min(max(len(t) - margin for t in texts), WIDTH)
-    rows = [_code_line(line, margin) for line in lines]
+    rows = [_code_line(line, margin, away(line) <= room.valued) for line in lines]
     code = tag("div", "".join(rows), class_="code", style=f"--columns:{max(width, 24)}")
     whole = "" if one["whole"] and len(lines) == len(one["lines"]) else ", in part"
     name = tag("code", escape(one["name"] or "script")) + escape(f" in {shown_path(one['file'])}{whole}")
     return tag("details", tag("summary", name) + code, class_="function", open=open_)
 
 
-def _code_line(line: Mapping[str, Any], margin: int) -> str:
-    expressions = line["expressions"]
+def _code_line(line: Mapping[str, Any], margin: int, valued: bool) -> str:
+    expressions = line["expressions"] if valued else []
     text = _spans(line["text"], expressions)
     # Indentation that all lines share is left out; it is white space, so that nothing marked stands in it.
     blank = len(line["text"]) - len(line["text"].lstrip())
@@ -394,7 +433,8 @@ def _spans(text: str, expressions: Sequence[Mapping[str, Any]]) -> str:
 
 def _beside(line: Mapping[str, Any]) -> str:
     """What is said of a line without opening it: what it sets; of a named one, what that is made from as well."""
-    told = [one for one in line["expressions"] if one["is"] and (one["set"] or line["named"])]
+    told = [one for one in line["expressions"] if one["is"] and len(one["text"]) <= SHORT]
+    told = [one for one in told if one["set"] or line["named"]]
     told.sort(key=lambda one: not one["set"])
     said = []
     for one in told[: 3 if line["named"] else 1]:
