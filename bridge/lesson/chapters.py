@@ -158,6 +158,23 @@ def both_ways() -> Chapter:
     )
 
 
+def glossary() -> list[list[str]]:
+    """The names of the network."""
+    said = {
+        "x": "the inputs of a step",
+        "h": "the state after a step",
+        "z": "the scores of a step",
+        "Wxh": "weights from the inputs",
+        "Whh": "weights from the state before",
+        "Why": "weights to the scores",
+        "dpre": "the gradient of what goes into tanh",
+        "dh_out": "of the state, through its own scores",
+        "dh_next": "of the state before, handed back",
+        "dh": "of the state, both together",
+    }
+    return [[f"`{name}`", f"`{IN_COLUMNS[name]}`", f"`{' '.join(AXES[name])}`", words] for name, words in said.items()]
+
+
 def turned_round() -> Chapter:
     """Why (AB)^T = B^T A^T turns W·a into X·W."""
     terms = [
@@ -178,6 +195,12 @@ def turned_round() -> Chapter:
                 "A transpose swaps rows and columns, so the transpose of a product has its factors in the other order, "
                 "each transposed: `(W a)ᵀ = aᵀ Wᵀ`. Call aᵀ `X`, and keep the weights as Wᵀ from the start: `X @ W`."
             ),
+            Text(
+                "From here on the example is a small recurrent network. At every step it makes a state from its inputs "
+                "and the state of the step before, and scores from the state; the loss compares the scores with a "
+                "target. A name with `d` in front is the gradient of the loss with respect to what is named behind it."
+            ),
+            Table("The names of both conventions.", ["rows", "columns", "axes, in rows", "what it is"], glossary()),
             Ask(
                 "Turn `Waa.T @ daraw` round by this rule. What is it in rows?",
                 "`dpre @ Whh.T`: the factors change places; `daraw` becomes `dpre`, which is its transpose; and "

@@ -165,6 +165,8 @@ def _workbench(bench: Bench) -> str:
 <h3>The workbench</h3>
 <p class="no-script">The workbench needs a browser that runs its script.</p>
 <div class="with-script">
+<p class="how">Break the network with a switch, on one of six sets of data; say what will come of it; then look, and
+walk through time. The arrow keys go from element to element.</p>
 <fieldset class="switches"><legend>Break</legend>
 <div class="group"><span class="group-name">All as it should be</span><div class="choice">{nothing}</div></div>
 <div class="group"><span class="group-name">Leave out the <code>.T</code> for</span>
