@@ -226,7 +226,8 @@ function drawn(side, key, t) {
   const one = equation(side, key);
   const box = make("div.product");
   box.append(matrix(side, ofStep(key, axesOf(side, key)), t));
-  const opening = { "1 - □²": `= 1 ${MINUS}`, "1 - tanh²": `= 1 ${MINUS} tanh` }[one.function] ?? `= ${one.function}`;
+  const slopes = { "1 - □²": `= 1 ${MINUS}`, "1 - tanh²": `= 1 ${MINUS} tanh` };
+  const opening = slopes[one.function] ?? `= ${one.function}`;
   one.terms.forEach((term, k) => {
     // A sign goes with what follows it, onto the next line too.
     const group = make("span.term", {}, make("span.sign", {}, k ? (term.minus ? MINUS : "+") : opening));
@@ -278,7 +279,10 @@ function showStep() {
   panels.replaceChildren(
     ...(back ? BACKWARD : FORWARD).map((key) => pair((side) => [drawn(side, key, t)])),
     make("h4", {}, "What the whole pass leaves: the gradients"),
-    pair((side) => [make("div.product", {}, ...shipped.gradients.map((key) => matrix(side, ofStep(key, axesOf(side, key)), t)))]));
+    pair((side) => {
+      const left = shipped.gradients.map((key) => matrix(side, ofStep(key, axesOf(side, key)), t));
+      return [make("div.product", {}, ...left)];
+    }));
   // One stop for the Tab key in each convention; the arrow keys do the rest.
   for (const side of ["rows", "columns"]) {
     const first = panels.querySelector(`.${side} td`);
@@ -293,14 +297,15 @@ function showEdit() {
   const fault = shipped.faults[state.fault];
   const box = $("edit");
   if (!fault) return box.replaceChildren();
+  const title = fault.transpose ? `No transpose in the product that makes ${fault.title}` : fault.title;
+  const code = (kind, text) => make(kind, {}, make("code", {}, text));
   const lines = ["rows", "columns"].map((side) => {
     const edit = fault.edits[side];
     if (!edit) return make("p", {}, "Columns: one example at a time has no batch to sum over, and cannot make it.");
-    return make("p", {}, `${side === "rows" ? "Rows" : "Columns"}, ${edit.file}: `, make("del", {}, make("code", {}, edit.was)),
-      " ", make("ins", {}, make("code", {}, edit.becomes)));
+    const where = `${side === "rows" ? "Rows" : "Columns"}, ${edit.file}: `;
+    return make("p", {}, where, code("del", edit.was), " ", code("ins", edit.becomes));
   });
-  box.replaceChildren(make("p", {}, make("b", {}, fault.transpose ? `No transpose in the product that makes ${fault.title}`
-    : fault.title), `: ${fault.words}.`), ...lines);
+  box.replaceChildren(make("p", {}, make("b", {}, title), `: ${fault.words}.`), ...lines);
 }
 
 const wrongOnes = (side) =>
@@ -320,20 +325,23 @@ function listed(words) {
 function said(side) {
   const one = run(side);
   if (one.stop) {
-    return [make("code", {}, one.stop.code), ` (${one.stop.place}) raises: `, make("code", {}, one.stop.message)];
+    const { code, place, message } = one.stop;
+    return [make("code", {}, code), ` (${place}) raises: `, make("code", {}, message)];
   }
   const wrong = wrongOnes(side), loss = one.errors.arrays?.loss;
-  const of = shipped.gradients.length + 1;
+  const all = shipped.gradients.length + 1;
+  const ofLoss = loss ? `wrong by ${percent(loss)}` : "right";
   if (!wrong.length && !loss) return ["every product fits, and everything is right."];
-  if (!wrong.length) return [`every product fits, all ${of} gradients are right, and the loss is wrong by ${percent(loss)}.`];
-  return [`every product fits, and ${wrong.length} of ${of} gradients are wrong: `,
-    `${listed(wrong.map((key) => name(side, key)))}. The loss is ${loss ? `wrong by ${percent(loss)}` : "right"}.`];
+  if (!wrong.length) return [`every product fits, all ${all} gradients are right, and the loss is ${ofLoss}.`];
+  const names = listed(wrong.map((key) => name(side, key)));
+  return [`every product fits, and ${wrong.length} of ${all} gradients are wrong: ${names}. The loss is ${ofLoss}.`];
 }
 
 function showSummary() {
   const box = $("summary");
   if (!state.fault) {
-    return box.replaceChildren("Nothing is broken: both conventions give the same loss and the same gradients. ", data().why);
+    const right = "Nothing is broken: both conventions give the same loss and the same gradients. ";
+    return box.replaceChildren(right, data().why);
   }
   const alike = outcome("rows") === outcome("columns") && outcome("rows") !== "raises";
   const lines = alike ? [make("b", {}, "In both conventions "), ...said("rows")]
@@ -351,12 +359,14 @@ function verdict(side, key) {
     : make("span.verdict.agrees", {}, "agrees");
 }
 
+/** A table of heads and lines; each cell is a text, an element, several of these, or a ready-made cell. */
 function table(kind, heads, lines) {
-  const one = make(`table.grid${kind}`);
-  one.append(make("thead", {}, make("tr", {}, ...heads.map((head) => (head instanceof Element ? head : make("th", { scope: "col" }, head))))));
-  one.append(make("tbody", {}, ...lines.map(([first, ...rest]) =>
-    make("tr", {}, make("th", { scope: "row" }, ...[first].flat()), ...rest.map((c) => (c instanceof HTMLTableCellElement ? c : make("td", {}, ...[c].flat())))))));
-  return one;
+  const cell = (tag, attributes, content) =>
+    content instanceof HTMLTableCellElement ? content : make(tag, attributes, ...[content].flat());
+  const head = make("tr", {}, ...heads.map((text) => cell("th", { scope: "col" }, text)));
+  const body = lines.map(([first, ...rest]) =>
+    make("tr", {}, cell("th", { scope: "row" }, first), ...rest.map((content) => cell("td", {}, content))));
+  return make(`table.grid${kind}`, {}, make("thead", {}, head), make("tbody", {}, ...body));
 }
 
 function bothNames(key) {
@@ -407,7 +417,8 @@ function showProducts() {
     const changed = { rows: equation("rows", one.key), columns: equation("columns", one.key) };
     changed.rows?.terms.forEach((term, k) => {
       if (term.operands.length < 2 || changed.rows.elementwise || one.key === "Z") return;
-      lines.push([make("code", {}, name("rows", one.key)), line("rows", one.key, term), line("columns", one.key, changed.columns.terms[k])]);
+      const other = changed.columns.terms[k];
+      lines.push([make("code", {}, one.key), line("rows", one.key, term), line("columns", one.key, other)]);
     });
   }
   $("products").replaceChildren(make("div.wide", { tabindex: "0", role: "group", "aria-label": "products" },
@@ -485,9 +496,9 @@ function inspect(cell) {
   for (const term of madeFrom(OTHER[side], element)) {
     for (const f of term.factors) for (const one of cells.get(id(f)) ?? []) if (one.side !== side) mark(one, "from");
   }
-  const [columns] = [shape(element.key)[1]];
-  const value = values(side, element.key, element.t)[element.i * columns + element.j];
-  const right = values("rows", element.key, element.t, "")?.[element.i * columns + element.j] ?? value;
+  const place = element.i * shape(element.key)[1] + element.j;
+  const value = values(side, element.key, element.t)[place];
+  const right = values("rows", element.key, element.t, "")?.[place] ?? value;
   const called = (s) => {
     const [i, j] = s === "rows" ? [element.i, element.j] : [element.j, element.i];
     const [a, b] = axesOf(s, element.key);
@@ -495,7 +506,9 @@ function inspect(cell) {
       " at ", axisName(a), ` ${i}, `, axisName(b), ` ${j}`];
   };
   const line = make("p", {}, ...called(side), " is ", make("b.num", {}, shown(value)));
-  if (share(side, element.key, element.t) && shown(right) !== shown(value)) line.append(", and should be ", make("b.num", {}, shown(right)));
+  if (share(side, element.key, element.t) && shown(right) !== shown(value)) {
+    line.append(", and should be ", make("b.num", {}, shown(right)));
+  }
   line.append(". In ", OTHER[side], ": ", ...called(OTHER[side]), ".");
   const made = terms.length ? make("p.num", {}, `${shown(value)} = ${sum(side, element)}`)
     : make("p", {}, equation(side, element.key) ? "Nothing is added to it at this step." : "It is given.");
