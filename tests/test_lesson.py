@@ -104,6 +104,59 @@ def test_each_array_of_a_step_is_the_derivative_that_it_is_said_to_be(lesson: di
         assert any(np.max(np.abs(value - one)) <= 0.005 + 1e-9 for one in expected), name
 
 
+def evaluated(product: str, values: dict[str, np.ndarray]) -> np.ndarray:
+    """A product as it is printed, with the values that its names have."""
+    return np.asarray(eval(product.replace("[t-1]", "_before"), {"__builtins__": {}, "tanh": np.tanh}, values))
+
+
+def test_the_products_as_they_are_printed_are_the_derivatives(lesson: dict[int, str]) -> None:
+    a, T = HONEST.arrays, HONEST.T
+    right = oracle.gradients(a)
+    way = [oracle.on_the_way(a, t) for t in range(T)]
+    expected = {
+        "dh_out": [step["dh_out"] for step in way],
+        "dh_next": [step["dh_next"] for step in way],
+        "dx": list(right["x"]),
+        "h": [step["h"] for step in way],
+        "z": [step["z"] for step in way],
+    }
+    rows = []
+    for t in range(T):
+        before = way[t - 1]["h"] if t else a["h0"]
+        weights = {name: a[name] for name in ("Wxh", "Whh", "Why", "by", "bh")}
+        rows.append({"x": a["x"][t], "h": way[t]["h"], "h_before": before, "dz": way[t]["dz"], **weights})
+        rows[t]["dpre"] = way[t]["dpre"]
+    other = {"h": "a", "h_before": "a_before", "dpre": "daraw", "Wxh": "Wax", "Whh": "Waa", "Why": "Wya", "bh": "b"}
+    columns = [
+        {other.get(n, n): np.atleast_2d(v).T for n, v in step.items() if n not in ("by", "bh")}
+        | {"by": a["by"][:, None], "b": a["bh"][:, None]}
+        for step in rows
+    ]
+    checked = 0
+
+    def check(name: str, in_rows: str, in_columns: str) -> None:
+        for product, steps, turned in ((in_rows, rows, False), (in_columns, columns, True)):
+            values = [evaluated(product, step) for step in steps]
+            made = [value.T if turned else value for value in values]
+            if name in expected:
+                assert all(np.allclose(one, two) for one, two in zip(made, expected[name], strict=True)), product
+            else:
+                assert np.allclose(sum(made), right[name[1:]]), product
+
+    for in_columns, in_rows in table(lesson[3], "  in columns"):
+        check(
+            in_rows.split()[0], in_rows.split(" = ")[-1].split("+= ")[-1], in_columns.split(" = ")[-1].split("+= ")[-1]
+        )
+        checked += 1
+    for name, axes, summed, in_rows, in_columns in table(lesson[4], "           has the axes"):
+        check(name, in_rows, in_columns)
+        left = evaluated(in_rows.split(" @ ")[0], rows[1])
+        assert left.shape[1] == HONEST.sizes[summed]
+        assert evaluated(in_rows, rows[1]).shape == tuple(HONEST.sizes[axis] for axis in axes.split())
+        checked += 1
+    assert checked == 8 + 6
+
+
 def errors_of(fault: str, convention: str, on: Data, folder: Path) -> dict[str, float] | None:
     """The error of the loss and of every gradient against the oracle; None where it raises."""
     rnn = oracle.broken(convention, fault_named(fault).edits[convention], folder)
@@ -209,6 +262,6 @@ def test_a_file_that_is_no_page_is_not_overwritten(
 def test_a_terminal_of_plain_letters_gets_plain_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)
-    assert main(["lesson", "3", "2"]) == 0
+    assert main(["lesson"]) == 0
     stream.flush()
     assert b"(AB)^T = B^TA^T" in stream.buffer.getvalue()  # type: ignore[attr-defined]
