@@ -67,8 +67,8 @@ def document(
 
 
 def fragment(body: str, *, styles: Sequence[str] = ()) -> str:
-    """Markup to be shown inside another page, with the shared style."""
-    texts = "\n".join((style(), *styles))
+    """Markup to be shown inside another page, with the shared style, which outweighs what that page says of tables."""
+    texts = "\n".join((style(), *styles)).replace(".rowcol", ".rowcol.rowcol.rowcol")
     return f'<div class="rowcol"><style>\n{texts}</style>\n{body}\n</div>'
 
 

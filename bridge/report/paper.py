@@ -42,12 +42,22 @@ def _columns() -> int:
 
 
 def shown_path(path: str) -> str:
-    """Relative to the folder that the command runs in, where the file lies below it."""
+    """Relative to the folder that the command runs in, where the file lies below it; of a cell, what IPython says."""
+    cell = _cell(path)
+    if cell is not None:
+        return cell
     try:
         relative = os.path.relpath(path)
     except ValueError:
         return path
     return path if relative.startswith("..") else relative
+
+
+def _cell(path: str) -> str | None:
+    """`Cell In[3]` for the code of a notebook's cell; None for a file."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    named = getattr(getattr(shell, "compile", None), "format_code_name", lambda path: None)(path)
+    return " ".join(named) if named else None
 
 
 def grid(rows: Iterable[Sequence[str]], heads: Sequence[str]) -> str:
