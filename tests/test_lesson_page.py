@@ -360,6 +360,9 @@ def test_keyboard_alone_reaches_everything(page: Page) -> None:
     every = set(page.run("[...document.querySelectorAll('#panels .columns figure b')].map((b) => b.textContent)"))
     assert every <= seen | {"da_next[4]"}
     assert page.run("!document.getElementById('inspector').hidden")
+    # The words about an element do not cover it.
+    below = "document.activeElement.getBoundingClientRect().bottom"
+    assert page.run(f"{below} <= document.getElementById('inspector').getBoundingClientRect().top")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
