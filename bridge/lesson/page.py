@@ -108,7 +108,8 @@ def _code(text: str) -> str:
     names = {name for pair in (*AXES.values(), *PEOPLE_AXES.values()) for name in pair}
     if all(word in names for word in text.split()):
         return " ".join(axis(word) for word in text.split())
-    return tag("code", escape(text))
+    # A line may be broken between words, but not at the minus of an index.
+    return tag("code", re.sub(r"\S*-\S*", r'<span class="whole">\g<0></span>', escape(text)))
 
 
 def _cell(text: str) -> str:
