@@ -29,7 +29,8 @@ $ rowcol fix story.py --write
 $ rowcol diff story.py"""
 
 CLOSING = """
-Your own code: `rowcol new PORT.py` writes a file to fill in, `rowcol diff PORT.py` compares it."""
+Your own code: `rowcol new PORT.py` writes a file to fill in, `rowcol diff PORT.py` compares it.
+Why nothing complained, and where transposes come from: `rowcol lesson`."""
 
 
 def demo() -> int:

@@ -45,7 +45,7 @@ def command(args: Namespace) -> int:
     paper = Paper()
     for number, chapter in enumerate(every, 1):
         if not args.chapter or number in args.chapter:
-            print(render(chapter, number, len(every), paper))
+            print(render(chapter, number, paper))
     if not args.chapter:
         print("The same as a page, with a workbench to try it on: rowcol lesson --html FILE")
     return AGREES

@@ -6,7 +6,6 @@ and `[t-1]`, `[t+1]` for another step's. Axes say which operands may meet.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -54,12 +53,6 @@ class Equation:
     def untransposed(self) -> Equation:
         """The same with every `.T` left out."""
         return replace(self, terms=tuple(tuple(o.removesuffix(".T") for o in term) for term in self.terms))
-
-    def products(self) -> Iterator[tuple[Operand, Operand]]:
-        """Its matrix products."""
-        for term in self.terms:
-            if len(term) == 2 and not self.elementwise:
-                yield operand(term[0]), operand(term[1])
 
 
 def derived(result: tuple[str, str], one: tuple[str, str], other: tuple[str, str]) -> tuple[bool, bool, bool]:

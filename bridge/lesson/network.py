@@ -23,7 +23,6 @@ from ..diagnose.trace import Recorder
 from ..problem import DIFFERS, Problem
 
 Array = NDArray[np.float64]
-Values = dict[str, Any]
 
 ROWS, COLUMNS = "rows", "columns"
 CONVENTIONS = (ROWS, COLUMNS)
@@ -61,7 +60,6 @@ IN_COLUMNS = {
     **{"dpre": "daraw", "dh_next": "da_next", "dx": "dx"},
     **{"dWxh": "dWax", "dWhh": "dWaa", "dbh": "db", "dWhy": "dWya", "dby": "dby", "dh0": "da0"},
 }
-GIVEN = ("x", "y", "h0", "Wxh", "Whh", "bh", "Why", "by")
 FORWARD = ("h", "z", "p")
 BACKWARD = ("dz", "dh_out", "slope", "dh", "dpre", "dh_next", "dx")
 STEPS = ("x", "y", *FORWARD, *BACKWARD)  # what every step has its own of
@@ -167,7 +165,12 @@ def data() -> dict[str, Data]:
     symmetric = np.round((plain["Whh"] + plain["Whh"].T) / 2, 2)
     weights = ("Wxh", "Whh", "Why")
     every = (
-        Data(HONEST, "Every size different", "No two axes have the same length, so most mistakes cannot run.", plain),
+        Data(
+            HONEST,
+            "Every size different",
+            "No two axes have the same length, so most misplaced transposes do not fit.",
+            plain,
+        ),
         Data(
             SQUARE,
             "Every size 3",

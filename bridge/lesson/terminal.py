@@ -15,7 +15,7 @@ WIDTH = 80
 PLAIN = {"×": "x", "²": "^2", "ᵀ": "^T", "·": "*", "→": "->"}
 
 
-def render(chapter: Chapter, number: int, of: int, paper: Paper) -> str:
+def render(chapter: Chapter, number: int, paper: Paper) -> str:
     """A chapter."""
     head = paper.paint(f"{number}. {chapter.title}", "bold")
     lines = [head, paper.paint("-" * len(f"{number}. {chapter.title}"), "dim"), ""]
