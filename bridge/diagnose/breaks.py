@@ -387,6 +387,8 @@ class _Writer:
                 yield from self._inlined(node, equation)
                 yield from self._made_later(node, equation)
         yield from self._throughout()
+        yield from self._in_every_term()
+        yield from self._exchanged()
         yield from self._shifted_throughout()
         yield from self._other_step_for_most()
         yield from self._one_array_for_all_steps()
@@ -489,6 +491,7 @@ class _Writer:
         yield f"(1 / (1 + np.exp(-{text})))", f"sigmoid of {text}", 2.8
         yield f"np.arctanh({text})", f"{text} before its tanh", 2.6
         yield f"np.log({text} / (1 - {text}))", f"{text} before its sigmoid", 3.0
+        yield f"(1 - {text})", f"one minus {text}", 2.0
         yield f"({text} * {text})", f"{text} squared", 3.0
         yield f"(1 - {text} * {text})", f"the slope of tanh at {text}", 3.2
 
@@ -572,6 +575,7 @@ class _Writer:
             yield f"({left} {op} 2 * {right})", f"{right} taken twice", 1.6
             yield f"(2 * {left} {op} {right})", f"{left} taken twice", 1.8
             if op == "-":
+                yield right, f"{left} minus left out", 1.4
                 if isinstance(node.right, ast.BinOp) and isinstance(node.right.op, ast.Mult):
                     factor = _wrapped(node.right.left)
                     rule = "the square taken outside"
@@ -917,6 +921,52 @@ class _Writer:
                     if 1 < len(here) < len(changes):
                         rule_here = f"{rule}, throughout this line"
                         yield Break(self.part, here, [equation], rule_here, changes[0][2] + 0.3)
+
+    def _in_every_term(self) -> Iterator[Break]:
+        """The same change in every term of a sum: all of its transposes taken away, say."""
+        for equation in self.part.equations:
+            by_rule: dict[str, list[Splice]] = {}
+            for node in self._expressions(equation):
+                if isinstance(node, ast.Attribute):
+                    for other, rule, _ in self.variants(node, equation):
+                        by_rule.setdefault(rule, []).append(Splice(*self.part.span(node), other))
+            for rule, splices in by_rule.items():
+                if len(splices) > 1:
+                    yield Break(self.part, splices, [equation], f"{rule} in every term", 1.2)
+
+    def _exchanged(self) -> Iterator[Break]:
+        """Two quantities of a shape in each other's place: in a line, or where several are taken out of one array."""
+        for equation in self.part.equations:
+            node = equation.node
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+                yield from self._exchange([n for n in node.targets[0].elts if isinstance(n, ast.Name)], equation, 1.6)
+                continue
+            if isinstance(node, ast.Assign) and equation.loop is not None:
+                yield from self._exchange_results(equation)
+            read = [n for n in self._expressions(equation) if isinstance(n, ast.Name | ast.Subscript)]
+            if equation.makes_a_quantity and len(read) < 12:
+                yield from self._exchange(read, equation, 2.0)
+
+    def _exchange_results(self, equation: Equation) -> Iterator[Break]:
+        """What two equations of a loop make, each under the other's name."""
+        for other in equation.block:
+            first, second = equation.target, other.target
+            alike = isinstance(other.node, ast.Assign) and other.makes_a_quantity and other.span > equation.span
+            shape = self.part.quantities.get(first)
+            if alike and equation.makes_a_quantity and shape is not None and shape == self.part.quantities.get(second):
+                splices = [
+                    Splice(*self.part.span(one.node.targets[0]), name)  # type: ignore[attr-defined]
+                    for one, name in ((equation, second), (other, first))
+                ]
+                yield Break(self.part, splices, [equation, other], f"{first} and {second} under each other's name", 2.0)
+
+    def _exchange(self, nodes: Sequence[ast.expr], equation: Equation, cost: float) -> Iterator[Break]:
+        for one, other in combinations(nodes, 2):
+            a, b = ast.unparse(one), ast.unparse(other)
+            shape = self.part.shape(one)
+            if a != b and shape is not None and shape == self.part.shape(other):
+                splices = [Splice(*self.part.span(one), b), Splice(*self.part.span(other), a)]
+                yield Break(self.part, splices, [equation], f"{a} and {b} exchanged", cost)
 
     def _shifted_throughout(self) -> Iterator[Break]:
         """Every element of a list read at another step, round the end of the list where need be."""

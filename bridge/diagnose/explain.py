@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from time import process_time
 from types import CodeType, FunctionType
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,17 @@ from ..diff import LOSS, Expected, laid_out_for
 from ..family import Implementation
 from ..run import Answer, arguments, parameter_names, scale
 from .breaks import CUT, RATE, SHARE, THROUGHOUT, Break, Equation, Part, Splice, breaks, read_side, together
+from .sums import SEE, Marks, Sums, Watch, covers
 
 Array = NDArray[Any]
 Numbers = dict[str, Any]
 MARGIN = 100.0
 DEEPEST = 3  # edits in one explanation, at most
 LOOK_ROUND = 0.6  # seconds in which edits that behave like the one found are looked for, from the start on
-TURN = 0.6  # the share of its time after which a search is content with edits that mend something
+TURN = 0.7  # the share of its time after which a search is content with edits that mend something
+# The share of a search that goes to one fault of all that differs: where sums are taken apart, and where not.
+SURE, UNSURE = 0.55, 0.35
+STRAY_SUMS = 5.0  # what it costs an edit if every sum would be off but those that are
 WIDTH = 3  # first edits that a second one is looked for after
 
 
@@ -315,6 +319,22 @@ class _Found:
         return _cost(self.changes)
 
 
+class _Reach(NamedTuple):
+    """The arrays that change, and the sums that are off, where some equations are broken."""
+
+    names: frozenset[str]
+    marks: Marks
+
+
+class _Candidate(NamedTuple):
+    """Edits that go together, what they can change, and how far-fetched they are."""
+
+    side: _Side
+    changes: tuple[Break, ...]
+    reach: _Reach
+    cost: float
+
+
 def _cost(changes: Sequence[Break]) -> float:
     """How far-fetched edits are; the same one in several places is one."""
     rules = {change.rule.removesuffix(THROUGHOUT): change.cost for change in changes}
@@ -349,7 +369,9 @@ class _Search:
                 one.read(self.first)
                 self.sides.append(one)
         self._alone: dict[str, tuple[_Side, Numbers]] = {}
-        self.influences: dict[Equation, frozenset[str]] = {}
+        self.influences: dict[Equation, tuple[frozenset[str], Marks]] = {}
+        self.sums: Sums | None = None
+        self.observed: Marks = frozenset()
         self.operations: dict[tuple[Any, ...], list[Equation]] | None = None
 
     def _first_case(self, right: list[frozenset[str]]) -> int:
@@ -364,7 +386,7 @@ class _Search:
 
     @contextmanager
     def names(self) -> Iterator[None]:
-        extra = {SHARE, RATE, CUT, *(axis for case in self.cases for axis in case.sizes)}
+        extra = {SHARE, RATE, CUT, SEE, *(axis for case in self.cases for axis in case.sizes)}
         with ExitStack() as stack:
             for side in self.sides:
                 stack.enter_context(side.names(extra))
@@ -474,43 +496,113 @@ class _Search:
 
     # Which equations an array hangs on.
 
-    def influence(self, side: _Side, equation: Equation) -> frozenset[str]:
-        """The arrays that change when the value of an equation does."""
+    def influence(self, side: _Side, equation: Equation) -> tuple[frozenset[str], Marks]:
+        """The arrays that change when the value of an equation does, and the sums that are off then."""
         if equation not in self.influences:
             self.influences[equation] = self._influence(side, equation)
         return self.influences[equation]
 
-    def _influence(self, side: _Side, equation: Equation) -> frozenset[str]:
+    def _influence(self, side: _Side, equation: Equation) -> tuple[frozenset[str], Marks]:
+        everything = self.all, self.observed
         returns = isinstance(equation.node, ast.Return) and not isinstance(
             equation.value, ast.Tuple | ast.Dict
         )
         if equation.value is None or not (equation.makes_a_quantity or returns):
-            return self.all
+            return everything
         moved = perturbed(equation, 1.07, 0.013)
         try:
             with in_force([moved]):
                 numbers = side.numbers(self.first)
         except Exception:
-            return self.all
+            return everything
         same = _same(self.targets[self.first], self.expected[self.first], numbers)
-        return self.all - same
+        own = None if self.sums is None else self.summed(numbers)
+        marks = self.observed if self.sums is None or own is None else self.sums.off(own, self.room / 100)
+        return self.all - same, marks
 
-    def candidates(self, wanted: frozenset[str]) -> list[tuple[_Side, tuple[Break, ...]]]:
-        """The edits that can change all of the arrays that are wanted, the likeliest first."""
+    def candidates(self) -> list[_Candidate]:
+        """Every edit with what it can change."""
         found = []
+        reaches: dict[tuple[Equation, ...], _Reach] = {}
         for side in self.sides:
             for changes in self.breaks_of(side):
-                names: frozenset[str] = frozenset()
-                for change in changes:
-                    for equation in change.equations:
-                        names |= self.influence(side, equation)
-                if wanted <= names:
-                    # What agrees is not often downstream of what is broken, the loss least of all.
-                    strays = 0.5 * len(names - wanted) + 1.5 * (LOSS in names - wanted)
-                    cost = _cost(changes) + strays + (side.name == "batched") * 0.2
-                    found.append((cost, side, changes))
-        found.sort(key=lambda one: one[0])
-        return [(side, changes) for _, side, changes in found]
+                equations = tuple(dict.fromkeys(equation for change in changes for equation in change.equations))
+                if equations not in reaches:
+                    each = [self.influence(side, equation) for equation in equations]
+                    names = frozenset[str]().union(*(names for names, _ in each))
+                    reaches[equations] = _Reach(names, Marks().union(*(marks for _, marks in each)))
+                if reaches[equations].names & self.differing:
+                    cost = _cost(changes) + 0.2 * (side.name == "batched")
+                    found.append(_Candidate(side, changes, reaches[equations], cost))
+        return found
+
+    def likeliest(self, wanted: frozenset[str], among: Sequence[_Candidate], sums: bool) -> list[_Candidate]:
+        """The edits that can change all of the arrays that are wanted, the likeliest first.
+
+        `sums` takes only those that can have put off the sums that are off, and all these at once.
+        """
+        added: dict[int, float | None] = {}
+        found: list[tuple[float, int]] = []
+        for place, one in enumerate(among):
+            key = id(one.reach)
+            if key not in added:
+                added[key] = self.strays(one.reach, wanted, sums)
+            more = added[key]
+            if more is not None:
+                found.append((one.cost + more, place))
+        return [among[place] for _, place in sorted(found)]
+
+    def strays(self, reach: _Reach, wanted: frozenset[str], sums: bool) -> float | None:
+        """How much else changes where an equation is broken; None where not all that is wanted does."""
+        if not wanted <= reach.names or (sums and not covers(reach.marks, self.observed)):
+            return None
+        # What agrees is not often downstream of what is broken, the loss least of all.
+        others = reach.names - wanted
+        cost = 0.5 * len(others) + 1.5 * (LOSS in others)
+        if sums and self.observed:
+            cost += STRAY_SUMS * len(reach.marks - self.observed) / len(reach.marks | self.observed)
+        return cost
+
+    # Which sums are off.
+
+    def take_sums_apart(self) -> None:
+        """Learn from the gradients of the weights at which steps what goes into them is off."""
+        reference = self.sides[0]
+        if self.port.clip is not None or not reference.share_inside:
+            return
+        watch = Watch(reference.parts)
+        reference.numbers(self.first)
+        reference.set_names({SEE: watch.see})
+        runs = []
+        try:
+            with in_force(watch.breaks):
+                for _, given in reference.handed(self.first):
+                    watch.begin()
+                    runs.append(reference.function(**given)[1])
+        except Exception:
+            return
+        right = self.summed(self.expected[self.first])
+        given = self.summed(self.targets[self.first].numbers)
+        whole = {name: sum(one[name] for one in runs[1:]) + runs[0][name] for name in runs[0]}
+        if right is None or given is None or set(right) != set(given):
+            return
+        if any(not np.allclose(right[name], whole[name], rtol=1e-3, atol=1e-6) for name in right):
+            return
+        self.sums = Sums(watch, {name: whole[name] for name in right})
+        self.room = 1e-6 if self.port.dtype == "float64" else 1e-2
+        self.observed = self.sums.off(given, self.room)
+
+    def summed(self, numbers: Mapping[str, Any]) -> dict[str, Array] | None:
+        """The gradients of the weights as the reference has them, of numbers that are laid out as the port's."""
+        port, reference = self.port, self.sides[0]
+        weights = {**port.family.parameters, **port.family.readout}
+        names = [line.base for line in port.layout.lines if set(line.arrays) <= set(weights)]
+        try:
+            given = {name: np.asarray(numbers[name], dtype=float) for name in names if name in numbers}
+            canonical = port.bind(self.cases[self.first].sizes).canonical(given)
+            return reference.handed(self.first)[0][0].gradients({n: a for n, a in canonical.items() if n in weights})
+        except (ValueError, KeyError, IndexError):
+            return None
 
     def breaks_of(self, side: _Side) -> list[tuple[Break, ...]]:
         """Every edit of a side; the same one in several sums or loops goes as one."""
@@ -550,6 +642,7 @@ class _Search:
         if exchanged is not None:
             return exchanged
         agreeing = self.targets[self.first].names - self.differing
+        self.take_sums_apart()
         beam: list[_Found] = [_Found(self.sides[0], (), agreeing, 0.0)]
         best: _Found | None = None
         for _ in range(DEEPEST):
@@ -623,12 +716,15 @@ class _Search:
         full: list[_Found] = []
         steps: list[_Found] = []
         seen: set[int] = set()
-        since = process_time()
         hoped = {side.name: self.hoped(side, wanted) for side in self.sides}
         between = {side.name: self.loss_between(side, base.reproduced) for side in self.sides}
+        among = self.candidates()
+        since = process_time()
         left = self.start + self.budget - since
-        for needed, until in _turns(wanted):
-            for side, changes in self.candidates(needed):
+        apart = bool(self.observed) and not base.changes
+        for turn, (needed, until) in enumerate(_turns(wanted, SURE if apart else UNSURE)):
+            # One fault has put all of these sums off; of several, each some of them.
+            for side, changes, *_ in self.likeliest(needed, among, apart and turn == 0):
                 if id(changes) in seen or (base.changes and side is not base.side):
                     continue
                 seen.add(id(changes))
@@ -836,16 +932,16 @@ def _same(target: _Target, expected: Numbers, numbers: Numbers) -> frozenset[str
     return frozenset(same)
 
 
-def _turns(wanted: frozenset[str]) -> list[tuple[frozenset[str], float]]:
+def _turns(wanted: frozenset[str], first: float) -> list[tuple[frozenset[str], float]]:
     """What edits must be able to change to be tried, and until which share of the time.
 
-    First all that is wanted; then one array at a time, as there may be several faults; then all again.
+    `first` all that is wanted; then one array at a time, as there may be several faults; then all again.
     """
     if len(wanted) == 1:
         return [(wanted, 1.0)]
-    each = (TURN - 0.35) / len(wanted)
-    alone = [(frozenset({name}), 0.35 + each * (k + 1)) for k, name in enumerate(sorted(wanted))]
-    return [(wanted, 0.35), *alone, (wanted, 1.0)]
+    each = (TURN - first) / len(wanted)
+    alone = [(frozenset({name}), first + each * (k + 1)) for k, name in enumerate(sorted(wanted))]
+    return [(wanted, first), *alone, (wanted, 1.0)]
 
 
 def _different(found: list[_Found]) -> list[_Found]:
