@@ -44,6 +44,7 @@ NEAR = 120  # single edits that are tried before formulas are written
 ODD = 60  # those at statements that are strange, but not for the quantity that is missing
 FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
 MISSING = 60  # statements that may be missing, tried before something that brings something is taken
+FEW = 15  # of these, after a first mend
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
 MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  # that often make up for others
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
@@ -408,7 +409,7 @@ def _round(
     if tries.all(replaced):
         return tries.survivor(trace, named)
     # One statement that is missing rather than several that each go round it.
-    if not search.steps and tries.progress and tries.all(inserted[:MISSING]):
+    if tries.progress and tries.all(inserted[: FEW if search.steps else MISSING]):
         return tries.survivor(trace, named)
     plain = any(edit.kind not in DRASTIC for edit, _ in tries.progress)
     if trace.failed is None and plain and (best := tries.furthest(trace)) is not None:
@@ -499,7 +500,8 @@ class _Tries:
         there = _consumes(after, edit)
         # What moves an update to where it belongs is no way round it.
         late = edit.kind != "moved" and (_consumes(trace, edit) if there is None else there)
-        return -len(right), bool(late), _unnatural(self.scope, edit) + 1.5 * _updates(trace, edit)
+        gone = _updates(trace, edit) or _idle(trace, after)
+        return -len(right), bool(late), _unnatural(self.scope, edit) + 1.5 * gone
 
     def elsewhere(self, trace: Trace, named: Sequence[Suspect]) -> None:
         """Try the statements whose fault the first edit may only make up for."""
@@ -592,7 +594,7 @@ class _Tries:
                 # Where as much is lacking, less of what there is should be nobody's.
                 strangers = sum(1 for m in other.meanings if m == ())
                 # An update that is gone brings back what it had changed.
-                gone = _unnatural(self.scope, edit) + _updates(trace, edit) >= 1.0
+                gone = _unnatural(self.scope, edit) + (_updates(trace, edit) or _idle(trace, other)) >= 1.0
                 late = self.worth(trace, edit, other)[1]
                 left = late, other.lacking(self.search.outputs) + 2 * gone, strangers
                 if left < least and left[1] < lacking:
@@ -742,6 +744,13 @@ def _updates(trace: Trace, edit: Edit) -> bool:
         and trace.sites[event.site].text.partition("[")[0] == target
         for event in trace.events
     )
+
+
+def _idle(trace: Trace, after: Trace) -> bool:
+    """Whether the port no longer changes what it was handed: an update that is gone has not been mended."""
+    if trace.answer is None or after.answer is None:
+        return False
+    return bool(set(trace.answer.remarks) - set(after.answer.remarks))
 
 
 def _at(trace: Trace, number: int) -> tuple[str, int]:

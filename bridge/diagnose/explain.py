@@ -573,17 +573,17 @@ class _Search:
         watch = Watch(reference.parts)
         reference.numbers(self.first)
         reference.set_names({SEE: watch.see})
-        runs = []
+        runs: list[dict[str, Array]] = []
         try:
             with in_force(watch.breaks):
-                for _, given in reference.handed(self.first):
+                for _, handed in reference.handed(self.first):
                     watch.begin()
-                    runs.append(reference.function(**given)[1])
+                    runs.append(reference.function(**handed)[1])
         except Exception:
             return
         right = self.summed(self.expected[self.first])
         given = self.summed(self.targets[self.first].numbers)
-        whole = {name: sum(one[name] for one in runs[1:]) + runs[0][name] for name in runs[0]}
+        whole: dict[str, Array] = {name: sum(one[name] for one in runs[1:]) + runs[0][name] for name in runs[0]}
         if right is None or given is None or set(right) != set(given):
             return
         if any(not np.allclose(right[name], whole[name], rtol=1e-3, atol=1e-6) for name in right):
@@ -600,9 +600,11 @@ class _Search:
         try:
             given = {name: np.asarray(numbers[name], dtype=float) for name in names if name in numbers}
             canonical = port.bind(self.cases[self.first].sizes).canonical(given)
-            return reference.handed(self.first)[0][0].gradients({n: a for n, a in canonical.items() if n in weights})
+            layout = reference.handed(self.first)[0][0]
+            made: dict[str, Array] = layout.gradients({n: a for n, a in canonical.items() if n in weights})
         except (ValueError, KeyError, IndexError):
             return None
+        return made
 
     def breaks_of(self, side: _Side) -> list[tuple[Break, ...]]:
         """Every edit of a side; the same one in several sums or loops goes as one."""

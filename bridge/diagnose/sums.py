@@ -63,9 +63,10 @@ class Watch:
             return
         quantity, by = node.value, "None"
         if isinstance(quantity, ast.BinOp) and isinstance(quantity.op, ast.MatMult):
-            if not (isinstance(quantity.right, ast.Attribute) and quantity.right.attr == "T"):
+            right = quantity.right
+            if not (isinstance(right, ast.Attribute) and right.attr == "T"):
                 return
-            quantity, by = quantity.left, ast.unparse(quantity.right.value)
+            quantity, by = quantity.left, ast.unparse(right.value)
         if isinstance(quantity, ast.Name | ast.Subscript):
             text = ast.unparse(quantity)
             seen = f"{SEE}({len(self.texts)}, {text}, {by}, {equation.target})"
@@ -98,8 +99,8 @@ class Sums:
             alike.setdefault((watch.texts[equation], len(terms)), []).append(terms)
         for several in alike.values():
             columns: dict[tuple[int, ...], list[tuple[_Term, ...]]] = {}
-            for terms in zip(*several, strict=True):
-                columns.setdefault(tuple(term.place for term in terms), []).append(terms)
+            for together in zip(*several, strict=True):
+                columns.setdefault(tuple(term.place for term in together), []).append(together)
             for chosen in columns.values():
                 self._add(chosen)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..problem import Problem
 from .align import Need, Trace
+from .pieces import called_name
 from .roles import leaves
 from .source import Scope
 
@@ -133,6 +134,9 @@ def suspects(
         note(number, 0.3, "both names are one array, which is changed in place", None)
     for number in reading.overwritten():
         note(number, 0.15, "it changes what the port was handed, which may be read again", None)
+        for away, (own, call) in enumerate(reading.calls(trace.at(number)[0])):
+            reason = "here the port changes what it was handed, which may be read again"
+            note(own, 0.25 + 0.1 * away, reason, None, call)
     right = set() if any(name == "loss" for name, _ in wrong) else set(trusted.outputs(["loss"]))
     right |= {o.quantity for number in right for f in trusted.quantities[number].formulas for o in f.operands}
     for number, site in enumerate(trace.sites):
@@ -321,6 +325,22 @@ class _Reading:
             if frame.caller == 0:
                 break
         return found
+
+    def calls(self, position: int) -> list[tuple[int, ast.stmt]]:
+        """The statements that called the functions around an event, the innermost first, each with a site near it."""
+        found: list[tuple[int, ast.stmt]] = []
+        frames = self.trace.recorder.frames
+        frame = frames[self.trace.events[position].frame]
+        while frames[frame.caller].caller:
+            caller = frames[frame.caller]
+            near = next((n for n, site in enumerate(self.trace.sites) if site.function == caller.function), None)
+            function = None if near is None else self.trace.scope.function_at(caller.path, self.trace.sites[near].start)
+            if near is not None and function is not None:
+                for node in ast.walk(function.node):
+                    if isinstance(node, ast.Call) and called_name(node) == frame.function.rpartition(".")[2]:
+                        found.append((near, function.source.statement(node)))
+            frame = caller
+        return found[:4]
 
     def operands(self, position: int) -> list[int]:
         """The latest events of the operands of an event."""

@@ -58,6 +58,7 @@ class Seen:
         self.turns = 0
         self.numpy = "np"
         self.variables: dict[str, tuple[int, ...]] = {}
+        self.zeros: set[str] = set()  # plain numbers that are zero: what is carried begins so
 
     def add(self, text: str) -> None:
         if text not in self.texts and len(self.texts) < MOST:
@@ -79,6 +80,8 @@ class Seen:
         for name, value in space.items():
             if isinstance(value, np.ndarray):
                 self.variables.setdefault(name, value.shape)
+            elif type(value) in (int, float) and value == 0:
+                self.zeros.add(name)
         for text, code in self.texts.items():
             try:
                 value = eval(code, names, space)
@@ -500,7 +503,7 @@ class Translator:
         set_here = _set_in(one for one in source.block(statement)[0] if not isinstance(one, ast.AugAssign))
         function = self.scope.function_at(place.path, start)
         own = _set_in(function.body if function is not None else source.tree.body)
-        for variable, size in names.variables.items():
+        for variable, size in [*names.variables.items(), *((zero, shape) for zero in names.zeros - set_here)]:
             if variable not in own or not _fits(size, shape) or variable == text:
                 continue
             if text.isidentifier() and text in set_here:
