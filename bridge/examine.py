@@ -29,7 +29,7 @@ from .problem import AGREES as STATUS_AGREES
 from .problem import DIFFERS as STATUS_DIFFERS
 from .problem import NOT_ANSWERED, Problem, Raised, Several
 from .report.schema import ArrayReport, Report, blank, failed
-from .run import run
+from .run import look_around, run
 from .steady import steady
 from .timings import stage, taken
 
@@ -94,6 +94,7 @@ def _examined(
     by_numbers: bool,
 ) -> tuple[Report, Callable[[], Details | None]]:
     """The report, and what makes its details: they are for those who ask, then or later."""
+    look_around()
     try:
         with stage("case"):
             if options.family is not None or options.objective is not None:

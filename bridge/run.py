@@ -22,7 +22,7 @@ from .problem import DIFFERS, NOT_ANSWERED, SWALLOWED, Problem, Raised, nearest
 
 VARKEYWORDS = 0x08  # the flag of a code object that takes `**arrays`
 limit: float | None = None  # seconds that one call of a side may take; the worker sets it
-around: Surroundings | None = None  # of this process's first call, put back after every one
+around: Surroundings | None = None  # of the first call of an examination, put back after every one
 GRACE = 2.0  # seconds in which a side past its limit comes back; one that swallows every exception does not
 
 
@@ -121,6 +121,12 @@ def call(side: Declaration, arrays: Mapping[str, Any], sizes: Mapping[str, int])
     if replaced:
         raise _at(side, f"{side.name}() {complaint(replaced)}", DIFFERS)
     return returned
+
+
+def look_around() -> None:
+    """Forget what surrounded an earlier examination: whoever asked may have gone to another folder since."""
+    global around
+    around = None
 
 
 @contextmanager

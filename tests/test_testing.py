@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rowcol.bridge import port
+from rowcol.bridge import compare, port
 from rowcol.bridge.problem import Problem
 from rowcol.bridge.testing import assert_agrees
 from tests.bad_ports import source
@@ -420,3 +420,14 @@ def test_a_negative_seed_is_refused(suite: Callable[..., pytest.RunResult]) -> N
     result = suite("--rowcol", "--rowcol-seed", "-1", port_right=RIGHT)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "--rowcol-seed must not be negative" in result.stderr.str()
+
+
+def test_a_comparison_leaves_the_folder_and_knows_it_again(here: Path) -> None:
+    """Also where an earlier one was made in another folder."""
+    assert compare(right).agrees
+    (here / "inner").mkdir()
+    os.chdir(here / "inner")
+    Path("wrong.py").write_text(WRONG, encoding="utf-8")
+    assert "+        carry = d @ Wh.T" in message("wrong.py")
+    assert compare(right).agrees
+    assert Path.cwd() == here / "inner"
