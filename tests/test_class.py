@@ -94,7 +94,7 @@ def test_helper_modules_of_the_same_name_do_not_meet(run: Run) -> None:
     place = line_of(wrong, "carry = d @ Wh")
     for number, line in enumerate(lines):
         if number % 2:
-            assert line.startswith(f"s{number}/helper.py:{place}: DIFFERS")
+            assert line.startswith(f"s{number}/helper.py:{place}: s{number}/mine.py: DIFFERS")
         else:
             assert line.startswith(f"s{number}/mine.py:") and " agrees " in line
 

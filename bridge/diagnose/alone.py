@@ -74,6 +74,7 @@ def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 
                 "verified_cases": len(fresh),
                 "hunks": 1,
                 "changes": changes(scope, edit.splices),
+                "steps": [{"kind": edit.kind, "sentence": edit.sentence, "line": edit.line, "path": edit.path}],
             }
             lines = [(edit.path, edit.line)]
             reason = edit.sentence

@@ -140,7 +140,7 @@ def _report(report: Report, level: int, room: Room, titled: bool) -> str:
     diagnosis = report["diagnosis"]
     parts = [_head(report, level, titled)]
     if report["error"] is not None:
-        more = "\n".join(report["error"]["what"].splitlines()[1:])
+        more = "\n".join(line.strip() for line in report["error"]["what"].splitlines()[1:])
         parts += [tag("pre", escape(more))] if more else []
     if report["finding"]:
         lead = tag("strong", escape(_sentence(report["finding"])))
@@ -366,10 +366,13 @@ def _source(details: Details, h: str, room: Room) -> list[str]:
     if not shown:
         return []
     sizes = ", ".join(f"{axis} {n}" for axis, n in details["case"]["sizes"].items())
-    said = (
-        f"What the expressions of a line are by the reference's names, on one case ({sizes}). “Nobody's” is a value "
-        "that stands nowhere in the right computation. Open a line to see its values step by step."
-    )
+    known = any(e["is"] for one in details["source"] for line in one["lines"] for e in line["expressions"])
+    said = f"The values of what stands in a line, on one case ({sizes}). Open a line to see them."
+    if known:
+        said = (
+            f"What the expressions of a line are by the reference's names, on one case ({sizes}). “Nobody's” is a "
+            "value that stands nowhere in the right computation. Open a line to see its values step by step."
+        )
     return [tag(h, "Your code, expression by expression"), tag("p", escape(said)), *shown]
 
 

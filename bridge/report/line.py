@@ -12,8 +12,8 @@ SUSPECTS = "suspects"
 # What each claim says, and does not say, of itself.
 CLAIMS = {
     "verified patch": "verified patch: with it every gradient and the loss agree on {verified_cases} fresh cases",
-    "patch withheld": "the line: with a change there every gradient and the loss agree on {verified_cases} fresh "
-    "cases (the patch is withheld)",
+    "patch withheld": "the patch is withheld: with it every gradient and the loss agree on {verified_cases} fresh "
+    "cases",
     "first divergent expression": "first divergent expression: what it is made from is right, and it is not",
     SUSPECTS: "suspects, the likeliest first: nothing is certain",
     "another model": "where it parts from the declared model",

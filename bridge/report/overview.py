@@ -71,12 +71,17 @@ def fault(report: Report) -> str:
 
 
 def lines(reports: Sequence[Report], paper: Paper) -> list[str]:
-    """`file:line: VERDICT  kind of fault  how many`, one port a line, and the sum of it all."""
+    """`file:line: VERDICT  kind of fault  how many`, one port a line, and the sum of it all.
+
+    Where the line stands in another file than the port, that of the port follows.
+    """
     rows = []
     several = len({(r["file"], r["port"]) for r in reports}) > len({r["file"] for r in reports})
     for report in reports:
         file, line = first_line(report)
         place = f"{shown_path(file or '?')}:" + (f"{line}:" if line is not None else "")
+        if report["file"] is not None and file != report["file"]:
+            place += f" {shown_path(report['file'])}:"
         if several and report["port"]:
             place += f" {report['port']}:"
         rest = "" if report["error"] is not None or report["status"] == 2 else counts(report)
