@@ -1,6 +1,6 @@
 """Multi-head self-attention on rows.
 
-    [q k v] = x @ W + b                                    a share of the columns for every head
+    q = x @ Wq + bq, and k and v likewise                  a share of the columns for every head
     out = (softmax(q kᵀ scale) v, heads side by side) @ Wo + bo
 
 Vaswani et al., Attention is all you need (2017), sections 3.2.1 and 3.2.2.
@@ -45,34 +45,36 @@ def attention(
     if scale is None:
         key = W.shape[-1] // (3 * head)
         scale = 1 / sqrt(key)
-    out, qkv, p, values = forward(x, W, b, Wo, bo, head, causal, scale)
+    out, projected, p, values = forward(x, W, b, Wo, bo, head, causal, scale)
     loss, dout = upstream(out, given("dout", dout, out, "upstream of the output"))
-    return loss, backward(dout, x, qkv, p, values, W, Wo, scale)
+    return loss, backward(dout, x, *projected, p, values, W, Wo, scale)
 
 
 def forward(
     x: Array, W: Array, b: Array, Wo: Array, bo: Array, head: int, causal: bool, scale: float
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[Array, tuple[Array, Array, Array], Array, Array]:
     """The output, and what the way back needs. Shapes of the arguments as in `attention`.
 
     out     (batch, time, model)
-    qkv     (part, batch, head, time, key)
+    q, k, v (batch, head, time, key)
     p       (batch, head, time, time): how much each step, a row, looks at each step, a column
     values  (batch, time, head key): what each step sees, heads side by side
     """
     batch, time, _ = x.shape
-    qkv_rows = rows(x) @ W + b
-    qkv = qkv_rows.reshape(batch, time, 3, head, -1).transpose(2, 0, 3, 1, 4)
-    q, k, v = qkv
+    Wq, Wk, Wv = np.split(W, 3, axis=1)
+    bq, bk, bv = np.split(b, 3)
+    in_heads = batch, time, head, -1
+    q = (x @ Wq + bq).reshape(in_heads).swapaxes(1, 2)
+    k = (x @ Wk + bk).reshape(in_heads).swapaxes(1, 2)
+    v = (x @ Wv + bv).reshape(in_heads).swapaxes(1, 2)
     scores = q @ k.swapaxes(-1, -2) * scale
     if causal:
         scores = np.where(np.tri(time, dtype=bool), scores, -np.inf)
     p = softmax(scores)
     seen = p @ v
     values = seen.swapaxes(1, 2).reshape(batch, time, -1)
-    out_rows = rows(values) @ Wo + bo
-    out = out_rows.reshape(x.shape)
-    return out, qkv, p, values
+    out = values @ Wo + bo
+    return out, (q, k, v), p, values
 
 
 def softmax(scores: Array) -> Array:
@@ -84,19 +86,25 @@ def softmax(scores: Array) -> Array:
 
 
 def backward(
-    dout: Array, x: Array, qkv: Array, p: Array, values: Array, W: Array, Wo: Array, scale: float
+    dout: Array,
+    x: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    p: Array,
+    values: Array,
+    W: Array,
+    Wo: Array,
+    scale: float,
 ) -> dict[str, Array]:
     """The gradients of W, b, Wo, bo and x, given that of the output; the rest as `forward` gave it.
 
     Where the mask hid a score p is zero, and so is the score's gradient: the mask needs no line of its own.
     """
-    batch, time, _ = x.shape
-    head = qkv.shape[2]
-    q, k, v = qkv
-    dout_rows = rows(dout)
-    dWo = rows(values).T @ dout_rows
-    dbo = dout_rows.sum(axis=0)
-    dvalues = dout_rows @ Wo.T
+    batch, head, time, _ = q.shape
+    dWo = rows(values).T @ rows(dout)
+    dbo = rows(dout).sum(axis=0)
+    dvalues = dout @ Wo.T
     dseen = dvalues.reshape(batch, time, head, -1).swapaxes(1, 2)
 
     dv = p.swapaxes(-1, -2) @ dseen
@@ -106,10 +114,18 @@ def backward(
     dq = dscores @ k * scale
     dk = dscores.swapaxes(-1, -2) @ q * scale
 
-    dqkv = np.stack([dq, dk, dv]).transpose(1, 3, 0, 2, 4)
-    dqkv_rows = dqkv.reshape(batch * time, -1)
-    dW = rows(x).T @ dqkv_rows
-    db = dqkv_rows.sum(axis=0)
-    dx_rows = dqkv_rows @ W.T
-    dx = dx_rows.reshape(x.shape)
+    beside = batch, time, -1
+    dq_heads = dq.swapaxes(1, 2).reshape(beside)
+    dk_heads = dk.swapaxes(1, 2).reshape(beside)
+    dv_heads = dv.swapaxes(1, 2).reshape(beside)
+    dWq = rows(x).T @ rows(dq_heads)
+    dWk = rows(x).T @ rows(dk_heads)
+    dWv = rows(x).T @ rows(dv_heads)
+    dbq = rows(dq_heads).sum(axis=0)
+    dbk = rows(dk_heads).sum(axis=0)
+    dbv = rows(dv_heads).sum(axis=0)
+    dW = np.concatenate([dWq, dWk, dWv], axis=1)
+    db = np.concatenate([dbq, dbk, dbv])
+    Wq, Wk, Wv = np.split(W, 3, axis=1)
+    dx = dq_heads @ Wq.T + dk_heads @ Wk.T + dv_heads @ Wv.T
     return {"W": dW, "b": db, "Wo": dWo, "bo": dbo, "x": dx}

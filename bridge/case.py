@@ -24,8 +24,8 @@ RANGES = {
     "input": (3, 9),
     "hidden": (5, 9),
     "output": (4, 11),
-    "head": (2, 3),
-    "key": (3, 6),
+    "head": (2, 4),
+    "key": (5, 9),  # so that 1/sqrt(key) is not 1/head
 }
 ELSEWHERE = (3, 9)
 

@@ -12,8 +12,9 @@ import ast
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, reduce
-from itertools import combinations, permutations
+from itertools import accumulate, combinations, permutations
 from math import sqrt
+from operator import mul
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -26,6 +27,9 @@ from .source import Scope
 from .trace import Array, Event, Recorder, Site
 
 STEP, BATCH_SUM, EXAMPLE, STACK, TOTAL, SO_FAR = "step", "batch sum", "example", "stack", "total", "so far"
+JOINS = frozenset({"concatenate", "stack", "hstack", "vstack", "column_stack", "append", "block", "r_", "c_"})
+HIDDEN = -1e8  # scores below are hidden by a mask
+FEW = 3  # as many numbers are often equal to others by chance, if any factor will do
 VISITS = 12  # how often a site may be visited at one step: once for each gate, head or layer
 SIDE_BY_SIDE = 60  # values of a site that are cut into blocks to see what they hold: a port may train for long
 # A site, and which of its visits at one step.
@@ -114,7 +118,7 @@ class Trusted:
         self._units = sorted(units | {a * b for a in units for b in units if a * b in units})
         sizes = [float(n) for n in self.sizes.values() if n > 1]
         products = {1.0, 2.0, 0.5, *sizes, *(a * b for a in sizes for b in sizes)}
-        self._factors = sorted(products | {1 / p for p in products})
+        self._factors = np.array(sorted(products | {1 / p for p in products}))
 
     # Reading the trusted side's run.
 
@@ -162,7 +166,7 @@ class Trusted:
             series: dict[int | None, Array] = {}
             for step, _, values in events[spot]:
                 if all(v.shape == values[0].shape for v in values):
-                    series[step] = np.stack(values)
+                    series[step] = shown(np.stack(values))
             if not series or (trivial(next(iter(series.values()))) and trivial(list(series.values())[-1])):
                 continue
             found = self._same(series)
@@ -170,7 +174,10 @@ class Trusted:
                 found = self._new(Quantity(_called(site), series, place[spot])), 0
                 self.quantities[-1].named = site.kind != "load"
             else:
-                self.quantities[found[0]].aliases.append(_called(site))
+                same = self.quantities[found[0]]
+                same.aliases.append(_called(site))
+                if found[1] in (0, None) and list(same.values) == list(series) and _finer(series, same.values):
+                    same.values = series
             of_site[spot] = found
         self._formulas(first, of_site)
         for number in range(len(self.quantities)):
@@ -332,7 +339,7 @@ class Trusted:
         return known
 
     def _lookup(self, value: Array) -> tuple[Meaning, ...]:
-        value = np.asarray(value, dtype=np.float64)
+        value = shown(np.asarray(value, dtype=np.float64))
         group = self._groups.get(value.size)
         if group is None:
             return ()
@@ -340,7 +347,7 @@ class Trusted:
         if not (first > 0):
             return ()
         found: list[Meaning] = []
-        for entry in group.near(first, third, self.bin):
+        for entry in group.near(norm, first, third, self.bin, self._factors):
             meaning = self._matched(value, norm, entry)
             if meaning is not None:
                 found.append(meaning)
@@ -353,16 +360,13 @@ class Trusted:
     def _matched(self, value: Array, norm: float, entry: _Entry) -> Meaning | None:
         ours, theirs = entry.value, value.squeeze()
         factor = norm / entry.norm
-        if value.size <= 3:
-            nearest = min(self._factors, key=lambda f: abs(f - factor))
-            if abs(nearest - factor) > self.room * factor:
-                return None
         flat = theirs.ravel()
         peak = int(np.abs(flat).argmax())
         room = self.room * abs(float(flat[peak]))
         merged = theirs.ndim != ours.ndim
         for axes in _orders(ours.ndim):
-            if not merged and tuple(ours.shape[a] for a in axes) != theirs.shape:
+            shape = tuple(ours.shape[a] for a in axes)
+            if shape != theirs.shape and not (merged and _merges(shape, theirs.shape)):
                 continue
             turned = ours.transpose(axes).ravel()
             signed = factor if float(turned[peak]) * float(flat[peak]) > 0 else -factor
@@ -413,6 +417,22 @@ class Trusted:
                 if length == u + v + 1:
                     found += [(u, v, 1), (1, u, v)]
         return found
+
+    @cached_property
+    def numbers(self) -> dict[int, float]:
+        """The single numbers that the trusted side is handed, whatever the example and the step: scales."""
+        found = {}
+        for number, quantity in enumerate(self.quantities):
+            values = {float(value.flat[0]) for value in quantity.values.values() if value[0].size == 1}
+            if len(values) == 1 and not quantity.formulas:
+                found[number] = values.pop()
+        return found
+
+    @cached_property
+    def scales(self) -> set[float]:
+        """By what these change the size of what they are taken times, or divided by."""
+        both = {f for number in self.numbers.values() if number for f in (number, 1 / number)}
+        return {float(f"{factor:.5g}") for factor in both}
 
     def among(self, value: Array) -> set[int]:
         """The quantities that an array, or a block of it, is at the end of the run."""
@@ -471,11 +491,16 @@ class Trusted:
         wanted = {"loss" if name == "loss" else f"d{name}" for name in names}
         wanted |= {"da_next"} if "da0" in wanted else set()
         found = [k for k, q in enumerate(self.quantities) if {q.name, *q.aliases} & wanted]
-        found = [k for whole in found for k in ([whole] if self.quantities[whole].formulas else self.parts(whole))]
+        found = [k for whole in found for k in self.parts(whole) or [whole]]
         return list(dict.fromkeys(found))
 
     def parts(self, whole: int) -> list[int]:
-        """The quantities that end as the slices of another along its first axis: one for each gate, say."""
+        """What another is put together from, or ends as the slices of along its first axis: one for each gate, say."""
+        formulas = self.quantities[whole].formulas
+        if formulas:
+            node = formulas[0].node
+            joins = isinstance(node, ast.Call) and getattr(node.func, "attr", "") in JOINS
+            return [operand.quantity for operand in formulas[0].operands] if joins else []
         own = self.quantities[whole].values.get(None)
         if own is None or own.ndim < 3 or own.shape[1] > 12:
             return []
@@ -509,11 +534,7 @@ class Trace:
             None if neutral(event.value) else trusted.lookup(event.value) for event in self.recorder.events
         ]
         # What the port is handed is nobody's fault, whichever arrays its layout makes of one.
-        self.given = given = {
-            event.value.tobytes()
-            for position, event in enumerate(self.recorder.events)
-            if event.frame == 1 and self.recorder.sites[event.site].kind == "argument"
-        }
+        self.given = given = self.recorder.given
         self._by_site: dict[int, list[int]] = {}
         self._late: set[int] = set()
         for position, event in enumerate(self.recorder.events):
@@ -679,6 +700,13 @@ def series(
 
 
 @cache
+def _merges(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether one of two shapes has neighbouring axes of the other merged, and no axis of it torn."""
+    ends, other_ends = set(accumulate(one, mul)), set(accumulate(other, mul))
+    return ends <= other_ends or other_ends <= ends
+
+
+@cache
 def _orders(count: int) -> list[tuple[int, ...]]:
     return list(permutations(range(count)))
 
@@ -721,17 +749,34 @@ def _keys(series: Mapping[int | None, Array]) -> dict[int | None, _Key]:
 
 
 def _alike(one: Array, other: Array) -> bool:
-    """Whether two stacks of examples are equal, up to a transpose."""
-    one, other = one.squeeze(), other.squeeze()
+    """Whether two stacks of examples are equal, up to the order of their axes and to axes that are merged."""
     if one.shape == other.shape and _close(one, other):
         return True
-    turned = np.moveaxis(other, 0, -1).T if other.ndim == 3 else other.T
-    return one.shape == turned.shape and _close(one, turned)
+    one, other = (other, one) if one.ndim < other.ndim else (one, other)
+    wanted = other.ravel()
+    first = float(wanted[0])
+    for axes in _orders(one.ndim - 1):
+        turned = one.transpose(0, *(axis + 1 for axis in axes)).ravel()
+        if abs(float(turned[0]) - first) <= 1e-9 * abs(first) and _close(turned, wanted):
+            return True
+    return False
 
 
 def _close(one: Array, other: Array) -> bool:
     apart = np.subtract(one, other, dtype=np.float64)
     return bool((np.abs(apart) <= 1e-9 * np.abs(other)).all())
+
+
+def _finer(one: Mapping[int | None, Array], other: Mapping[int | None, Array]) -> bool:
+    """Whether values have axes of their own for what is merged in others."""
+    return all(sum(n > 1 for n in one[t].shape) > sum(n > 1 for n in other[t].shape) for t in one)
+
+
+def shown(value: Array) -> Array:
+    """A value with zeros where a mask hides it behind minus infinity, or a number that is as good."""
+    if value.dtype.kind != "f" or not value.size or value.min() > HIDDEN:
+        return value
+    return np.where(value > HIDDEN, value, 0.0)
 
 
 def trivial(value: Array) -> bool:
@@ -800,18 +845,22 @@ class _Group:
     def __init__(self, forms: Sequence[_Forms]) -> None:
         self.forms = forms
         norms, firsts, thirds = np.concatenate([_moments(one.values) for one in forms], axis=1)
-        order = np.argsort(firsts)
+        # Of few numbers only their size tells anything.
+        self.few = forms[0].values[0].size <= FEW
+        order = np.argsort(norms if self.few else firsts)
         order = order[firsts[order] > 0]
         self.norms, self.firsts, self.thirds = norms[order], firsts[order], thirds[order]
         counts = [len(one.values) for one in forms]
         self.of = np.repeat(np.arange(len(forms)), counts)[order]
         self.place = np.concatenate([np.arange(count) for count in counts])[order]
 
-    def near(self, first: float, third: float, room: float) -> Iterator[_Entry]:
-        """The values that have these two numbers, nearly."""
-        low, high = np.searchsorted(self.firsts, (first - room * first, first + room * first))
-        for k in range(low, high):
-            if abs(self.thirds[k] - third) <= 3 * room * third + 1e-12:
+    def near(self, norm: float, first: float, third: float, room: float, factors: Array) -> Iterator[_Entry]:
+        """The values that have these two numbers, nearly; of few numbers, those that are off by one of the factors."""
+        keys, wanted = (self.norms, norm / factors) if self.few else (self.firsts, np.array([first]))
+        lows, highs = keys.searchsorted(wanted * (1 - room)), keys.searchsorted(wanted * (1 + room))
+        spans = zip(lows[lows < highs], highs[lows < highs], strict=True)
+        for k in (k for span in spans for k in range(*span)):
+            if abs(self.firsts[k] - first) <= room * first and abs(self.thirds[k] - third) <= 3 * room * third + 1e-12:
                 forms, place = self.forms[self.of[k]], self.place[k]
                 value = forms.values[place].squeeze()
                 yield _Entry(forms.quantity, forms.form, forms.steps[place], value, float(self.norms[k]))
@@ -829,6 +878,11 @@ def _forms(number: int, quantity: Quantity) -> Iterator[_Forms]:
             yield _Forms(number, BATCH_SUM, its, values.sum(axis=1))
             each = [t for t in its for _ in range(shape[0])]
             yield _Forms(number, EXAMPLE, each, values.reshape(-1, *shape[1:]))
+        elif its == [None]:
+            # Of a whole batch: the examples, and of these what each has several of.
+            for count in range(2, len(shape) - 1):
+                parts = values.reshape(-1, *shape[count:])
+                yield _Forms(number, EXAMPLE, [None] * len(parts), parts)
     steps = sorted(t for t in quantity.values if t is not None)
     if len(steps) < 2 or len({quantity.values[t].shape for t in steps}) != 1:
         return

@@ -21,6 +21,7 @@ from .pieces import (
     Edit,
     called_name,
     inside,
+    nameable,
     names_in,
     shifted,
     unlike,
@@ -123,6 +124,8 @@ class _Maker(Expressions):
             yield from self.loop_order(statement)
         if isinstance(statement, ast.If):
             yield from self.condition(statement)
+        if isinstance(statement, ast.Return):
+            yield from self.returned_before(statement)
         if not isinstance(statement, ast.Return | ast.Pass | ast.Import | ast.ImportFrom | ast.Global):
             yield from self.placement(statement)
 
@@ -398,6 +401,21 @@ class _Maker(Expressions):
                 break
         if isinstance(statement, ast.Assign | ast.AugAssign):
             yield self.make(statement, "statement", f"`{said}` once more", 3.0, source.after(statement, text))
+
+    def returned_before(self, statement: ast.Return) -> Iterator[Edit]:
+        """What is returned worked out earlier, before what it is made from is changed."""
+        source, value = self.source, statement.value
+        block, place = source.block(statement)
+        if value is None or nameable(value) or not source.opens_line(statement):
+            return
+        name = next(name for name in ("result", "result_", "returned") if name not in self.atoms)
+        for index in range(place - 1, max(-1, place - 7), -1):
+            if not isinstance(block[index], ast.AugAssign | ast.Assign):
+                return
+            line = source.line(source.span(block[index])[0])
+            sentence = f"what is returned belongs before line {line}, which changes what it is made from"
+            splices = source.before(block[index], f"{name} = {self.segment(value)}"), source.replace(value, name)
+            yield self.make(statement, "moved", sentence, 1.2 + 0.1 * (place - index), *splices)
 
     def dedented(self, statement: ast.stmt, said: str) -> Iterator[Edit]:
         """A loop or a condition that ends a loop's body, and belongs behind that loop."""

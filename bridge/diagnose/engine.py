@@ -21,7 +21,7 @@ import numpy as np
 from .. import run as running
 from ..bar import MARGIN
 from ..case import Case, cases
-from ..declaration import Declaration
+from ..declaration import Declaration, side
 from ..diff import BLINDNESS, DIFFERS, LOSS, NOT_PROVIDED, Expected, compare_once, laid_out_for, single_cases
 from ..judge import Judgement
 from ..problem import Problem
@@ -50,6 +50,7 @@ MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  #
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
 ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only make up for
 CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
+FAR_MORE = 1.25  # times as many values for the side in rows to be what the port is read by
 FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 
 
@@ -191,24 +192,25 @@ class Search:
 
     def wrong(self, score: Score) -> list[tuple[str, int]]:
         """The arrays that differ, with the quantities that they ought to be."""
-        found = []
+        return [(name, quantity) for name in sorted(score.differ) for quantity in self.meant(name)]
+
+    def meant(self, name: str) -> list[int]:
+        """The quantities that an array of the port, or the loss, ought to be: by name, or else by value."""
         lines = self.bench.port.layout.lines
-        for name in sorted(score.differ):
-            arrays = ["loss"] if name == LOSS else [a for line in lines if line.base == name for a in line.arrays]
-            outputs = self.reference.outputs(arrays)
-            # Of an array of several gates, the port may have a part, or several side by side.
-            value = self.bench.expected[0].gradients.get(name)
-            own = set() if value is None else self.reference.among(value)
-            found += [(name, quantity) for quantity in outputs if quantity in own or not own & set(outputs)]
-        return found
+        arrays = ["loss"] if name == LOSS else [a for line in lines if line.base == name for a in line.arrays]
+        outputs = self.reference.outputs(arrays)
+        # Of an array of several gates, the port may have a part, or several side by side.
+        value = self.bench.expected[0].gradients.get(name)
+        own = set() if value is None else self.reference.among(value)
+        return [quantity for quantity in outputs if quantity in own] or sorted(own) or outputs
 
     @cached_property
     def factors(self) -> frozenset[float]:
         """By what the port's results ought to differ from the trusted side's: where it takes a mean, say."""
         expected = self.bench.expected[0]
         values = [np.asarray(value) for value in expected.gradients.values()]
-        found = {float(f"{m.factor:.5g}") for value in values for m in self.reference.lookup(value)}
-        return frozenset(found)
+        found = {m.factor for value in values for m in self.reference.lookup(value)}
+        return frozenset(float(f"{factor:.5g}") for factor in found)
 
     @property
     def late(self) -> bool:
@@ -259,10 +261,8 @@ def _diagnose(
     scope = Scope.discover(lambda: bench.once(bench.expected[0]), _folder(port))
     if not scope.functions and not scope.units:
         return {**nothing(), "seconds": clock() - begin}
-    reference = Trusted(trusted, case, port.dtype)
-    wrong = scores[most].differ - bench.excused
-    names = {LOSS} & wrong | {a for line in port.layout.lines if line.base in wrong for a in line.arrays}
-    search = Search(scope, bench, case, reference, reference.outputs(names), begin + budget)
+    search = Search(scope, bench, case, _nearest(scope, bench, case), [], begin + budget)
+    search.outputs = list(dict.fromkeys(q for _, q in search.wrong(scores[most])))
     given = frozenset(bench.expected[0].gradients) | {LOSS}
     wanted = (scores[most].agree | scores[most].differ) & given
     if scores[most].raised:
@@ -288,6 +288,20 @@ def _diagnose(
     report = _report(search, begin, changed, verified)
     report["possible_per_second"] = possible
     return report
+
+
+def _nearest(scope: Scope, bench: Bench, case: Case) -> Trusted:
+    """The trusted side, read; where its family's side in rows has far more of the port's values, that one."""
+    port, family = bench.port, bench.port.family
+    best = Trusted(bench.trusted, case, port.dtype)
+    if family.batched is None or family.reference is None or bench.trusted.function is not family.reference.function:
+        return best
+    rows = Trusted(side(family, family.batched, port.objective, port.settings), case, port.dtype)
+    known = [
+        sum(bool(meanings) for meanings in Trace(scope, bench.answer, case, trusted).meanings)
+        for trusted in (best, rows)
+    ]
+    return rows if known[1] > FAR_MORE * known[0] else best
 
 
 def _possible(scope: Scope, bench: Bench) -> float:
@@ -780,12 +794,21 @@ def _places(scope: Scope, named: Sequence[Suspect]) -> list[Place]:
 
 
 def ranking(scope: Scope, named: Sequence[Suspect]) -> Callable[[str, int], float]:
-    """How far a place is from the suspects: 0 at the first, more for each statement further off."""
+    """How far a place is from the suspects: 0 at the first, more for each statement further off.
+
+    What sets a name that a suspect reads is near it, however many lines lie between.
+    """
+    feeding: dict[tuple[str, int], float] = {}
+    for place, suspect in enumerate(named[:3]):
+        source = scope.source(suspect.path)
+        for away, statement in _feeding(scope, source, suspect):
+            key = suspect.path, source.line(source.span(statement)[0])
+            feeding[key] = min(feeding.get(key, 12.0), 0.6 * place + 2.0 + 0.8 * away)
 
     def rank(path: str, offset: int) -> float:
         source = scope.source(path)
         line = source.line(offset)
-        best = 12.0
+        best = feeding.get((path, line), 12.0)
         for place, suspect in enumerate(named):
             if suspect.path == path:
                 away = abs(suspect.line - line)
@@ -793,6 +816,26 @@ def ranking(scope: Scope, named: Sequence[Suspect]) -> Callable[[str, int], floa
         return best
 
     return rank
+
+
+def _feeding(scope: Scope, source: Source, suspect: Suspect) -> list[tuple[int, ast.Assign | ast.AugAssign]]:
+    """The statements of a function that set what a suspect reads, or what these read, and how many lie between."""
+    statement, function = statement_at(source, suspect.start), scope.function_at(suspect.path, suspect.start)
+    if statement is None or function is None:
+        return []
+    setting: list[tuple[set[str], ast.Assign | ast.AugAssign]] = []
+    for node in ast.walk(function.node):
+        if isinstance(node, ast.Assign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            setting.append(({n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}, node))
+    found: list[tuple[int, ast.Assign | ast.AugAssign]] = []
+    read = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    for away in range(3):
+        nearer = [node for _, node in found]
+        here = [node for names, node in setting if names & read and node not in nearer and node is not statement]
+        found += [(away, node) for node in here]
+        read = {n.id for node in here for n in ast.walk(node.value) if isinstance(n, ast.Name)}
+    return found
 
 
 # The report ------------------------------------------------------------------------------------------------

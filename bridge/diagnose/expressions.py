@@ -103,6 +103,7 @@ class Expressions(Steps):
             return
         if self.is_array(node):
             yield from self.transposes(node, own, shape)
+            yield from self.spread(node, own, shape)
             yield from self.other_names(node, own)
             yield from self.terms(node, own, shape, statement)
             yield from self.likewise(node, own)
@@ -151,6 +152,7 @@ class Expressions(Steps):
             node, ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.BinOp
         ):
             return
+        yield from self.reshaped(node, own)
         new = (
             f"{within(own, ATOM)}.T"
             if shape is None or len(shape) == 2
@@ -169,6 +171,40 @@ class Expressions(Steps):
             weight,
             f"a transpose is missing: `{new}` where `{own.text}` stands",
         )
+
+    def spread(self, node: ast.expr, own: Text, shape: tuple[int, ...] | None) -> Iterator[Change]:
+        """An axis of length one more or less, or elsewhere, where an operand has an axis less than the other."""
+        parent = self.source.parent(node)
+        if not (isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub | ast.Mult | ast.Div)):
+            return
+        other = self.shape(parent.left if parent.right is node else parent.right)
+        widened = isinstance(node, ast.Subscript) and any(
+            (isinstance(part, ast.Constant) and part.value is None) or getattr(part, "attr", "") == "newaxis"
+            for part in ast.walk(node.slice)
+        )
+        bare = node.value if isinstance(node, ast.Subscript) and widened else node
+        base = self.shape(bare)
+        if base is None or other is None or len(base) != len(other) - 1 or not base:
+            return
+        ways = ("[:, None]", "[None, :]") if len(base) == 1 else ("[..., None]", "[..., None, :]")
+        start = within(self.text(bare), ATOM)
+        for way in ways:
+            new = f"{start}{way}"
+            if new != own.text:
+                yield "broadcast", Text(new, ATOM), 0.5, f"an axis of length one: `{new}`"
+
+    def reshaped(self, node: ast.expr, own: Text) -> Iterator[Change]:
+        """Two axes of a reshape exchanged by a transpose: a reshape alone would scramble them."""
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "reshape"):
+            return
+        sizes = node.args[0].elts if len(node.args) == 1 and isinstance(node.args[0], ast.Tuple) else node.args
+        begin = self.source.span(node)[0]
+        for axis in range(len(sizes) - 1):
+            (a, b), (c, d) = (self.source.span(size) for size in sizes[axis : axis + 2])
+            a, b, c, d = a - begin, b - begin, c - begin, d - begin
+            parts = own.text[:a], own.text[c:d], own.text[b:c], own.text[a:b], own.text[d:]
+            new = f"{''.join(parts)}.swapaxes({axis}, {axis + 1})"
+            yield "transpose", Text(new, ATOM), 0.6, f"a reshape alone mixes two axes: `{new}`"
 
     def other_names(self, node: ast.expr, own: Text) -> Iterator[Change]:
         parent = self.source.parent(node)
@@ -431,25 +467,30 @@ class Expressions(Steps):
         return Text(f"{within(self.text(node), ATOM)}.T", ATOM)
 
     def regrouped(self, node: ast.BinOp) -> Iterator[Change]:
-        """a*b + c as (a + c)*b and a*(b + c), and back."""
-        if isinstance(node.op, ast.Add):
-            for product, other in ((node.left, node.right), (node.right, node.left)):
+        """a*b + c as (a + c)*b and a*(b + c), and back; differences likewise."""
+        if isinstance(node.op, ast.Add | ast.Sub):
+            plus = OPERATORS[type(node.op)][0]
+            pairs = [(node.left, node.right), (node.right, node.left)]
+            for product, other in pairs if plus == "+" else pairs[:1]:
                 if isinstance(product, ast.BinOp) and isinstance(product.op, ast.Mult | ast.MatMult):
                     sign = OPERATORS[type(product.op)][0]
-                    left, right, term = self.text(product.left), self.text(product.right), self.segment(other)
-                    new = Text(f"({left.text} + {term}) {sign} {within(right, PRODUCT + 1)}", PRODUCT)
+                    left, right = self.text(product.left), self.text(product.right)
+                    term = within(self.text(other), SUM + (plus == "-"))
+                    new = Text(f"({left.text} {plus} {term}) {sign} {within(right, PRODUCT + 1)}", PRODUCT)
                     yield "term", new, 0.8, f"`{term}` goes inside: `{new.text}`"
-                    new = Text(f"{within(left, PRODUCT)} {sign} ({right.text} + {term})", PRODUCT)
+                    new = Text(f"{within(left, PRODUCT)} {sign} ({right.text} {plus} {term})", PRODUCT)
                     yield "term", new, 1.0, f"`{term}` goes inside: `{new.text}`"
         elif isinstance(node.op, ast.Mult | ast.MatMult):
             sign = OPERATORS[type(node.op)][0]
             for total, factor, first in ((node.left, node.right, True), (node.right, node.left, False)):
-                if isinstance(total, ast.BinOp) and isinstance(total.op, ast.Add):
-                    for inner, outer in ((total.left, total.right), (total.right, total.left)):
+                if isinstance(total, ast.BinOp) and isinstance(total.op, ast.Add | ast.Sub):
+                    plus = OPERATORS[type(total.op)][0]
+                    pairs = [(total.left, total.right), (total.right, total.left)]
+                    for inner, outer in pairs if plus == "+" else pairs[:1]:
                         i, o = self.text(inner), self.text(factor)
                         ahead, behind = (i, o) if first else (o, i)
                         multiplied = f"{within(ahead, PRODUCT)} {sign} {within(behind, PRODUCT + 1)}"
-                        new = Text(f"{multiplied} + {within(self.text(outer), SUM + 1)}", SUM)
+                        new = Text(f"{multiplied} {plus} {within(self.text(outer), SUM + 1)}", SUM)
                         yield "term", new, 2.0, f"`{self.segment(outer)}` goes outside: `{new.text}`"
         elif (
             isinstance(node.op, ast.Div)

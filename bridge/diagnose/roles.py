@@ -8,15 +8,17 @@ that holds something else than it should. That is where the port parts from the 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 import numpy as np
 
-from .align import Formula, Operand, Trace, trivial
+from .align import JOINS, Formula, Meaning, Operand, Trace, trivial
 
 LIMIT = 4000
 TURNS = 60  # of a sum's terms that are not what they ought to be, the first are looked into
+BLANK = frozenset({"empty", "empty_like", "zeros", "zeros_like"})
+LAYOUTS = frozenset({"reshape", "transpose", "swapaxes", "moveaxis", "ravel"})  # of the same numbers
 
 
 class Leaf(NamedTuple):
@@ -34,24 +36,29 @@ class Leaf(NamedTuple):
     statement: ast.stmt | None = None
 
 
-def leaves(trace: Trace, wrong: Sequence[tuple[str, int]]) -> list[Leaf]:
-    """Where the port parts from the trusted side: `wrong` pairs returned arrays with their quantities."""
-    reading = _Reading(trace)
-    for name, quantity in reading.lacking(wrong):
+def leaves(trace: Trace, wrong: Sequence[tuple[str, int]], factors: Set[float] = frozenset()) -> list[Leaf]:
+    """Where the port parts from the trusted side: `wrong` pairs returned arrays with their quantities.
+
+    `factors` are those by which what the port returns ought to differ from the trusted side.
+    """
+    reading = _Reading(trace, factors)
+    lacking = reading.lacking(wrong)
+    for name, quantity in wrong:
         last = trace.trusted.quantities[quantity].steps[-1]
         for position in reading.returned(name):
             if reading.is_(position, quantity, last):
                 # The right numbers, but in another order, or times a factor.
-                event = trace.events[position]
-                for p in (position, reading.first[event.value.size, event.value.tobytes()]):
+                for p in (position, reading.start(position)):
                     reading.leaf(p, quantity, last, 0.3, "is laid out otherwise, or off by a factor")
-            reading.expect(position, quantity, last, 0)
+                reading.rescaled(position)
+            if (name, quantity) in lacking:
+                reading.expect(position, quantity, last, 0)
     return reading.leaves
 
 
 class _Reading:
-    def __init__(self, trace: Trace) -> None:
-        self.trace, self.trusted = trace, trace.trusted
+    def __init__(self, trace: Trace, factors: Set[float]) -> None:
+        self.trace, self.trusted, self.factors = trace, trace.trusted, factors
         self.children = trace.recorder.children()
         self.reached = trace.reached
         orders = [self.trusted.quantities[number].order for number in self.trusted.outputs(["loss"])]
@@ -140,8 +147,12 @@ class _Reading:
         event = self.trace.events[position]
         meanings = self.trace.meanings[position]
         if meanings == ():
-            start = self.first[event.value.size, event.value.tobytes()]
-            self.made(start, quantity, step, depth)
+            start = self.start(position)
+            if self.is_(start, quantity, step):
+                torn = self.shaped(position, start, quantity, step)
+                self.leaf(torn, quantity, step, 0.0, "is put into a shape that mixes its axes")
+            else:
+                self.made(start, quantity, step, depth)
             return
         site = self.trace.sites[event.site]
         turned = isinstance(site.node, ast.Attribute) and site.node.attr == "T"
@@ -153,8 +164,8 @@ class _Reading:
             return
         if meanings and self.part(quantity, {m.quantity for m in meanings}):
             # A term or a factor is lacking: where what there is was made.
-            key = event.value.size, event.value.tobytes()
-            start, named = self.first[key], self.last_store.get(key, -1)
+            start = self.start(position)
+            named = self.last_store.get((event.value.size, event.value.tobytes()), -1)
             if self.trace.sites[self.trace.events[start].site].kind != "argument":
                 if start < named < position and self.renames(named):
                     # It has a name of its own before it is called what it ought to be: nothing tells more.
@@ -178,8 +189,7 @@ class _Reading:
                 # What it holds is right for something else: more is to be made of it here.
                 use = 0.1
             self.leaf(position, quantity, step, use, "is something else")
-            reason = "is something else"
-            self.leaf(below[0] if below else setter, quantity, step, 0.6 if elsewhere else 0.3, reason)
+            self.leaf(self.origin(setter), quantity, step, 0.6 if elsewhere else 0.3, "is something else")
             for one in below:
                 if meanings is None or isinstance(self.node(one), ast.IfExp):
                     self.made(one, quantity, step, depth + 1)
@@ -187,6 +197,12 @@ class _Reading:
             self.made(position, quantity, step, depth + 1)
         else:
             self.leaf(position, quantity, step, 0.5, "is something else")
+
+    def shaped(self, position: int, start: int, quantity: int, step: int | None) -> int:
+        """The first event after another that has an event's numbers, but in a shape that makes them no quantity."""
+        numbers = self.trace.events[position].value.tobytes()
+        some = (p for p in range(start, position) if self.trace.events[p].value.tobytes() == numbers)
+        return next((p for p in some if not self.is_(p, quantity, step)), position)
 
     def part(self, quantity: int, own: set[int]) -> bool:
         """Whether one of some quantities is a term or a factor of one, of those made on the way back."""
@@ -231,6 +247,100 @@ class _Reading:
     def renames(self, position: int) -> bool:
         """Whether a store gives what has a name already another one."""
         return [type(self.node(p)) for p in self.operands(position)] in ([ast.Name], [ast.Attribute])
+
+    def rescaled(self, position: int, wrong: Set[float] = frozenset(), depth: int = 0) -> None:
+        """What is a gradient but for a factor: where the factor comes in, and where what it is made from is made.
+
+        `wrong` are the factors that what leads there may have: those of what is returned, before or after a mean.
+        """
+        own = self.scale(position)
+        wrong = wrong or ({own, *(float(f"{own / right:.5g}") for right in self.factors)} if own else set())
+        below = [p for one in self.makers(position) for p in self.joined(one) or [one]]
+        off = [p for p in below if self.scale(p) in wrong]
+        if not off and self.gradient(position) is None and depth < 6:
+            # Several gradients side by side, or handed on: of these some may be off.
+            off = [p for p in below if self.scale(p) not in {1.0, *self.factors} and self.trace.meanings[p] is not None]
+        for p in off:
+            self.rescaled(p, wrong, depth + 1)
+        setter = self.setter(position)
+        here = position if setter is None else setter
+        for p in [here, *(self.origin(one) for one in below)] if not off else ():
+            meaning = self.gradient(p)
+            if meaning is not None:
+                weight = 0.1 if self.scale(p) in wrong else 0.2
+                self.leaf(p, meaning.quantity, meaning.t, weight, "is off by a factor, or what is made from it")
+
+    def gradient(self, position: int) -> Meaning | None:
+        """What a value is of all that is made on the way back: by name, where it has one."""
+        names = self.trusted.quantities
+        meanings = self.trace.meanings[position] or ()
+        found = [m for m in meanings if self.backward(m.quantity) or names[m.quantity].name.startswith("d")]
+        named = [m for m in found if self.trusted.quantities[m.quantity].named]
+        return next(iter(named or found), None)
+
+    def scale(self, position: int) -> float | None:
+        """The factor by which a value is off a gradient; None for any other value."""
+        meaning = self.gradient(position)
+        return None if meaning is None else float(f"{meaning.factor:.5g}")
+
+    def origin(self, position: int) -> int:
+        """Where what an event holds was first made: it may be scaled, reshaped and handed on since."""
+        last = self.chain(position)[-1]
+        start = self.start(last)
+        return start if isinstance(self.node(start), ast.BinOp | ast.UnaryOp | ast.Call) else last
+
+    def chain(self, position: int) -> list[int]:
+        """An event, and those before it in which it was the same quantity, the last one first."""
+        found = [position]
+        while True:
+            own = {m.quantity for m in self.trace.meanings[found[-1]] or ()}
+            same = [p for p in self.makers(found[-1]) if own & {m.quantity for m in self.trace.meanings[p] or ()}]
+            if len(same) != 1 or same[0] in found:
+                return found
+            found.append(same[0])
+
+    def start(self, position: int) -> int:
+        """The first event that had the numbers of an event."""
+        value = self.trace.events[position].value
+        return self.first[value.size, value.tobytes()]
+
+    def makers(self, position: int) -> list[int]:
+        """What an event's value is made from: what was last set under its name, or that it is put together from."""
+        joined = self.joined(position)
+        if joined is not None:
+            return joined
+        setter = self.setter(position)
+        return self.sources(position if setter is None else setter)
+
+    def sources(self, position: int) -> list[int]:
+        """The operands of an event; of `+=` also what was there before; of a name that is unpacked what it held."""
+        event = self.trace.events[position]
+        site = self.trace.sites[event.site]
+        below = self.operands(position)
+        if site.kind == "store" and isinstance(self.trace.scope.source(site.path).statement(site.node), ast.AugAssign):
+            before = [p for p in self.stores.get(_base(site.text), ()) if p < position]
+            return [p for p in before if self.trace.events[p].frame == event.frame][-1:] + below
+        if site.kind == "store" and not below:
+            back = self.handed_back(position)
+            back = self.start(position) if back is None else back
+            return [back] if back < position else []
+        return below
+
+    def layout(self, position: int) -> bool:
+        """Whether an event only puts numbers in another order or shape."""
+        node = self.node(position)
+        called = getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
+        return called in LAYOUTS or (isinstance(node, ast.Attribute) and node.attr == "T")
+
+    def core(self, position: int) -> int:
+        """The operation that an event's numbers come from, in whichever layout."""
+        while True:
+            position = self.start(position)
+            named = isinstance(self.node(position), ast.Name | ast.Subscript | ast.arg)
+            below = self.makers(position)
+            if len(below) != 1 or not (named or self.layout(position)):
+                return position
+            position = below[0]
 
     def used(self, position: int) -> int:
         """At how many places a name is read in its function."""
@@ -313,9 +423,7 @@ class _Reading:
                         self.leaf(other, quantity, step, 0.1, "does not add up")
                 return
         if adds:
-            before = [p for p in self.stores.get(_base(site.text), ()) if p < position]
-            before = [p for p in before if self.trace.events[p].frame == event.frame][-1:]
-            self.operation(position, quantity, step, [*before, *below], depth)
+            self.operation(position, quantity, step, self.sources(position), depth)
         elif below:
             self.expect(below[0], quantity, step, depth + 1)
         else:
@@ -368,10 +476,12 @@ class _Reading:
         inner = [o for f in self.trusted.quantities[quantity].formulas if f.node is None for o in f.operands]
         size = next(iter(self.trusted.quantities[quantity].values.values())).size
         for part in parts:
-            if self.trace.events[part].value.size < size and self.trace.events[position].value.size == size:
+            whole = [p for p in pieces if isinstance(self.node(p), ast.Name) and p < part]
+            begun = not whole or not self.blank(whole[-1])
+            smaller = self.trace.events[part].value.size < size
+            if begun and smaller and self.trace.events[position].value.size == size:
                 found = True
                 self.leaf(part, quantity, step, 0.2, "is changed in part")
-                whole = [p for p in pieces if isinstance(self.node(p), ast.Name) and p < part]
                 if whole:
                     self.begun(whole[-1], quantity, step, depth)
                 continue
@@ -384,6 +494,12 @@ class _Reading:
                 self.expect((self.operands(part) or [part])[0], quantity, None, depth + 1)
         if not found:
             self.leaf(position, quantity, step, 0.2, "is not taken as it should be")
+
+    def blank(self, position: int) -> bool:
+        """Whether what is set is an array that is yet to be filled."""
+        made = [self.node(p) for p in self.operands(position)]
+        called = [getattr(node.func, "attr", "") for node in made if isinstance(node, ast.Call)]
+        return bool(called) and called[0] in BLANK
 
     def begun(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """What is changed in part afterwards begins as the first operand of the formula."""
@@ -477,6 +593,19 @@ class _Reading:
                 self.expect(chosen[0], operand.quantity, there, depth + 1)
                 return
         self.leaf(position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so")
+        if not lacking:
+            self.consistent(arrays, quantity, step)
+
+    def consistent(self, arrays: Sequence[int], quantity: int, step: int | None) -> None:
+        """The right operands do not give what they should: one may be off by a factor, or laid out otherwise."""
+        off = [p for p in arrays if self.scale(p) not in {1.0, None, *self.factors}]
+        for p in off:
+            self.rescaled(p)
+        for p in arrays if not off else ():
+            for other in self.chain(p):
+                start = self.start(other)
+                if self.layout(start):
+                    self.leaf(start, quantity, step, 0.0, "is put into a shape of another order")
 
     def is_written(self, position: int) -> bool:
         """Whether an operand is only where a call writes its result: `out=grad`."""
@@ -488,12 +617,12 @@ class _Reading:
         value = self.trace.events[position].value
         return value.size > 1 and value.dtype.kind == "f" and not value.any()
 
-    def factors(self, position: int, sign: type[ast.operator] = ast.Mult) -> list[int]:
+    def factors_of(self, position: int, sign: type[ast.operator] = ast.Mult) -> list[int]:
         """The factors of a product of several, or the terms of a sum."""
         node = self.node(position)
         if not (isinstance(node, ast.BinOp) and isinstance(node.op, sign)):
             return [position]
-        return [f for p in self.operands(position) for f in self.factors(p, sign)]
+        return [f for p in self.operands(position) for f in self.factors_of(p, sign)]
 
     def shared(self, position: int, quantity: int, step: int | None, depth: int) -> bool:
         """A sum or product, in whichever grouping: what has its share of it, and what is left over."""
@@ -501,7 +630,7 @@ class _Reading:
         shares = self.trusted.quantities[quantity].shares
         if not shares or not isinstance(node, ast.BinOp):
             return False
-        factors = self.factors(position, type(node.op))
+        factors = self.factors_of(position, type(node.op))
         steps: set[int | None] = {step}
         if step is None:
             known = {m for p in factors for m in self.trace.meanings[p] or ()}
@@ -548,7 +677,7 @@ class _Reading:
 
     def regrouped(self, position: int, quantity: int, step: int | None, depth: int) -> bool:
         """A product in another grouping than the trusted one: all but one factor together are an operand."""
-        factors = self.factors(position)
+        factors = self.factors_of(position)
         if len(factors) < 3:
             return False
         for p in factors:
@@ -575,11 +704,7 @@ class _Reading:
         """Strangers paired with the operands of the formula that are made from the same things."""
         found = []
         for p in strange:
-            event = self.trace.events[p]
-            start = self.first[event.value.size, event.value.tobytes()]
-            if self.trace.sites[self.trace.events[start].site].kind == "store":
-                start = (self.operands(start) or [start])[0]
-            below = {m.quantity for o in self.operands(start) for m in self.trace.meanings[o] or ()}
+            below = {m.quantity for o in self.operands(self.core(p)) for m in self.trace.meanings[o] or ()}
             operands = lacking or [o for f in self.formulas(quantity) for o in f.operands]
             own = {m.quantity for m in self.trace.meanings[p] or ()}
             same = [o for o in operands if o.quantity in own]
@@ -596,29 +721,35 @@ class _Reading:
 
     def joined(self, position: int) -> list[int] | None:
         """The parts of an array that was put together from several; None for any other."""
-        event = self.trace.events[position]
         meanings = self.trace.meanings[position]
         if meanings is None or any(not self.trusted.quantities[m.quantity].blocks for m in meanings):
             return None
-        start = self.first[event.value.size, event.value.tobytes()]
+        start = self.start(position)
         node = self.node(start)
-        if isinstance(node, ast.Attribute) and self.operands(start):
+        name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+        if self.layout(start) and self.operands(start):
             return self.joined(self.operands(start)[0])
-        if isinstance(node, ast.Call):
-            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if name in ("concatenate", "hstack", "vstack", "column_stack", "append", "block", "r_", "c_"):
-                parts = [(p, self.joined(p)) for p in self.operands(start)]
-                return [one for p, inner in parts for one in ([p] if inner is None else inner)]
+        if name in JOINS:
+            parts = [(p, self.joined(p)) for p in self.operands(start)]
+            return [one for p, inner in parts for one in ([p] if inner is None else inner)]
         return None
+
+    def operator(self, position: int) -> type[ast.operator] | None:
+        """The operator that makes an event's value, in an expression or in an assignment such as `*=`."""
+        site = self.trace.sites[self.trace.events[position].site]
+        node: ast.AST = site.node
+        if site.kind == "store":
+            node = self.trace.scope.source(site.path).statement(site.node)
+        return type(node.op) if isinstance(node, ast.BinOp | ast.AugAssign) else None
 
     def twin(self, position: int, quantity: int, arrays: Sequence[int]) -> Formula | None:
         """A formula of the quantity that is the same operation on as many operands."""
         node = self.node(position)
         for formula in self.formulas(quantity):
             other = formula.node
-            if len(formula.operands) != len(arrays) or type(other) is not type(node):
+            if len(formula.operands) != len(arrays):
                 continue
-            if isinstance(node, ast.BinOp) and isinstance(other, ast.BinOp) and type(node.op) is type(other.op):
+            if isinstance(other, ast.BinOp) and self.operator(position) is type(other.op):
                 return formula
             if isinstance(node, ast.Call) and isinstance(other, ast.Call):
                 names = [getattr(c.func, "attr", getattr(c.func, "id", "")) for c in (node, other)]
@@ -659,21 +790,28 @@ class _Reading:
         flat = Formula(formula.node, formula.text, tuple(operands))
         return [flat, *self.flattened(flat)]
 
+    def numbers(self, position: int) -> bool:
+        """Whether a value is one of the single numbers that the trusted side takes things times."""
+        return any(m.quantity in self.trusted.numbers for m in self.trace.meanings[position] or ())
+
     def matched(
         self, formula: Formula, arrays: Sequence[int], step: int | None
     ) -> tuple[list[Operand], list[int], int | None]:
         """The formula's operands that are not among some events, the events that are none, and the step."""
-        best: tuple[list[Operand], list[int], int | None] = (list(formula.operands), list(arrays), step)
+        # A number may be anywhere in a product.
+        operands = [o for o in formula.operands if o.quantity not in self.trusted.numbers]
+        arrays = [p for p in arrays if not self.numbers(p)]
+        best: tuple[list[Operand], list[int], int | None] = (list(operands), list(arrays), step)
         steps: set[int | None] = {step}
         if step is None:
             for p in arrays:
                 for m in self.trace.meanings[p] or ():
-                    for operand in formula.operands:
+                    for operand in operands:
                         if m.quantity == operand.quantity and m.t is not None and operand.shift is not None:
                             steps.add(m.t - operand.shift)
         for at in steps:
-            lacking, strange = list(formula.operands), list(arrays)
-            for operand in formula.operands:
+            lacking, strange = list(operands), list(arrays)
+            for operand in operands:
                 there = None if at is None or operand.shift is None else at + operand.shift
                 for p in strange:
                     if self.is_(p, operand.quantity, there):

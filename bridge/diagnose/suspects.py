@@ -85,7 +85,7 @@ def suspects(
             if site.path == raised.file and site.line == raised.line and trace.at(number):
                 for away, origin in enumerate(reading.origins(trace.at(number)[-1])):
                     note(origin, -4.0 + 0.2 * away, "what it made is taken where the port raises", None)
-    parted = leaves(trace, wrong)
+    parted = leaves(trace, wrong, factors)
     # What comes first in the run may be why all that comes after it is wrong.
     order: dict[int, int] = {}
     for leaf in sorted(parted, key=lambda leaf: leaf.position):
@@ -109,7 +109,7 @@ def suspects(
         old = found.get((path, statement.lineno))
         if certain is None:
             sure = {id(reading.statement(leaf.site)[0]) for leaf in parted if leaf.weight <= 0.1}
-            certain = old is not None and old.score <= 0.1 and sure == {id(statement)}
+            certain = old is not None and old.score <= 0.1 and sure == {id(statement)} and reading.alike(position)
             if certain and old is not None:
                 found[path, statement.lineno] = old._replace(
                     score=old.score - 0.5,
@@ -132,15 +132,20 @@ def suspects(
         note(number, 0.2 + 0.05 * place, "every gradient that is off by a factor goes through here", None)
     for number in reading.shared():
         note(number, 0.3, "both names are one array, which is changed in place", None)
-    for number in reading.overwritten():
-        note(number, 0.15, "it changes what the port was handed, which may be read again", None)
+    overwritten = reading.overwritten()
+    for number, again in overwritten.items():
+        reason = "it changes what the port was handed, which " + ("is read again" if again else "may be read again")
+        note(number, 0.15 if again else 0.9, reason, None)
         for away, (own, call) in enumerate(reading.calls(trace.at(number)[0])):
             reason = "here the port changes what it was handed, which may be read again"
             note(own, 0.25 + 0.1 * away, reason, None, call)
+    factors |= trusted.scales
+    updates = {id(reading.statement(number)[0]) for number in overwritten}
     right = set() if any(name == "loss" for name, _ in wrong) else set(trusted.outputs(["loss"]))
     right |= {o.quantity for number in right for f in trusted.quantities[number].formulas for o in f.operands}
     for number, site in enumerate(trace.sites):
-        if site.kind == "load" and trace.at(number) and reading.rescaled(trace.at(number)[0]):
+        updating = id(reading.statement(number)[0]) in updates
+        if site.kind == "load" and not updating and trace.at(number) and reading.rescaled(trace.at(number)[0]):
             meanings = trace.meanings[trace.at(number)[0]] or ()
             if right & {m.quantity for m in meanings} or factors & {float(f"{m.factor:.5g}") for m in meanings}:
                 continue
@@ -259,20 +264,32 @@ class _Reading:
                 named.append((number, site.function, names))
         return [number for number, function, names in named if names & changed[function]]
 
-    def overwritten(self) -> list[int]:
-        """The stores that change an array which the port was handed, in place."""
+    def overwritten(self) -> dict[int, bool]:
+        """The stores that change an array which the port was handed, in place; whether it is read again."""
         names = {
             self.trace.sites[event.site].text
             for event in self.trace.events
             if event.value.size > 1 and event.value.tobytes() in self.trace.given
         }
-        found = []
+        found = {}
         for number, site in enumerate(self.trace.sites):
             if site.kind == "store" and self.trace.at(number):
                 statement, _ = self.statement(number)
                 if isinstance(statement, ast.AugAssign) and site.text.partition("[")[0] in names:
-                    found.append(number)
+                    found[number] = self.read_after(number)
         return found
+
+    def read_after(self, number: int) -> bool:
+        """Whether what a store changes is an operand of anything after it, in the same call."""
+        last = self.trace.at(number)[0]
+        name, frame = self.trace.sites[number].text.partition("[")[0], self.trace.events[last].frame
+        for event in self.trace.events[last + 1 :]:
+            site = self.trace.sites[event.site]
+            if site.kind == "load" and site.text == name and event.frame == frame and site.parent is not None:
+                parent = self.trace.sites[site.parent]
+                if parent.kind == "load" and self.statement(site.number)[0] is not self.statement(number)[0]:
+                    return True
+        return False
 
     def rescaled(self, position: int) -> bool:
         """Whether an operation gives what is right but for a sign or a factor that its operands have not."""
@@ -361,6 +378,11 @@ class _Reading:
         below = self.operands(position)
         meanings = [self.trace.meanings[p] for p in below]
         return bool(meanings) and all(m != () for m in meanings) and any(m for m in meanings)
+
+    def alike(self, position: int) -> bool:
+        """Whether the operands of many axes have them in the trusted side's order."""
+        orders = [[m.axes or () for m in self.trace.meanings[p] or ()] for p in self.operands(position)]
+        return all(any(len(axes) < 3 or list(axes) == sorted(axes) for axes in some) for some in orders if some)
 
     def innocent(self, position: int) -> bool:
         """Whether something known is made from a stranger."""

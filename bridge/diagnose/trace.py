@@ -82,6 +82,7 @@ class Recorder:
         self.limit = limit
         self.sites: list[Site] = []
         self.events: list[Event] = []
+        self.given: set[bytes] = set()  # the arrays that the outermost call was handed
         self.ints: dict[int, int] = {}  # the last value of every site that held an int
         self.frames: list[Frame] = [Frame(0, "", "", 0, 0, ())]
         self._names: list[tuple[str, str]] = []  # of each entered function: name and path
@@ -110,11 +111,15 @@ class Recorder:
         return {event.site: event.value for event in self.events}
 
     def children(self) -> dict[int, list[int]]:
-        """For each site, the sites of its operands, in source order."""
+        """For each site, the sites of its operands, in source order; of a list of arrays, what is in it."""
         found: dict[int, list[int]] = {}
+        reporting = {event.site for event in self.events}
         for site in self.sites:
-            if site.parent is not None:
-                found.setdefault(site.parent, []).append(site.number)
+            parent = site.parent
+            while parent is not None and isinstance(self.sites[parent].node, ast.List) and parent not in reporting:
+                parent = self.sites[parent].parent
+            if parent is not None:
+                found.setdefault(parent, []).append(site.number)
         for numbers in found.values():
             numbers.sort(key=lambda number: self.sites[number].start)
         return found
@@ -156,6 +161,10 @@ class Recorder:
         self._frame = number
         for site, value in enumerate(arguments, first_site):
             self._see(site, value)
+            if number == 1:
+                many = type(value) in (dict, tuple)
+                for one in (value.values() if type(value) is dict else value) if many else (value,):
+                    self.given |= {one.tobytes()} if isinstance(one, np.ndarray) else set()
 
     def _leave(self, function: int, entered: None = None, value: Any = None) -> Any:
         while len(self._stack) > 1:
@@ -274,6 +283,7 @@ class _Rewrite:
         number = self.recorder.function(name, self.source.path)
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         arguments = [a for a in arguments if a.arg not in ("self", "cls")]
+        arguments += [a for a in (node.args.vararg, node.args.kwarg) if a is not None]
         first = len(self.recorder.sites)
         for argument in arguments:
             self.recorder.site(self.source, argument, "argument", name, None)
@@ -355,15 +365,19 @@ class _Rewrite:
     ) -> list[ast.stmt]:
         function = prefix.rstrip(".")
         stores: list[ast.stmt] = []
-        parent: int | None = None
+        own: dict[int, int] = {}  # the sites of what is set, by the node
         for target in targets:
             for leaf in _leaves(target):
-                site, report = self.store(leaf, function)
-                if parent is None and leaf is target:
-                    parent = site
+                own[id(leaf)], report = self.store(leaf, function)
                 stores.append(report)
+        first = targets[0]
+        parent = own.get(id(first))
         new = _copy(node)
-        if value is not None:
+        if isinstance(first, ast.Tuple) and isinstance(value, ast.Tuple) and len(first.elts) == len(value.elts):
+            new.value = _copy(value)
+            pairs = zip(first.elts, value.elts, strict=True)
+            new.value.elts = [self.operand(one, prefix, own.get(id(leaf))) for leaf, one in pairs]
+        elif value is not None:
             new.value = self.expression(value, prefix, parent)
         return [new, *stores]
 

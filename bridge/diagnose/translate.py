@@ -13,6 +13,7 @@ import builtins
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from .trace import Array, Site
 _PROBE = "__rowcol_probe__"
 TURNS = 8  # how many times a place is looked at
 MOST = 260  # how many texts are evaluated at one place
+DEPTH = 4  # how many formulas are written one in the other
 INSERTED = 10.0  # the weight of a new statement
 LAST_RESORT = 100.0  # the weight of what nobody would write
 Key = Any  # steps, one for each turn; or ("stack", first step); or None for what has no step
@@ -231,7 +233,7 @@ class Translator:
                 for term in self._distinct(terms.get(quantity, ())):
                     new.add(term.text)
                     meant.setdefault(term.text, (quantity, term.key))
-                for text, key in self._spelled(quantity, terms, one.numpy, 3):
+                for text, key in self._spelled(quantity, terms, one.numpy, DEPTH):
                     if text not in meant:
                         new.add(text)
                         meant[text] = quantity, key
@@ -335,9 +337,7 @@ class Translator:
                 key = self._agreed(formula.operands, chosen)
                 if key is False:
                     continue
-                for text in spellings(
-                    formula.node, [o.node for o in formula.operands], [c.text for c in chosen], numpy
-                ):
+                for text in spellings(formula.node, [o.node for o in formula.operands], chosen, numpy):
                     yield text, key
                     count += 1
                     if count > 150:
@@ -480,11 +480,11 @@ class Translator:
                 if isinstance(statement, ast.For | ast.While | ast.If | ast.With | ast.Try):
                     continue
                 at = self.trace.at(number)
-                if at and not _fits(self.trace.events[at[-1]].value.shape, shape):
+                if not at or not _fits(self.trace.events[at[-1]].value.shape, shape):
                     continue
                 if site.text == text or (text in site.text and len(text) > 0.9 * len(site.text)):
                     continue
-                known = bool(at) and all(self.trace.meanings[p] for p in at)
+                known = all(self.trace.meanings[p] for p in at)
                 extra = 0.2 + (0.5 if known else 0.0) + 0.02 * _depth(site, self.trace)
                 yield (
                     extra,
@@ -496,6 +496,12 @@ class Translator:
                         f"{name} is `{text}`, not `{site.text}`",
                     ),
                 )
+        if isinstance(statement, ast.AugAssign) and not place.behind:
+            target = source.segment(statement.target)
+            if names.variables.get(target) == shape:
+                whole = Splice(place.path, *source.span(statement), f"{target} = {text}")
+                sentence = f"{name} is `{text}`, not what `{source.segment(statement)}` makes"
+                yield 0.3, _edit(source, whole.start, (whole,), "formula", sentence)
         if not place.behind or isinstance(statement, ast.Return):
             return
         start = source.span(statement)[0]
@@ -568,17 +574,21 @@ def keys(trusted: Trusted, meanings: Sequence[tuple[Meaning, ...] | None]) -> li
     return found
 
 
-def spellings(node: ast.expr, places: Sequence[ast.AST], texts: Sequence[str], numpy: str) -> Iterator[str]:
+def spellings(node: ast.expr, places: Sequence[ast.AST], terms: Sequence[Term], numpy: str) -> Iterator[str]:
     """The ways to write an operation on texts: the operands transposed or not, in either order."""
+    texts = [term.text for term in terms]
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult) and len(texts) == 2:
-        a, b = (_tight(t) for t in texts)
-        for one, other in ((a, b), (b, a)):
-            yield f"{one} @ {_flipped(other)}"
-            yield f"{_flipped(one)} @ {other}"
-            yield f"{one} @ {other}"
-            yield f"{numpy}.outer({one}, {other})"
-            yield f"{numpy}.einsum('bti,btj->ij', {one}, {other})"
-            yield f"{numpy}.einsum('tbi,tbj->ij', {one}, {other})"
+        for one, other in (terms, terms[::-1]):
+            a, b = _tight(one.text), _tight(other.text)
+            yield f"{a} @ {_flipped(other)}"
+            yield f"{_flipped(one)} @ {b}"
+            yield f"{a} @ {b}"
+            axes = len(one.shape), len(other.shape)
+            if max(one.shape, default=0) * max(other.shape, default=0) == prod(one.shape) * prod(other.shape):
+                yield f"{numpy}.outer({one.text}, {other.text})"
+            if axes == (3, 3):
+                yield f"{numpy}.einsum('bti,btj->ij', {one.text}, {other.text})"
+                yield f"{numpy}.einsum('tbi,tbj->ij', {one.text}, {other.text})"
         return
     if isinstance(node, ast.Call):
         function = ast.unparse(node.func)
@@ -609,7 +619,9 @@ def spellings(node: ast.expr, places: Sequence[ast.AST], texts: Sequence[str], n
         yield f"{left} {sign} {right}"
         if sign in "+*":
             yield f"{_bound(b) if binds else b} {sign} {_bound(a) if binds else a}"
-        yield f"{left} {sign} {_flipped(_tight(b))}"
+        yield f"{left} {sign} {_flipped(terms[1])}"
+        if len(terms[1].shape) == len(terms[0].shape) - 1 > 0:
+            yield f"{left} {sign} {_tight(b)}[..., None]"
         return
     whole = _Filled(dict(zip((id(p) for p in places), texts, strict=True)), numpy)
     yield ast.unparse(whole.visit(node))
@@ -658,8 +670,11 @@ def _bound(text: str) -> str:
     return f"({text})" if loose or isinstance(node, ast.IfExp | ast.Compare | ast.UnaryOp) else text
 
 
-def _flipped(text: str) -> str:
-    return text[:-2] if text.endswith(".T") else f"{text}.T"
+def _flipped(term: Term) -> str:
+    """The transpose of a term: of its last two axes, where it is known to have more."""
+    if len(term.shape) > 2:
+        return f"{_tight(term.text)}.swapaxes(-1, -2)"
+    return term.text[:-2] if term.text.endswith(".T") else f"{_tight(term.text)}.T"
 
 
 def _bracketed(text: str, site: Site, source: Source) -> str:
