@@ -113,6 +113,7 @@ class Part:
             if isinstance(node, ast.Name | ast.Subscript) and not _has_slice_of_names(node)
         }
         self.quantities: dict[str, Shape] = {}
+        self.ranges: dict[str, tuple[float, float]] = {}  # the least and the largest value of each; zero is among them
         self.numbers: dict[str, float] = {}
         self.tables: dict[str, list[str]] = {}
         self.by_step: dict[str, int] = {}  # tables whose keys are steps, and the first of them
@@ -120,6 +121,7 @@ class Part:
             value = seen(text)
             if isinstance(value, np.ndarray) and value.dtype.kind in "fc":
                 self.quantities[text] = value.shape
+                self.ranges[text] = float(value.real.min(initial=0.0)), float(value.real.max(initial=0.0))
             elif isinstance(value, float | np.floating):
                 self.numbers[text] = float(value)
             elif isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
@@ -489,9 +491,12 @@ class _Writer:
         yield f"np.ones_like({text})", f"{text} taken as one", 2.4
         yield f"np.tanh({text})", f"tanh of {text}", 2.6
         yield f"(1 / (1 + np.exp(-{text})))", f"sigmoid of {text}", 2.8
-        yield f"np.arctanh({text})", f"{text} before its tanh", 2.6
-        yield f"np.log({text} / (1 - {text}))", f"{text} before its sigmoid", 3.0
-        yield f"(1 - {text})", f"one minus {text}", 2.0
+        least, largest = self.part.ranges.get(text, (0.0, 0.0))
+        if least > -1 and largest < 1:
+            yield f"np.arctanh({text})", f"{text} before its tanh", 2.4
+        if least == 0 and 0 < largest < 1:
+            yield f"np.log({text} / (1 - {text}))", f"{text} before its sigmoid", 2.2
+            yield f"(1 - {text})", f"one minus {text}", 1.8
         yield f"({text} * {text})", f"{text} squared", 3.0
         yield f"(1 - {text} * {text})", f"the slope of tanh at {text}", 3.2
 
@@ -636,6 +641,10 @@ class _Writer:
                 sigmoid = f"1 / (1 + np.exp(-{inner}))"
                 yield f"{node.func.id}({sigmoid})", f"{node.func.id} of sigmoid({inner})", 2.4
                 yield f"(1 - {text})", f"one minus {text}", 3.0
+        if isinstance(node.func, ast.Name) and len(node.args) == 1:
+            for name in self._alike(node.func.id):
+                argument = ast.unparse(node.args[0])
+                yield f"{name}({argument})", f"{name} where {node.func.id} stands", 1.6
         if method == "sum":
             yield text.replace(".sum(", ".mean("), "mean for sum", 1.4
             for axis in ("axis=0", "axis=-1"):
@@ -1076,16 +1085,27 @@ class _Writer:
             return
         start, end = self.part.equations[0].span[0], self.part.equations[-1].span[1]
         (argument,) = self.part.arguments
-        for name, other in list(self.part.function.__globals__.items()):
-            if not isinstance(other, FunctionType) or other.__module__ != self.part.function.__module__:
-                continue
-            if other is self.part.function or other.__code__.co_argcount != 1 or name.endswith("named"):
-                continue
-            if "name" in other.__code__.co_varnames[:1]:
-                continue
+        for name in self._alike(self.part.name):
             last = self.part.equations[-1]
             rule = f"{name} where {self.part.name} stands"
             yield Break(self.part, [Splice(start, end, f"return {name}({argument})")], [last], rule, 1.8)
+
+    def _alike(self, called: str) -> list[str]:
+        """Other small functions that take one argument, by the names that the part knows them under."""
+        known = self.part.function.__globals__
+        function = known.get(called)
+        if not isinstance(function, FunctionType):
+            return []
+        return [
+            name
+            for name, other in known.items()
+            if isinstance(other, FunctionType)
+            and other is not function
+            and other.__module__ == function.__module__
+            and other.__code__.co_argcount == 1
+            and not name.endswith("named")
+            and "name" not in other.__code__.co_varnames[:1]
+        ]
 
     # A quantity made differently for one use only.
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..case import Case
-from ..declaration import Declaration
+from ..declaration import Clip, Declaration
 from ..declaration import side as declared_side
 from ..diff import LOSS, Expected, laid_out_for
 from ..family import Implementation
@@ -138,6 +138,13 @@ class _Target:
         if bool(np.all(np.abs(ours - theirs) <= self.bars[name])):
             return True
         return not np.all(np.isfinite(theirs)) and np.array_equal(ours, theirs, equal_nan=True)
+
+
+def _at_the_bound(clip: Clip, gradients: Iterable[Array]) -> bool:
+    """Whether gradients look cut off."""
+    sizes = [float(np.linalg.norm(g)) if clip.norm else _largest(g) for g in gradients]
+    size = float(np.linalg.norm(sizes)) if clip.norm else max(sizes, default=0.0)
+    return size >= clip.bound * (1 - 1e-9)
 
 
 def _largest(array: Array) -> float:
@@ -320,10 +327,10 @@ class _Found:
 
 
 class _Reach(NamedTuple):
-    """The arrays that change, and the sums that are off, where some equations are broken."""
+    """The arrays that change, and the sums that are off (None: not known), where some equations are broken."""
 
     names: frozenset[str]
-    marks: Marks
+    marks: Marks | None
 
 
 class _Candidate(NamedTuple):
@@ -369,18 +376,22 @@ class _Search:
                 one.read(self.first)
                 self.sides.append(one)
         self._alone: dict[str, tuple[_Side, Numbers]] = {}
-        self.influences: dict[Equation, tuple[frozenset[str], Marks]] = {}
+        self.influences: dict[Equation, tuple[frozenset[str], Marks | None]] = {}
         self.sums: Sums | None = None
         self.observed: Marks = frozenset()
         self.operations: dict[tuple[Any, ...], list[Equation]] | None = None
 
     def _first_case(self, right: list[frozenset[str]]) -> int:
-        """The case to try edits on first: the cheapest of those on which most arrays differ."""
+        """The case to try edits on first: the cheapest of those on which most arrays differ, and are not cut off."""
 
-        def key(k: int) -> tuple[int, int]:
+        def key(k: int) -> tuple[bool, int, int]:
             wrong = len(self.targets[k].names - right[k])
-            sizes = self.cases[k].sizes
-            return -wrong, sizes.get("batch", 1) * sizes.get("time", 1)
+            sizes, clip = self.cases[k].sizes, self.port.clip
+            numbers = [self.targets[k].numbers, self.expected[k]]
+            cut = clip is not None and any(
+                _at_the_bound(clip, [np.asarray(g) for n, g in some.items() if n != LOSS]) for some in numbers
+            )
+            return cut, -wrong, sizes.get("batch", 1) * sizes.get("time", 1)
 
         return min(range(len(self.cases)), key=key)
 
@@ -496,14 +507,14 @@ class _Search:
 
     # Which equations an array hangs on.
 
-    def influence(self, side: _Side, equation: Equation) -> tuple[frozenset[str], Marks]:
-        """The arrays that change when the value of an equation does, and the sums that are off then."""
+    def influence(self, side: _Side, equation: Equation) -> tuple[frozenset[str], Marks | None]:
+        """The arrays that change when the value of an equation does, and the sums that are off then (None: unknown)."""
         if equation not in self.influences:
             self.influences[equation] = self._influence(side, equation)
         return self.influences[equation]
 
-    def _influence(self, side: _Side, equation: Equation) -> tuple[frozenset[str], Marks]:
-        everything = self.all, self.observed
+    def _influence(self, side: _Side, equation: Equation) -> tuple[frozenset[str], Marks | None]:
+        everything = self.all, None
         returns = isinstance(equation.node, ast.Return) and not isinstance(
             equation.value, ast.Tuple | ast.Dict
         )
@@ -517,8 +528,7 @@ class _Search:
             return everything
         same = _same(self.targets[self.first], self.expected[self.first], numbers)
         own = None if self.sums is None else self.summed(numbers)
-        marks = self.observed if self.sums is None or own is None else self.sums.off(own, self.room / 100)
-        return self.all - same, marks
+        return self.all - same, None if self.sums is None or own is None else self.sums.off(own, self.room / 100)
 
     def candidates(self) -> list[_Candidate]:
         """Every edit with what it can change."""
@@ -530,7 +540,9 @@ class _Search:
                 if equations not in reaches:
                     each = [self.influence(side, equation) for equation in equations]
                     names = frozenset[str]().union(*(names for names, _ in each))
-                    reaches[equations] = _Reach(names, Marks().union(*(marks for _, marks in each)))
+                    known = [marks for _, marks in each if marks is not None]
+                    marks = Marks().union(*known) if len(known) == len(each) else None
+                    reaches[equations] = _Reach(names, marks)
                 if reaches[equations].names & self.differing:
                     cost = _cost(changes) + 0.2 * (side.name == "batched")
                     found.append(_Candidate(side, changes, reaches[equations], cost))
@@ -554,12 +566,16 @@ class _Search:
 
     def strays(self, reach: _Reach, wanted: frozenset[str], sums: bool) -> float | None:
         """How much else changes where an equation is broken; None where not all that is wanted does."""
-        if not wanted <= reach.names or (sums and not covers(reach.marks, self.observed)):
+        if not wanted <= reach.names:
+            return None
+        if sums and reach.marks is not None and not covers(reach.marks, self.observed):
             return None
         # What agrees is not often downstream of what is broken, the loss least of all.
         others = reach.names - wanted
         cost = 0.5 * len(others) + 1.5 * (LOSS in others)
-        if sums and self.observed:
+        if sums and reach.marks is None:
+            cost += STRAY_SUMS / 2
+        elif sums and reach.marks is not None:
             cost += STRAY_SUMS * len(reach.marks - self.observed) / len(reach.marks | self.observed)
         return cost
 
@@ -568,7 +584,7 @@ class _Search:
     def take_sums_apart(self) -> None:
         """Learn from the gradients of the weights at which steps what goes into them is off."""
         reference = self.sides[0]
-        if self.port.clip is not None or not reference.share_inside:
+        if not reference.share_inside:
             return
         watch = Watch(reference.parts)
         reference.numbers(self.first)
@@ -585,6 +601,8 @@ class _Search:
         given = self.summed(self.targets[self.first].numbers)
         whole: dict[str, Array] = {name: sum(one[name] for one in runs[1:]) + runs[0][name] for name in runs[0]}
         if right is None or given is None or set(right) != set(given):
+            return
+        if self.port.clip is not None and _at_the_bound(self.port.clip, given.values()):
             return
         if any(not np.allclose(right[name], whole[name], rtol=1e-3, atol=1e-6) for name in right):
             return

@@ -46,6 +46,15 @@ def quantity(operation: str) -> str:
     return SAME.get(name, name)
 
 
+def meant(wanted: str, operation: str, function: str) -> bool:
+    """Whether an operation is the one that was written down, which may speak of all gates at once (`dWaa` of dWaa_i).
+
+    A function that computes one thing is called by its own name (`sigmoid_slope`).
+    """
+    name = quantity(operation)
+    return wanted in (name, function, re.sub(r"_[a-z]$", "", name), re.sub(r"^d[a-z](?=raw$)", "d", name))
+
+
 def observed(port: Declaration) -> list[tuple[Expected, Answer]]:
     """What the trusted side and the port say on the cases of a verdict. Raises `Problem` as the port does."""
     trusted = trusted_side(port)
@@ -85,9 +94,10 @@ def score(fault: Fault, budget: float) -> tuple[str, Explanation | None, float]:
     if not fault.operation:
         return "explained", found, seconds
     wanted = quantity(fault.operation)
-    if quantity(found["operation"]) == wanted:
+    first, *others = [*found["edits"][:1], *found["edits"], *found["equivalent"]]
+    if meant(wanted, found["operation"], first["function"]):
         return "top", found, seconds
-    if any(quantity(e["operation"]) == wanted for e in [*found["edits"], *found["equivalent"]]):
+    if any(meant(wanted, edit["operation"], edit["function"]) for edit in others):
         return "class", found, seconds
     return "other", found, seconds
 
