@@ -111,6 +111,8 @@ class Sums:
             if any(term.quantity.ndim != 2 or term.quantity.shape[1] != 1 for term in terms):
                 return
             by = [np.ones(1) if term.by is None else term.by.ravel() for term in terms]
+            if len({(term.quantity.size, one.size) for term, one in zip(terms, by, strict=True)}) > 1:
+                return
             whole = sum(np.outer(term.quantity, one) for term, one in zip(terms, by, strict=True))
             block = self._block(np.asarray(whole))
             if block is not None:
