@@ -387,7 +387,7 @@ class _Search:
         def key(k: int) -> tuple[bool, int, int]:
             wrong = len(self.targets[k].names - right[k])
             sizes, clip = self.cases[k].sizes, self.port.clip
-            numbers = [self.targets[k].numbers, self.expected[k]]
+            numbers: list[Mapping[str, Any]] = [self.targets[k].numbers, self.expected[k]]
             cut = clip is not None and any(
                 _at_the_bound(clip, [np.asarray(g) for n, g in some.items() if n != LOSS]) for some in numbers
             )
