@@ -271,7 +271,9 @@ def _be_worker(task: dict[str, Any], work: Callable[[], bytes], reading: int, wr
     try:
         os.setpgid(0, 0)
         os.close(reading)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        # A process group of its own may not read the terminal: who asks for input would wait for ever.
+        os.dup2(nowhere, 0)
         if task["quiet"]:
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
@@ -307,7 +309,12 @@ def _spawned(task: dict[str, Any], total: float) -> tuple[bytes, int | None]:
 
     try:
         done = subprocess.run(
-            _command(task), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=total, check=False
+            _command(task),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=total,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return b"", None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +80,18 @@ def test_ports_that_crash_or_hang_do_not_stop_the_others(run: Run) -> None:
     assert "FAILS" in b and "ran past its limit of 0.5 s" in b
     assert "agrees" in c
     assert "DIFFERS" in d
+
+
+def test_on_a_terminal_it_is_said_how_far_it_is_and_nobody_waits_for_input(tmp_path: Path) -> None:
+    """A process in the background that reads the terminal is stopped, unless it finds that there is nothing to read."""
+    (tmp_path / "asks.py").write_text("hidden = input('hidden units? ')\n" + RIGHT)
+    (tmp_path / "fine.py").write_text(RIGHT)
+    command = [sys.executable, "-m", "rowcol.bridge.cli", "diff", "asks.py", "fine.py"]
+    inside = [sys.executable, "-c", "import pty, sys; pty.spawn(sys.argv[1:])", *command]
+    done = subprocess.run(inside, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert "1 of 2: asks.py" in done.stdout and "2 of 2: fine.py" in done.stdout
+    assert "asks.py:1:" in done.stdout and "raised EOFError" in done.stdout
+    assert "2 ports: 1 agrees, 1 without a verdict" in done.stdout
 
 
 def test_helper_modules_of_the_same_name_do_not_meet(run: Run) -> None:

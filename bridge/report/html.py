@@ -14,7 +14,7 @@ from ..page import asset, attributes, axis, document, escape, fragment, grid, ma
 from ..page.markup import number
 from .detail import ArrayDetail, Details
 from .line import CLAIMS
-from .overview import counts, fault, first_line, summary, verdict
+from .overview import counts, fault, first_line, of_several, summary, verdict
 from .paper import shown_path
 from .picture import png
 from .schema import ArrayReport, Report
@@ -74,29 +74,27 @@ def notebook(report: Report) -> str:
 
 
 def _overview(reports: Sequence[Report]) -> str:
-    files = [report["file"] for report in reports]
-    named = len(set(files)) < len(files)
-    few = sum(report["details"] is not None for report in reports) <= FEW
+    shared = of_several(reports)
     rows, folded = [], []
     for k, report in enumerate(reports, 1):
         file, line = first_line(report)
         place = "" if line is None or not report["status"] else str(line)
         if place and file != report["file"] and report["file"] is not None:
             place = f"{shown_path(file or '')}:{place}"
-        name, kind = escape(_name(report, named)), _prose(fault(report))
+        name, kind = escape(_name(report, report["file"] in shared)), _prose(fault(report))
         rows.append(
             [
                 tag("a", name, href=f"#port-{k}"),
                 _badge(report),
                 tag("span", escape(place), class_="num"),
-                kind,
+                tag("span", kind, class_="kind"),
                 "" if report["error"] is not None else escape(counts(report)),
             ]
         )
         said = f"{'line ' * place.isdigit()}{escape(place)}: {kind}" if place else kind
         head = tag("h2", name) + _badge(report) + tag("span", said)
         body = tag("article", _fitted(report, 2, PAGE // len(reports), titled=False), id=f"port-{k}")
-        opened = bool(report["status"]) and few
+        opened = bool(report["status"]) and len(reports) <= FEW
         folded.append(tag("details", tag("summary", head) + body, class_="one", open=opened))
     table = grid(rows, ["port", "verdict", "line", "kind of fault", "gradients"])
     return "\n".join([tag("h1", escape(summary(reports))), table, *folded])

@@ -76,13 +76,13 @@ def lines(reports: Sequence[Report], paper: Paper) -> list[str]:
     Where the line stands in another file than the port, that of the port follows.
     """
     rows = []
-    several = len({(r["file"], r["port"]) for r in reports}) > len({r["file"] for r in reports})
+    shared = of_several(reports)
     for report in reports:
         file, line = first_line(report)
         place = f"{shown_path(file or '?')}:" + (f"{line}:" if line is not None else "")
         if report["file"] is not None and file != report["file"]:
             place += f" {shown_path(report['file'])}:"
-        if several and report["port"]:
+        if report["file"] in shared:
             place += f" {report['port']}:"
         rest = "" if report["error"] is not None or report["status"] == 2 else counts(report)
         rows.append((place, verdict(report), fault(report), rest))
@@ -95,6 +95,12 @@ def lines(reports: Sequence[Report], paper: Paper) -> list[str]:
         text = _shortened(text, max(paper.width - len(before), 40), paper)
         out.append(f"{place:{places}} {paper.paint(f'{word:10}', COLOUR[word])} {text}".rstrip())
     return [*out, "", summary(reports)]
+
+
+def of_several(reports: Sequence[Report]) -> set[str | None]:
+    """The files that hold several ports: there, a port is told by its name."""
+    files = [report["file"] for report in reports if report["port"]]
+    return {file for file in files if files.count(file) > 1}
 
 
 def counts(report: Report) -> str:
