@@ -12,7 +12,7 @@ import ast
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, reduce
-from itertools import accumulate, combinations, permutations
+from itertools import accumulate, combinations, pairwise, permutations, product
 from math import sqrt
 from operator import mul
 from typing import Any, NamedTuple, TypeAlias
@@ -30,10 +30,13 @@ STEP, BATCH_SUM, EXAMPLE, STACK, TOTAL, SO_FAR = "step", "batch sum", "example",
 JOINS = frozenset({"concatenate", "stack", "hstack", "vstack", "column_stack", "append", "block", "r_", "c_"})
 HIDDEN = -1e8  # scores below are hidden by a mask
 FEW = 3  # as many numbers are often equal to others by chance, if any factor will do
+VAIN = 3  # how many arrays of a shape are cut along both axes in vain before no more are
 VISITS = 12  # how often a site may be visited at one step: once for each gate, head or layer
 SIDE_BY_SIDE = 60  # values of a site that are cut into blocks to see what they hold: a port may train for long
 # A site, and which of its visits at one step.
 Spot: TypeAlias = tuple[int, int]
+# For each axis, the sizes that it is cut into.
+_Grid: TypeAlias = tuple[tuple[int, ...], ...]
 # What nearly equal values have in common: their size, and their moments, rounded.
 _Key: TypeAlias = tuple[int, float, float, float]
 
@@ -107,12 +110,18 @@ class Trusted:
         self.room = 1e-7 if dtype == "float64" else 2e-3
         self.bin = 1e-8 if dtype == "float64" else 1e-4
         self.sizes = dict(case.sizes)
+        objective = trusted.objective
+        self.upstream = trusted.family.all_given(objective) if objective.upstream else set[str]()
         self.quantities: list[Quantity] = []
         self._keys: dict[_Key, list[tuple[int, int | None]]] = {}
         self._read(trusted, case)
         self._index()
         self._known: dict[tuple[bytes, tuple[int, ...]], tuple[Meaning, ...]] = {}
         self._split: dict[tuple[bytes, tuple[int, ...]], list[tuple[Meaning, ...] | None]] = {}
+        # How arrays of a shape were cut, and how often no cut of both axes said anything.
+        self._grids: dict[tuple[int, ...], list[_Grid]] = {}
+        self._vain: dict[tuple[int, ...], int] = {}
+        self._behind: dict[tuple[int, ...], list[tuple[int, int | None]]] = {}
         self._packs: dict[tuple[tuple[int, int | None], ...], int] = {}
         units = {n for word, n in case.sizes.items() if word not in ("batch", "time") and n > 1}
         self._units = sorted(units | {a * b for a in units for b in units if a * b in units})
@@ -248,7 +257,7 @@ class Trusted:
 
     def _regroup(self, number: int, sign: type[ast.operator]) -> None:
         """Know the sums and products of some of the terms or factors that a quantity is made of."""
-        terms = self._terms(number, 0, sign, 3)
+        terms = self.terms(number, sign)
         whole = self.quantities[number]
         if not 3 <= len(terms) <= 5:
             return
@@ -295,8 +304,8 @@ class Trusted:
                 else:
                     kept.formulas.append(formula)
 
-    def _terms(
-        self, number: int, shift: int | None, sign: type[ast.operator], depth: int
+    def terms(
+        self, number: int, sign: type[ast.operator], shift: int | None = 0, depth: int = 3
     ) -> list[tuple[int, int | None]]:
         """The quantities that one is the sum or the product of, with their steps."""
         for formula in self.quantities[number].formulas:
@@ -305,7 +314,7 @@ class Trusted:
                 found = []
                 for o in formula.operands:
                     inner = None if shift is None or o.shift is None else shift + o.shift
-                    found += self._terms(o.quantity, inner, sign, depth - 1)
+                    found += self.terms(o.quantity, sign, inner, depth - 1)
                 return found
         return [(number, shift)]
 
@@ -390,21 +399,37 @@ class Trusted:
         return known
 
     def _blocks(self, value: Array) -> list[tuple[Meaning, ...] | None]:
-        best: list[tuple[Meaning, ...] | None] = []
-        most = 0.0
         if value.dtype.kind != "f" or not 0 < value.ndim < 4 or value.size > 50_000:
-            return best
-        for axis in range(value.ndim):
-            for cut in self._cuts(value.shape[axis]):
-                found: list[tuple[Meaning, ...] | None] = []
-                start = 0
-                for size in cut:
-                    block = value[(slice(None),) * axis + (slice(start, start + size),)]
-                    found.append(None if neutral(block) else self.lookup(np.ascontiguousarray(block)))
-                    start += size
-                share = sum(bool(m) for m in found) / len(cut)
-                if share > most:
-                    best, most = found, share
+            return []
+        shape = value.shape
+        # As other arrays of the same shape were cut, if that says anything here.
+        found, share, grid = self._cut_best(value, self._grids.get(shape, []))
+        if share:
+            return found
+        whole = [(length,) for length in shape]
+        cuts = [self._cuts(length) for length in shape]
+        grids = [(*whole[:axis], cut, *whole[axis + 1 :]) for axis in range(value.ndim) for cut in cuts[axis]]
+        found, share, grid = self._cut_best(value, grids)
+        if not share and value.ndim == 2 and self._vain.get(shape, 0) < VAIN:
+            # Gates side by side, and what they are made from one below the other.
+            found, share, grid = self._cut_best(value, list(product(*cuts)))
+            self._vain[shape] = self._vain.get(shape, 0) + 1
+        if share:
+            self._grids.setdefault(shape, []).append(grid)
+        return found
+
+    def _cut_best(
+        self, value: Array, grids: Sequence[_Grid]
+    ) -> tuple[list[tuple[Meaning, ...] | None], float, _Grid]:
+        """What the blocks of an array are, by the grid under which most of them are known; and which share is."""
+        best: tuple[list[tuple[Meaning, ...] | None], float, _Grid] = [], 0.0, ()
+        for grid in grids:
+            found = [None if neutral(block) else self.lookup(block) for block in _cut(value, grid)]
+            share = sum(bool(m) for m in found) / len(found)
+            if share > best[1]:
+                best = found, share, grid
+            if share == 1:
+                break
         return best
 
     def _cuts(self, length: int) -> list[tuple[int, ...]]:
@@ -472,6 +497,23 @@ class Trusted:
             self.quantities[-1].blocks = parts
         return self._packs[key]
 
+    def made_as(self, quantity: int, step: int | None) -> tuple[int, int | None]:
+        """The quantity that one is at a step at which nothing of what its formula takes exists; else itself.
+
+        Where only the last step has an output, what comes back to the others is all that their state's gradient is.
+        """
+        own = self.quantities[quantity]
+        if step is None or step not in own.values or not own.formulas:
+            return quantity, step
+        timed = [o for o in own.formulas[0].operands if None not in self.quantities[o.quantity].values]
+        there = [self._at(o.quantity, o.shift, step) for o in timed]
+        if not timed or any(value is not None and not trivial(value) for value in there):
+            return quantity, step
+        for m in self.lookup(own.values[step]):
+            if m.quantity != quantity and m.form == STEP and self.quantities[m.quantity].formulas and m.t != step:
+                return m.quantity, m.t
+        return quantity, step
+
     # Words.
 
     def name(self, meaning: Meaning) -> str:
@@ -493,6 +535,20 @@ class Trusted:
         found = [k for k, q in enumerate(self.quantities) if {q.name, *q.aliases} & wanted]
         found = [k for whole in found for k in self.parts(whole) or [whole]]
         return list(dict.fromkeys(found))
+
+    def behind(self, outputs: tuple[int, ...]) -> list[tuple[int, int | None]]:
+        """The values that have a name of their own among all that some results are made from."""
+        found = self._behind.get(outputs)
+        if found is None:
+            waiting, seen = list(outputs), set(outputs)
+            while waiting:
+                below = {o.quantity for f in self.quantities[waiting.pop()].formulas for o in f.operands} - seen
+                seen |= below
+                waiting += below
+            named = [(k, self.quantities[k]) for k in sorted(seen) if self.quantities[k].named]
+            found = [(k, t) for k, one in named for t, value in one.values.items() if not trivial(value)]
+            self._behind[outputs] = found
+        return found
 
     def parts(self, whole: int) -> list[int]:
         """What another is put together from, or ends as the slices of along its first axis: one for each gate, say."""
@@ -559,6 +615,11 @@ class Trace:
         """The positions of a site's events."""
         return self._by_site.get(site, [])
 
+    def at_text(self, like: Site) -> list[int]:
+        """The positions at which what a site stores into was stored into, at whichever place of its function."""
+        same = (s for s in self.sites if (s.kind, s.text, s.function) == (like.kind, like.text, like.function))
+        return sorted(p for site in same for p in self.at(site.number))
+
     @cached_property
     def reached(self) -> set[tuple[int, str, int | None]]:
         """Every quantity that the port computes in some form at some step."""
@@ -596,11 +657,11 @@ class Trace:
 
     def unreached(self, outputs: Sequence[int]) -> list[Need]:
         """The earliest quantities that the port does not reach although it has what they are made from."""
-        return frontier(self.trusted, self.reached, outputs)[0]
+        return frontier(self.trusted, self.reached, outputs)
 
     def lacking(self, outputs: Sequence[int]) -> int:
         """How many values the port does not reach of those that its results are made from."""
-        return frontier(self.trusted, self.reached, outputs)[1]
+        return sum((quantity, "", step) not in self.reached for quantity, step in self.trusted.behind(tuple(outputs)))
 
     def series(self, site: int) -> list[tuple[int, tuple[int | None, ...]]]:
         """The quantities that a site's values are, at every event, with their steps."""
@@ -617,7 +678,7 @@ class Need(NamedTuple):
 
 def frontier(
     trusted: Trusted, reached: set[tuple[int, str, int | None]], outputs: Sequence[int]
-) -> tuple[list[Need], int]:
+) -> list[Need]:
     """Walk back from what the port ought to return, through what it does not reach, to what it could."""
     quantities = trusted.quantities
     found: dict[int, dict[int | None, int]] = {}
@@ -673,9 +734,7 @@ def frontier(
         elif not accumulator and not has(quantity, each.steps[-1]):
             visit(quantity, each.steps[-1], 0)
     needs = [Need(q, tuple(steps), max(steps.values())) for q, steps in found.items()]
-    return sorted(needs, key=lambda n: (-n.depth, quantities[n.quantity].order)), sum(
-        quantities[quantity].named for quantity, _ in seen
-    )
+    return sorted(needs, key=lambda n: (-n.depth, quantities[n.quantity].order))
 
 
 def series(
@@ -732,6 +791,13 @@ def _moments(values: Array) -> Array:
     size = np.where(telling, norm, 1.0)
     first, third = flat.sum(axis=1) / size, (square * flat).sum(axis=1) / size**3
     return np.stack([norm, first * telling, third * telling])
+
+
+def _cut(value: Array, grid: _Grid) -> Iterator[Array]:
+    """The blocks of an array, in the order in which they stand in it."""
+    edges = [[0, *np.cumsum(sizes).tolist()] for sizes in grid]
+    for place in product(*(pairwise(one) for one in edges)):
+        yield np.ascontiguousarray(value[tuple(slice(*pair) for pair in place)])
 
 
 def _keys(series: Mapping[int | None, Array]) -> dict[int | None, _Key]:

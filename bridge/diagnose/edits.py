@@ -30,7 +30,7 @@ from .pieces import (
 from .source import Function, Scope, Splice, apply
 from .trace import FUNCTIONS, Recorder
 
-__all__ = ["Edit", "edits", "edits_of"]
+__all__ = ["Edit", "Edits", "edits"]
 
 Rank: TypeAlias = Callable[[str, int], float]
 
@@ -40,43 +40,67 @@ _COMPOUND = (ast.For, ast.While, ast.If, ast.With, ast.Try)
 
 
 def edits(scope: Scope, recorder: Recorder | None = None, rank: Rank | None = None) -> Iterator[Edit]:
-    """Every single edit of the functions that ran, the likeliest first.
+    """Every single edit of the functions that ran, the likeliest first; see `Edits`."""
+    return Edits(scope, recorder).ranked(rank or (lambda path, offset: 0.0))
+
+
+class Edits:
+    """The single edits of the functions that ran, each statement's made once, when they are asked for.
 
     `recorder` holds a traced run of the scope: it tells which variables have fitting shapes.
-    `rank(path, offset)` says how far a place is from the culprit, 0 at it and about 1 more for each statement
-    further off. Edits that give the same text are offered once.
     """
-    rank = rank or (lambda path, offset: 0.0)
-    waiting: list[tuple[float, int, Any]] = []
-    count = 0
-    usage = Usage(scope)
-    for function in scope.functions:
-        maker = _Maker(usage, function, recorder)
-        for statement in maker.statements():
-            start, _ = function.source.span(statement)
-            heappush(waiting, (rank(function.path, start), count, (maker, statement)))
-            count += 1
-    seen: set[tuple[str, str]] = set()
-    while waiting:
-        order, _, what = heappop(waiting)
-        if isinstance(what, Edit):
-            yield what
-            continue
-        maker, statement = what
-        for edit in sorted(maker.of(statement), key=lambda edit: edit.weight):
-            key = maker.path, maker.text_with(edit)
-            if key not in seen:
-                seen.add(key)
+
+    def __init__(self, scope: Scope, recorder: Recorder | None = None) -> None:
+        self.scope, self.recorder = scope, recorder
+        self._usage: Usage | None = None
+        self._makers: dict[int, _Maker] = {}
+        self._made: dict[tuple[int, int], list[Edit]] = {}
+
+    def of(self, function: Function, statement: ast.stmt) -> list[Edit]:
+        """The edits of one statement, the likeliest first; those that give the same text once."""
+        key = id(function), function.source.span(statement)[0]
+        if key not in self._made:
+            maker, texts = self._maker(function), set[str]()
+            made = []
+            for edit in sorted(maker.of(statement), key=lambda edit: edit.weight):
+                text = maker.text_with(edit)
+                if text not in texts:
+                    texts.add(text)
+                    made.append(edit)
+            self._made[key] = made
+        return self._made[key]
+
+    def ranked(self, rank: Rank) -> Iterator[Edit]:
+        """All edits. `rank(path, offset)` says how far a place is from the culprit: 0 at it, and about 1 more
+        for each statement further off. Edits that give the same text are offered once.
+        """
+        waiting: list[tuple[float, int, Any]] = []
+        count = 0
+        for function in self.scope.functions:
+            for statement in self._maker(function).statements():
+                start, _ = function.source.span(statement)
+                heappush(waiting, (rank(function.path, start), count, (function, statement)))
                 count += 1
-                heappush(waiting, (order + edit.weight, count, edit))
+        seen: set[tuple[str, str]] = set()
+        while waiting:
+            order, _, what = heappop(waiting)
+            if isinstance(what, Edit):
+                yield what
+                continue
+            function, statement = what
+            for edit in self.of(function, statement):
+                key = function.path, self._maker(function).text_with(edit)
+                if key not in seen:
+                    seen.add(key)
+                    count += 1
+                    heappush(waiting, (order + edit.weight, count, edit))
 
-
-def edits_of(
-    scope: Scope, function: Function, statement: ast.stmt, recorder: Recorder | None = None
-) -> list[Edit]:
-    """The single edits of one statement, the likeliest first."""
-    found = list(_Maker(Usage(scope), function, recorder).of(statement))
-    return sorted(found, key=lambda edit: edit.weight)
+    def _maker(self, function: Function) -> _Maker:
+        if self._usage is None:
+            self._usage = Usage(self.scope)
+        if id(function) not in self._makers:
+            self._makers[id(function)] = _Maker(self._usage, function, self.recorder)
+        return self._makers[id(function)]
 
 
 class _Maker(Expressions):

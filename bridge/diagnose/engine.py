@@ -10,9 +10,9 @@ import ast
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -28,9 +28,10 @@ from ..problem import Problem
 from ..run import Answer, canonical, run
 from ..timings import stage
 from .align import Need, Trace, Trusted
-from .edits import Edit, edits, edits_of
+from .edits import Edit, Edits
 from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
 from .repair import better, hunks, minimal, patch
+from .screen import Screened, screened
 from .source import Function, NotInForce, Scope, Source, Splice
 from .suspects import Suspect, off, suspects
 from .translate import INSERTED, LAST_RESORT, Place, Translator
@@ -40,6 +41,10 @@ from .words import excerpt, meeting
 clock = time.process_time
 BUDGET = 2.7  # seconds for the whole search
 ROUNDS = 10
+SCREENED = 10  # suspects whose edits are told apart by the values they had in hand
+FITTING = 30  # of those edits, how many that make what ought to be there are tried
+SURE = 8  # of those that do so at places that leave no choice, how many are looked at as first mends of several
+LEFT = 0.3  # the share of the time that is kept for other mends while one is followed
 NEAR = 120  # single edits that are tried before formulas are written
 ODD = 60  # those at statements that are strange, but not for the quantity that is missing
 FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
@@ -189,6 +194,23 @@ class Search:
     first_suspects: list[Suspect] = field(default_factory=list)
     first_needs: list[Need] = field(default_factory=list)
     equivalent: list[Edit] = field(default_factory=list)
+    partial: list[Step] = field(default_factory=list)  # the mends that brought most, where not all was mended
+    most: tuple[int, int] = (0, 0)  # what they brought: arrays that agree, and how many mends there were
+    seen: set[tuple[str, ...]] = field(default_factory=set)
+
+    def within(self, search: Callable[[], Scope | None], mended: Scope, score: Score) -> Scope | None:
+        """Search on from a mend, with part of the time that is left: it may be taken back."""
+        if (brought := (len(score.agree), len(self.steps))) > self.most:
+            self.most, self.partial = brought, list(self.steps)
+        text = tuple(source.text for source in mended.sources.values())
+        if self.late or len(self.steps) >= ROUNDS or text in self.seen:
+            return None
+        self.seen.add(text)
+        until, self.until = self.until, self.until - LEFT * (self.until - clock())
+        try:
+            return search()
+        finally:
+            self.until = until
 
     def wrong(self, score: Score) -> list[tuple[str, int]]:
         """The arrays that differ, with the quantities that they ought to be."""
@@ -271,7 +293,7 @@ def _diagnose(
         wanted = frozenset(line.base for line in port.layout.lines if set(line.arrays) & set(weights)) & given
     possible = _possible(scope, bench)
     bench.tried, bench.seconds = 0, 0.0
-    solved = _mend(search, scores[most], wanted)
+    solved = _mend(search, scope, scores[most], wanted)
     tried, spent = bench.tried, bench.seconds
     verified = 0
     changed: list[Splice] = []
@@ -323,34 +345,32 @@ def _folder(port: Declaration) -> list[str] | None:
 # The loop: mend the first divergence, align again. ---------------------------------------------------------
 
 
-def _mend(search: Search, score: Score, wanted: frozenset[str]) -> Scope | None:
-    """The scope in which everything agrees, or None."""
-    scope, bench = search.scope, search.bench
-    for _ in range(ROUNDS):
-        trace = Trace(scope, bench.answer, search.case, search.reference)
-        needs = trace.unreached(search.outputs)
-        named = suspects(trace, needs, search.wrong(score), score.raised, search.factors)
-        named = named or _kept(trace, search.wrong(score))
-        if len(score.differ) > 1 and trace.failed is None and not trace.lacking(search.outputs):
-            # All is there but for a factor: where the first gradient has it, the others may have it from.
-            first = _scaled(trace, search.factors)
-            named[1:1] = [one for one in first if (one.path, one.line) != (named[0].path, named[0].line)]
-        if search.first is None:
-            search.first, search.first_suspects, search.first_needs = trace, named, needs
-        found = _round(search, scope, trace, needs, named, score, wanted)
-        if found is None:
-            return None
-        edit, new = found
-        scope = scope.mended(edit.splices)
+def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) -> Scope | None:
+    """The scope in which everything agrees, or None: a mend, and what is left mended likewise, or another mend."""
+    trace = Trace(scope, search.bench.answer, search.case, search.reference)
+    needs = trace.unreached(search.outputs)
+    named = suspects(trace, needs, search.wrong(score), score.raised, search.factors)
+    named = named or _kept(trace, search.wrong(score))
+    if len(score.differ) > 1 and trace.failed is None and not needs:
+        # All is there but for a factor: where the first gradient has it, the others may have it from.
+        first = _scaled(trace, search.factors)
+        named[1:1] = [one for one in first if (one.path, one.line) != (named[0].path, named[0].line)]
+    if search.first is None:
+        search.first, search.first_suspects, search.first_needs = trace, named, needs
+    for edit, new in _steps(search, scope, trace, needs, named, score, wanted):
+        mended = scope.mended(edit.splices)
         reason = edit.sentence
-        if edit.kind == "transpose" and (axes := meeting(trace, edit.path, edit.line, bench.port.family)):
+        if edit.kind == "transpose" and (axes := meeting(trace, edit.path, edit.line, search.bench.port.family)):
             reason = f"{axes}; {edit.sentence}"
         search.steps.append(Step(edit.kind, reason, edit.line, edit.path))
         if new.all_agree:
-            return scope
-        score = new
+            return mended
+        solved = search.within(partial(_mend, search, mended, new, wanted), mended, new)
+        if solved is not None:
+            return solved
+        search.steps.pop()
         if search.late:
-            return None
+            break
     return None
 
 
@@ -390,7 +410,7 @@ def _kept(trace: Trace, wrong: Sequence[tuple[str, int]]) -> list[Suspect]:
     return list(found.values())
 
 
-def _round(
+def _steps(
     search: Search,
     scope: Scope,
     trace: Trace,
@@ -398,21 +418,37 @@ def _round(
     named: Sequence[Suspect],
     score: Score,
     wanted: frozenset[str],
-) -> tuple[Edit, Score] | None:
-    """The edit that mends everything, or else the one that brings most."""
-    tries = _Tries(search, scope, score, wanted)
-    single = edits(scope, trace.recorder, ranking(scope, named))
+) -> Iterator[tuple[Edit, Score]]:
+    """The edit that mends everything; or else those that bring most, one after another while they are asked for."""
+    makers = Edits(scope, trace.recorder)
+    tries = _Tries(search, scope, score, wanted, makers)
+    runs = trace.failed is None
+    sifted = Screened([], [], set())
+    for some in (named[:1], named[1:3], named[3:6], named[6:SCREENED]) if runs else ():
+        more = screened(scope, trace, lambda: bench_run(search), makers, some)
+        sifted = Screened(sifted.right + more.right, sifted.sure + more.sure, sifted.wrong | more.wrong)
+        if tries.all(more.right[:FITTING]):
+            yield tries.survivor(trace, named)
+            return
+    # Where one mend was not enough there are several faults, and most of them leave no array right.
+    if search.steps and runs and (best := tries.closest(trace, sifted.sure[:SURE])) is not None:
+        yield best
+    single = (e for e in makers.ranked(ranking(scope, named)) if e.splices not in sifted.wrong)
     near = list(islice(single, NEAR))
     if tries.all(near):
-        return tries.survivor(trace, named)
+        yield tries.survivor(trace, named)
+        return
+    if runs and (best := tries.closest(trace, sifted.sure[:SURE])) is not None:
+        yield best
     # Where something is nobody's although all that goes in is known, whatever it ought to be.
     odd = {(s.path, s.line) for s in [s for s in named[1:] if s.quantity is None][:3]}
-    others = edits(scope, trace.recorder, lambda p, offset: 1000.0 * ((p, scope.source(p).line(offset)) not in odd))
+    others = makers.ranked(lambda p, offset: 1000.0 * ((p, scope.source(p).line(offset)) not in odd))
     tried = {edit.splices for edit in near}
     if odd and tries.all(e for e in islice(others, ODD) if e.splices not in tried and (e.path, e.line) in odd):
-        return tries.survivor(trace, named)
+        yield tries.survivor(trace, named)
+        return
     formulas: list[Edit] = []
-    if trace.failed is None:
+    if runs:
         translator = Translator(scope, trace, lambda: bench_run(search))
         aims = [q for suspect in named[:3] for q in suspect.needs[:2]] + [need.quantity for need in needs[:2]]
         wanted_here = list(dict.fromkeys(aims))[:5]
@@ -420,42 +456,46 @@ def _round(
     replaced = [edit for edit in formulas if edit.weight < INSERTED]
     inserted = [edit for edit in formulas if INSERTED <= edit.weight < LAST_RESORT]
     overriding = [edit for edit in formulas if edit.weight >= LAST_RESORT]
-    if tries.all(replaced):
-        return tries.survivor(trace, named)
     # One statement that is missing rather than several that each go round it.
-    if tries.progress and tries.all(inserted[: FEW if search.steps else MISSING]):
-        return tries.survivor(trace, named)
+    if tries.all(replaced) or (tries.progress and tries.all(inserted[: FEW if search.steps else MISSING])):
+        yield tries.survivor(trace, named)
+        return
     plain = any(edit.kind not in DRASTIC for edit, _ in tries.progress)
-    if trace.failed is None and plain and (best := tries.furthest(trace)) is not None:
-        return best
-    some: list[Edit] = []
+    if runs and plain and (best := tries.furthest(trace)) is not None:
+        yield best
+    likely = sifted.right[:8]
     for suspect in named[:6]:
         here = (suspect.path, suspect.line)
-        some += [edit for edit in replaced if (edit.path, edit.line) == here][:3]
-        some += [edit for edit in near if (edit.path, edit.line) == here][:6]
-    # Where one mend was not enough there are several faults, and most of them leave no array right.
-    if search.steps and trace.failed is None and (closest := tries.closest(trace, some)):
-        return closest
-    further = FURTHER if trace.failed is None else 3 * FURTHER
-    if tries.all(islice(single, further)) or tries.all(inserted):
-        return tries.survivor(trace, named)
+        likely += [edit for edit in replaced if (edit.path, edit.line) == here][:3]
+        likely += [edit for edit in near if (edit.path, edit.line) == here][:6]
+    if search.steps and runs and (best := tries.closest(trace, likely)) is not None:
+        yield best
+    again = (e for e in makers.ranked(ranking(scope, named)) if e.splices in sifted.wrong)
+    further = islice(single, FURTHER if runs else 3 * FURTHER)
+    if tries.all(islice(again, NEAR)) or tries.all(further) or tries.all(inserted):
+        yield tries.survivor(trace, named)
+        return
     if (best := tries.furthest(trace)) is not None:
-        return best
-    if trace.failed is None and (closest := tries.closest(trace, [*some, *inserted[:2]], True)):
-        return closest
-    if tries.all(overriding) or tries.all(single):
-        return tries.survivor(trace, named)
-    return tries.furthest(trace)
+        yield best
+    if runs and (best := tries.closest(trace, [*likely, *inserted[:2]], True)) is not None:
+        yield best
+    if tries.all(overriding) or tries.all(single) or tries.all(again):
+        yield tries.survivor(trace, named)
+        return
+    if (best := tries.furthest(trace)) is not None:
+        yield best
 
 
 class _Tries:
     """Edits tried against a score: those that mend everything, and those that bring something."""
 
-    def __init__(self, search: Search, scope: Scope, score: Score, wanted: frozenset[str]) -> None:
+    def __init__(self, search: Search, scope: Scope, score: Score, wanted: frozenset[str], makers: Edits) -> None:
         self.search, self.scope, self.score, self.wanted = search, scope, score, wanted
+        self.makers = makers
         self.survivors: list[tuple[Edit, Score]] = []
         self.progress: list[tuple[Edit, Score]] = []
         self.seen: dict[int, tuple[Edit, Score]] = {}
+        self.taken: set[tuple[Splice, ...]] = set()  # edits that were followed already
         self.looked = 0  # how many of those that bring something were looked at and found wanting
 
     def all(self, some: Iterable[Edit]) -> bool:
@@ -524,8 +564,7 @@ class _Tries:
             # The same edit where what it changes is read; of an order, where things are put into it.
             others = _collected(self.scope) if first.kind == "order" else _readers(self.scope, first)
             for function, other in others:
-                same = edits_of(self.scope, function, other, trace.recorder)
-                self.all(edit for edit in same if edit.kind == first.kind)
+                self.all(edit for edit in self.makers.of(function, other) if edit.kind == first.kind)
         starts = _behind(self.scope, trace, first)
         starts |= {(suspect.path, suspect.start) for suspect in named[:3]}
         until = clock() + ELSEWHERE
@@ -536,7 +575,7 @@ class _Tries:
             return 0.0 if (path, offset) in starts else 1000.0
 
         lines = {(path, sources[path].line(start)) for path, start in starts}
-        for edit in edits(self.scope, trace.recorder, rank):
+        for edit in self.makers.ranked(rank):
             if clock() > until or (edit.path, sources[edit.path].line(edit.offset)) not in lines:
                 # A statement of several lines has edits further down.
                 at = statement_at(sources[edit.path], edit.offset)
@@ -567,6 +606,8 @@ class _Tries:
         )
         best: tuple[tuple[int, tuple[int, bool, float]], Edit, Score] | None = None
         for edit, new in ordered[self.looked : self.looked + 8]:
+            if edit.splices in self.taken:
+                continue
             if best is not None and len(new.agree) < len(best[2].agree):
                 break
             self.looked += 1
@@ -574,7 +615,7 @@ class _Tries:
                 # It still raises: is that because it gets further?
                 further = self.traced(edit)
                 if further is not None and len(further.events) > len(trace.events):
-                    return edit, new
+                    return self.take(edit, new)
                 continue
             other = new
             if len(bench.expected) > 1:
@@ -588,7 +629,11 @@ class _Tries:
             key = left, self.worth(trace, edit, after)
             if (left <= lacking or trace.failed is not None) and (best is None or key < best[0]):
                 best = key, edit, new
-        return None if best is None else best[1:]
+        return None if best is None else self.take(*best[1:])
+
+    def take(self, edit: Edit, score: Score) -> tuple[Edit, Score]:
+        self.taken.add(edit.splices)
+        return edit, score
 
     def closest(
         self, trace: Trace, some: Sequence[Edit], around: bool = False
@@ -601,7 +646,7 @@ class _Tries:
         least: tuple[bool, int, int] = (around, lacking, 0)
         best: tuple[Edit, Score] | None = None
         for edit, new in self.others(some):
-            if not self.score.agree <= new.agree:
+            if edit.splices in self.taken or not self.score.agree <= new.agree:
                 continue
             other = self.traced(edit)
             if other is not None and other.failed is None:
@@ -615,7 +660,7 @@ class _Tries:
                     least, best = left, (edit, new)
             if self.search.late:
                 break
-        return best
+        return None if best is None else self.take(*best)
 
     def others(self, some: Iterable[Edit]) -> list[tuple[Edit, Score]]:
         return [self.seen[id(edit)] for edit in some if id(edit) in self.seen]
@@ -875,7 +920,8 @@ def _report(
     report["edits_tried"] = bench.tried
     report["edits_per_second"] = bench.tried / bench.seconds if bench.seconds else 0.0
     report["equivalent"] = [edit.sentence for edit in search.equivalent[:5]]
-    report["steps"] = [vars(step) for step in search.steps]
+    report["ended_early"] = not changed and search.late
+    report["steps"] = [vars(step) for step in (search.steps if changed else search.partial)]
     report["seconds"] = clock() - begin
     return report
 

@@ -28,6 +28,7 @@ def nothing() -> dict[str, Any]:
         "suspects": [],
         "equivalent": [],
         "steps": [],
+        "ended_early": False,
         "explanation": None,
     }
 

@@ -8,12 +8,14 @@ that holds something else than it should. That is where the port parts from the 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 import numpy as np
 
 from .align import JOINS, Formula, Meaning, Operand, Trace, trivial
+from .trace import Loops
 
 LIMIT = 4000
 TURNS = 60  # of a sum's terms that are not what they ought to be, the first are looked into
@@ -65,6 +67,8 @@ class _Reading:
         self.loss = min(orders, default=-1)
         self.leaves: list[Leaf] = []
         self.seen: set[tuple[int, int, int | None]] = set()
+        self.turns: dict[tuple[int, Loops], int] = {}
+        self.visits: list[int] = []
         self.first: dict[tuple[int, bytes], int] = {}
         self.stores: dict[str, list[int]] = {}
         self.last_store: dict[tuple[int, bytes], int] = {}
@@ -138,12 +142,15 @@ class _Reading:
 
     def expect(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """An event's value ought to be a quantity: if it is not, find out where that comes from."""
+        if step is None and None not in self.trusted.quantities[quantity].values:
+            step = self.turn(position)
         if self.is_(position, quantity, step) or depth > 60 or len(self.seen) > LIMIT:
             return
         steps = self.trusted.quantities[quantity].values
         if (position, quantity, step) in self.seen or (step is not None and step not in steps and None not in steps):
             return
         self.seen.add((position, quantity, step))
+        quantity, step = self.trusted.made_as(quantity, step)
         event = self.trace.events[position]
         meanings = self.trace.meanings[position]
         if meanings == ():
@@ -185,15 +192,26 @@ class _Reading:
             # holds nothing yet is read here, and was never set in between.
             elsewhere = meanings is not None and (quantity, "", step) in self.reached
             use = 0.1 if elsewhere else 0.2 if meanings is None else 0.8
+            made = 0.6 if elsewhere else 0.3
+            if isinstance(site.node, ast.Name) and any(m.quantity == quantity for m in meanings or ()):
+                # The right thing of another step: so the name was set.
+                use, made = 0.3, 0.05
             if meanings and any(self.backward(m.quantity) for m in meanings) and self.used(position) > 1:
                 # What it holds is right for something else: more is to be made of it here.
                 use = 0.1
             self.leaf(position, quantity, step, use, "is something else")
-            self.leaf(self.origin(setter), quantity, step, 0.6 if elsewhere else 0.3, "is something else")
+            self.leaf(self.origin(setter), quantity, step, made, "is something else")
             for one in below:
                 if meanings is None or isinstance(self.node(one), ast.IfExp):
                     self.made(one, quantity, step, depth + 1)
         elif isinstance(site.node, ast.IfExp):
+            self.made(position, quantity, step, depth + 1)
+        elif (handed := self.handed_in(position)) is not None:
+            self.leaf(position, quantity, step, 0.8, "is something else")
+            self.expect(handed, quantity, step, depth + 1)
+        elif isinstance(site.node, ast.BinOp):
+            # What another quantity is made of, in the place of this one's.
+            self.leaf(position, quantity, step, 0.5, "is something else")
             self.made(position, quantity, step, depth + 1)
         else:
             self.leaf(position, quantity, step, 0.5, "is something else")
@@ -212,9 +230,9 @@ class _Reading:
         return any(self.backward(one) for one in own & parts)
 
     def backward(self, quantity: int) -> bool:
-        """Whether the trusted side makes a quantity after its loss."""
+        """Whether a quantity is given as a gradient, or made after the loss."""
         one = self.trusted.quantities[quantity]
-        return bool(one.formulas) and one.order > self.loss
+        return one.order > self.loss if one.formulas else one.name in self.trusted.upstream
 
     def short(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """What is right but for a term or a factor: here, or in what is added last."""
@@ -319,7 +337,9 @@ class _Reading:
         below = self.operands(position)
         if site.kind == "store" and isinstance(self.trace.scope.source(site.path).statement(site.node), ast.AugAssign):
             before = [p for p in self.stores.get(_base(site.text), ()) if p < position]
-            return [p for p in before if self.trace.events[p].frame == event.frame][-1:] + below
+            before = [p for p in before if self.trace.events[p].frame == event.frame]
+            alike = [p for p in before if self.trace.sites[self.trace.events[p].site].text == site.text]
+            return (alike or before)[-1:] + below
         if site.kind == "store" and not below:
             back = self.handed_back(position)
             back = self.start(position) if back is None else back
@@ -378,6 +398,8 @@ class _Reading:
 
     def made(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """Look into how an event's value is made, which ought to be a quantity."""
+        if step is None and None not in self.trusted.quantities[quantity].values:
+            step = self.turn(position)
         if self.is_(position, quantity, step) or depth > 60:
             return
         event = self.trace.events[position]
@@ -400,7 +422,11 @@ class _Reading:
                 self.leaf(latest if latest is not None else position, quantity, step, 0.0, "is another step's")
             return
         if site.kind == "argument":
-            self.leaf(position, quantity, step, 0.6, "is handed in")
+            handed = self.handed_in(position)
+            if handed is None:
+                self.leaf(position, quantity, step, 0.6, "is handed in")
+            else:
+                self.expect(handed, quantity, step, depth + 1)
             return
         self.operation(position, quantity, step, below, depth)
 
@@ -413,6 +439,7 @@ class _Reading:
         added = [f.operands[0] for f in self.trusted.quantities[quantity].formulas if f.node is None]
         if added and (adds or not below or self.trace.meanings[below[0]] == ()):
             turns = [p for number in self.children.get(event.site, ()) for p in self.trace.at(number)]
+            turns = [p for p in turns if self.same_target(p, position)]
             if turns and (adds or len(turns) > 1):
                 off = [p for p in turns if not self.is_(p, added[0].quantity, None)]
                 for p in off[:TURNS]:
@@ -431,6 +458,22 @@ class _Reading:
             if source is not None:
                 self.expect(source, quantity, step, depth + 1)
             self.leaf(position, quantity, step, 0.3 if source is None else 1.5, "is set here")
+
+    def handed_in(self, position: int) -> int | None:
+        """The event in the caller that had the value which a parameter has; None for any other name."""
+        event = self.trace.events[position]
+        site = self.trace.sites[event.site]
+        frame = self.trace.recorder.frames[event.frame]
+        name = site.text if site.kind == "load" else getattr(site.node, "arg", "")
+        entry = self.trace.events[frame.event : frame.event + 24]
+        own = [self.trace.sites[one.site] for one in entry if one.frame == frame.number]
+        if not any(one.kind == "argument" and getattr(one.node, "arg", "") == name for one in own):
+            return None
+        for other in range(frame.event - 1, max(-1, frame.event - 200), -1):
+            one = self.trace.events[other]
+            if one.frame == frame.caller and np.array_equal(one.value, event.value):
+                return other
+        return None
 
     def handed_back(self, position: int) -> int | None:
         """The event in a `return` that had the value which a store unpacks."""
@@ -519,6 +562,12 @@ class _Reading:
 
     def operation(self, position: int, quantity: int, step: int | None, below: list[int], depth: int) -> None:
         """An operation on operands: which of them are what the trusted formula takes?"""
+        part = self.part_of(position, quantity)
+        if part is not None:
+            self.expect(part, quantity, step, depth + 1)
+            return
+        if self.contracted(quantity, step, below, depth):
+            return
         arrays: list[int] = []
         for p in below:
             if self.is_written(p):
@@ -556,6 +605,8 @@ class _Reading:
             pairs = self.akin(quantity, arrays if best is None else best[2], best[1] if best else None)
             if pairs:
                 at = step if best is None else best[3]
+                if best is None:
+                    self.leaf(position, quantity, step, 0.3, "is made from something else")
                 for p, operand in pairs:
                     there = None if operand.shift is None or at is None else at + operand.shift
                     self.expect(p, operand.quantity, there, depth + 1)
@@ -587,8 +638,12 @@ class _Reading:
             operand = lacking[0]
             there = None if operand.shift is None or at is None else at + operand.shift
             unknown = [p for p in strange if self.trace.meanings[p] == ()]
-            pairs = self.akin(quantity, strange, lacking)
-            chosen = unknown if len(unknown) == 1 else [p for p, _ in pairs][:1]
+            same = [p for p in strange if any(m.quantity == operand.quantity for m in self.trace.meanings[p] or ())]
+            meant = [self.part_of(p, operand.quantity) for p in below]
+            chosen = (same or [p for p in strange if p in meant])[:1]
+            if not chosen:
+                pairs = self.akin(quantity, strange, lacking)
+                chosen = unknown if len(unknown) == 1 else [p for p, _ in pairs][:1]
             if chosen:
                 self.expect(chosen[0], operand.quantity, there, depth + 1)
                 return
@@ -704,6 +759,8 @@ class _Reading:
         """Strangers paired with the operands of the formula that are made from the same things."""
         found = []
         for p in strange:
+            if self.excluded(p, quantity):
+                continue
             below = {m.quantity for o in self.operands(self.core(p)) for m in self.trace.meanings[o] or ()}
             operands = lacking or [o for f in self.formulas(quantity) for o in f.operands]
             own = {m.quantity for m in self.trace.meanings[p] or ()}
@@ -729,6 +786,8 @@ class _Reading:
         name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
         if self.layout(start) and self.operands(start):
             return self.joined(self.operands(start)[0])
+        if isinstance(node, ast.Name):
+            return self.filled(start)
         if name in JOINS:
             parts = [(p, self.joined(p)) for p in self.operands(start)]
             return [one for p, inner in parts for one in ([p] if inner is None else inner)]
@@ -741,6 +800,126 @@ class _Reading:
         if site.kind == "store":
             node = self.trace.scope.source(site.path).statement(site.node)
         return type(node.op) if isinstance(node, ast.BinOp | ast.AugAssign) else None
+
+    def filled(self, position: int) -> list[int] | None:
+        """The parts of an array that was filled slice by slice."""
+        event = self.trace.events[position]
+        pieces = [p for p in self.stores.get(self.trace.sites[event.site].text, ()) if p < position]
+        pieces = [p for p in pieces if self.trace.events[p].frame == event.frame]
+        last = {self.trace.sites[self.trace.events[p].site].text: p for p in pieces}
+        parts = [p for p in last.values() if isinstance(self.node(p), ast.Subscript)]
+        whole = sum(self.trace.events[p].value.size for p in parts)
+        return parts if len(parts) > 1 and whole == event.value.size else None
+
+    def part_of(self, position: int, quantity: int) -> int | None:
+        """Of what is put together here, the part that ought to be a quantity; None where that is open."""
+        parts = self.joined(position) or []
+        if len(parts) < 2:
+            return None
+        for other in self.trace.at(self.trace.events[position].site):
+            # On another turn, which may be right, it is.
+            blocks = [self.trusted.quantities[m.quantity].blocks for m in self.trace.meanings[other] or ()]
+            own = [[{m.quantity} for m in block] for block in blocks if block]
+            if not own:
+                own = [[{m.quantity for m in one or ()} for one in self.trusted.blocks(self.trace.events[other].value)]]
+            for kinds in own:
+                places = [k for k, kind in enumerate(kinds) if quantity in kind]
+                if len(kinds) == len(parts) and len(places) == 1:
+                    return parts[places[0]]
+        # Or it is made from what the quantity is made from, more than any other part.
+        wanted = self.ingredients(quantity)
+        made = [set() if self.excluded(p, quantity) else self.made_from(p) for p in parts]
+        alike = [len(one & wanted) / max(1, len(one | wanted)) for one in made]
+        best = max(alike)
+        return parts[alike.index(best)] if best > 0 and alike.count(best) == 1 else None
+
+    def contracted(self, quantity: int, step: int | None, below: Sequence[int], depth: int) -> bool:
+        """A product of what is put side by side, which ought to be a sum of products: of each gate's, say."""
+        joined = [p for p in below if len(self.joined(p) or ()) > 1]
+        terms = self.trusted.terms(quantity, ast.Add)
+        if not joined or len(terms) < 2:
+            return False
+        operands = []
+        for one, shift in terms:
+            for formula in self.trusted.quantities[one].formulas[:1]:
+                for o in formula.operands:
+                    moved = None if step is None or shift is None or o.shift is None else step + shift + o.shift
+                    operands.append((o.quantity, moved))
+        lacking = [one for one in operands if not any(self.is_(p, *one) for p in below)]
+        for one, there in lacking:
+            parts = [part for p in joined if (part := self.part_of(p, one)) is not None]
+            if not parts:
+                return False
+            self.expect(parts[0], one, there, depth + 1)
+        if not lacking:
+            for p in joined:
+                if any(self.backward(m.quantity) for m in self.trace.within(p)):
+                    event = self.trace.events[p]
+                    start = self.first[event.value.size, event.value.tobytes()]
+                    self.leaf(start, quantity, step, 0.0, "has its parts in another order")
+        return True
+
+    def excluded(self, position: int, quantity: int) -> bool:
+        """Whether an event's value belongs to the way there and a quantity to the way back, or the other way round."""
+        meanings = self.trace.meanings[position]
+        back = self.backward(quantity)
+        return bool(meanings) and all(self.backward(m.quantity) != back for m in meanings or ())
+
+    def ingredients(self, quantity: int) -> set[int]:
+        """What a quantity is made from, and what that is made from."""
+        own = {o.quantity for f in self.formulas(quantity) for o in f.operands}
+        return own | {o.quantity for one in own for f in self.formulas(one) for o in f.operands}
+
+    def made_from(self, position: int) -> set[int]:
+        """What the values are that the statement takes which first made an event's value."""
+        event = self.trace.events[position]
+        waiting, found = [self.first[event.value.size, event.value.tobytes()]], set[int]()
+        while waiting:
+            one = waiting.pop()
+            below = self.operands(one)
+            site = self.trace.sites[self.trace.events[one].site]
+            statement = self.trace.scope.source(site.path).statement(site.node)
+            if site.kind == "store" and isinstance(statement, ast.AugAssign):
+                # What it was before.
+                before = [p for p in self.trace.at_text(site) if p < one]
+                waiting += self.operands(before[-1]) if before else []
+            waiting += below
+            if not below:
+                continue
+            for p in below:
+                found |= {m.quantity for m in self.trace.meanings[p] or ()}
+        return found
+
+    def same_target(self, turn: int, position: int) -> bool:
+        """Whether an event belongs to the same one of several targets that a store sets by turns (`sums[k]`)."""
+        names = {n.id for n in ast.walk(self.node(position)) if isinstance(n, ast.Name)}
+        own, other = (dict(self.trace.events[p].loops) for p in (position, turn))
+        alike = all(own.get(name) == other.get(name) for name in names)
+        return alike and self.visit(turn) == self.visit(position)
+
+    def visit(self, position: int) -> int:
+        """How often the site of an event was visited before on the same turn: once for each name of a dict, say."""
+        if not self.visits:
+            count: Counter[tuple[int, int, Loops]] = Counter()
+            for event in self.trace.events:
+                key = event.site, event.frame, event.loops
+                self.visits.append(count[key])
+                count[key] += 1
+        return self.visits[position]
+
+    def turn(self, position: int) -> int | None:
+        """The step that the port is at, by most of what it computes on the same turn of the same loops."""
+        event = self.trace.events[position]
+        key = event.frame, event.loops
+        if not self.turns:
+            votes: dict[tuple[int, Loops], Counter[int]] = {}
+            for k, one in enumerate(self.trace.events):
+                steps = {m.t for m in self.trace.meanings[k] or ()}
+                looping = one.loops or self.trace.recorder.frames[one.frame].loops
+                if len(steps) == 1 and looping and (step := steps.pop()) is not None:
+                    votes.setdefault((one.frame, one.loops), Counter())[step] += 1
+            self.turns = {at: count.most_common(1)[0][0] for at, count in votes.items()}
+        return self.turns.get(key)
 
     def twin(self, position: int, quantity: int, arrays: Sequence[int]) -> Formula | None:
         """A formula of the quantity that is the same operation on as many operands."""

@@ -13,7 +13,7 @@ import numpy as np
 from ..problem import Problem
 from .align import Need, Trace
 from .pieces import called_name
-from .roles import leaves
+from .roles import Leaf, leaves
 from .source import Scope
 
 
@@ -28,6 +28,7 @@ class Suspect(NamedTuple):
     quantity: str | None
     certain: bool
     needs: tuple[int, ...] = ()
+    leaves: tuple[Leaf, ...] = ()
 
     def plain(self, scope: Scope) -> dict[str, Any]:
         source = scope.source(self.path)
@@ -57,22 +58,31 @@ def suspects(
     trusted = trace.trusted
     found: dict[tuple[str, int], Suspect] = {}
 
-    def note(number: int, score: float, reason: str, quantity: int | None, other: ast.stmt | None = None) -> None:
+    def note(
+        number: int,
+        score: float,
+        reason: str,
+        quantity: int | None,
+        other: ast.stmt | None = None,
+        leaf: Leaf | None = None,
+    ) -> None:
         statement, path = reading.statement(number)
         statement = other or statement
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
             return
         key = path, statement.lineno
         old = found.get(key)
-        aims = () if old is None else old.needs
+        aims, whose = ((), ()) if old is None else (old.needs, old.leaves)
         if quantity is not None and quantity not in aims:
             aims = (*aims, quantity)
+        if leaf is not None:
+            whose = (*whose, leaf)
         if old is None or score < old.score:
             start = trace.scope.source(path).span(statement)[0]
             name = None if quantity is None else trusted.quantities[quantity].name
-            found[key] = Suspect(path, statement.lineno, start, score, reason, name, False, aims)
+            found[key] = Suspect(path, statement.lineno, start, score, reason, name, False, aims, whose)
         else:
-            found[key] = old._replace(needs=aims)
+            found[key] = old._replace(needs=aims, leaves=whose)
 
     if raised is not None and raised.file in trace.scope.sources and raised.line is not None:
         source = trace.scope.source(raised.file)
@@ -95,7 +105,7 @@ def suspects(
         name = trusted.quantities[leaf.quantity].name
         reason = f"this should be {name}: it {leaf.reason}"
         place = order.get(id(leaf.statement or reading.statement(leaf.site)[0]), len(order))
-        note(leaf.site, 0.6 * leaf.weight + 0.2 * min(place, 6), reason, leaf.quantity, leaf.statement)
+        note(leaf.site, 0.6 * leaf.weight + 0.2 * min(place, 6), reason, leaf.quantity, leaf.statement, leaf)
         for loop, path in reading.loops(leaf.position):
             if leaf.weight <= 0.3 and isinstance(loop, ast.stmt):
                 start = trace.scope.source(path).span(loop)[0]
@@ -141,7 +151,12 @@ def suspects(
             note(own, 0.25 + 0.1 * away, reason, None, call)
     factors |= trusted.scales
     updates = {id(reading.statement(number)[0]) for number in overwritten}
-    right = set() if any(name == "loss" for name, _ in wrong) else set(trusted.outputs(["loss"]))
+    right: set[int] = set()
+    if all(name != "loss" for name, _ in wrong):
+        # What leads to a right loss is right, whatever it is multiplied by on its way.
+        losses = trusted.outputs(["loss"])
+        end = min((trusted.quantities[number].order for number in losses), default=-1)
+        right = {k for k, quantity in enumerate(trusted.quantities) if quantity.order <= end}
     right |= {o.quantity for number in right for f in trusted.quantities[number].formulas for o in f.operands}
     for number, site in enumerate(trace.sites):
         updating = id(reading.statement(number)[0]) in updates

@@ -20,7 +20,7 @@ Loops: TypeAlias = "tuple[tuple[str, int], ...]"
 N = TypeVar("N", bound=ast.AST)
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 def code_name(node: FunctionNode) -> str:
@@ -405,7 +405,7 @@ class _Rewrite:
             return node
         if isinstance(node, ast.Lambda):
             return self.defined(node, prefix)
-        if isinstance(node, _COMPREHENSIONS):
+        if isinstance(node, COMPREHENSIONS):
             return self.comprehension(node, prefix, parent)
         if not isinstance(node, _WRAPPED) or (isinstance(node, ast.Name) and node.id in ("self", "cls")):
             return _changed(node, lambda child: self.operand(child, prefix, parent))

@@ -53,6 +53,8 @@ class Term(NamedTuple):
 class Seen:
     """What was seen at a place: for each text its values, one a turn."""
 
+    most = MOST
+
     def __init__(self, place: Place) -> None:
         self.place = place
         self.texts: dict[str, Any] = {}
@@ -63,7 +65,7 @@ class Seen:
         self.zeros: set[str] = set()  # plain numbers that are zero: what is carried begins so
 
     def add(self, text: str) -> None:
-        if text not in self.texts and len(self.texts) < MOST:
+        if text not in self.texts and len(self.texts) < self.most:
             try:
                 self.texts[text] = compile(text.strip(), "<probe>", "eval")
             except (SyntaxError, ValueError):
@@ -716,12 +718,12 @@ def _harmless(node: ast.AST) -> bool:
             function = inner.func
             if not isinstance(function, ast.Attribute):
                 return False
-            if function.attr not in _PURE or any(k.arg == "out" for k in inner.keywords):
+            if function.attr not in PURE or any(k.arg == "out" for k in inner.keywords):
                 return False
     return True
 
 
-_PURE = frozenset(
+PURE = frozenset(
     {
         *("dot", "matmul", "outer", "sum", "mean", "max", "exp", "log", "tanh", "square", "copy", "reshape"),
         *(
@@ -735,7 +737,8 @@ _PURE = frozenset(
             "tensordot",
             "einsum",
         ),
-        *("zeros_like", "ones_like", "argmax", "ravel", "swapaxes"),
+        *("zeros_like", "ones_like", "zeros", "ones", "argmax", "ravel", "swapaxes", "squeeze", "expand_dims"),
+        *("hstack", "vstack", "column_stack", "split", "sqrt", "power", "where", "clip", "sign", "abs", "divide"),
     }
 )
 

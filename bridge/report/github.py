@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from .line import CLAIMS, SUSPECTS
+from .line import SUSPECTS, claimed
 from .paper import Paper
 from .schema import Report
 from .terminal import headline
@@ -39,7 +39,7 @@ def _annotations(report: Report) -> Iterator[str]:
     elif diagnosis["claim"] != SUSPECTS:
         first, *named = named
         file, line = first["file"], first["line"]
-        said += [f"{first['text']}\n{first['reason']}", CLAIMS[diagnosis["claim"]].format(**diagnosis)]
+        said += [f"{first['text']}\n{first['reason']}", claimed(diagnosis)]
         said += [patch] if patch else []
     yield _command("error", file, line, name, said)
     # What is only suspected must not look as certain as what was verified.

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..page import asset, attributes, axis, document, escape, fragment, grid, matrix, tag
 from ..page.markup import number
 from .detail import ArrayDetail, Details
-from .line import CLAIMS
+from .line import claimed
 from .overview import counts, fault, first_line, of_several, summary, verdict
 from .paper import shown_path
 from .picture import png
@@ -173,7 +173,7 @@ def _line(diagnosis: Mapping[str, Any], h: str) -> list[str]:
     out: list[str] = []
     lines = diagnosis["lines"][: None if diagnosis["patch"] else 3]
     if lines or diagnosis["patch"]:
-        claim = CLAIMS[diagnosis["claim"]].format(**diagnosis)
+        claim = claimed(diagnosis)
         out += [tag(h, "The line" if len(lines) < 2 else "The lines"), tag("p", escape(_sentence(claim)))]
     for line in lines:
         place = tag("span", escape(f"{shown_path(line['file'])}:{line['line']}"), class_="place")

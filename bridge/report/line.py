@@ -22,12 +22,18 @@ CLAIMS = {
 LEGEND = "  beside a line: what its values are by the reference's names; nobody's: nothing there has that value"
 
 
+def claimed(diagnosis: Mapping[str, Any]) -> str:
+    """What a diagnosis claims, in words."""
+    words = CLAIMS[diagnosis["claim"]].format(**diagnosis)
+    return f"{words}; the search for a patch ran out of time" if diagnosis.get("ended_early") else words
+
+
 def render_diagnosis(diagnosis: Mapping[str, Any], paper: Paper) -> list[str]:
     """The lines of the report that follow the verdict."""
     out = [""]
     lines = diagnosis["lines"]
     if lines or diagnosis["patch"]:
-        out += paragraphs([CLAIMS[diagnosis["claim"]].format(**diagnosis)], paper)
+        out += paragraphs([claimed(diagnosis)], paper)
     for line in lines[: None if diagnosis["patch"] else 3]:
         place = f"{shown_path(line['file'])}:{line['line']}"
         out += [f"  {place}: {paper.paint(line['text'], 'bold')}", *paragraphs([line["reason"]], paper, "  ")]

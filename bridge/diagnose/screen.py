@@ -1,0 +1,235 @@
+"""Screen: the edits of an expression told apart by what they make of the values that it had in hand.
+
+Where the trace says what an expression ought to be, an edit of it need not run the whole port to be judged: it
+is evaluated where the expression stands, with all that was there at that turn. What gives the quantity comes
+first; what does not is no mend of this place.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from typing import Any, NamedTuple
+
+from .align import Trace, neutral
+from .edits import Edit, Edits
+from .pieces import called_name
+from .roles import Leaf
+from .source import Scope, Source, Splice, apply
+from .suspects import Suspect
+from .trace import COMPREHENSIONS, FUNCTIONS, Array
+from .translate import PURE, Place, Seen, probed
+
+ALIKE = 5  # edits that give the same value at a place, of which one is as good as another
+SURE = 0.3  # the weight of a leaf up to which its place is taken for the fault
+TURNS = 2  # turns on which an edit is looked at: the first that is wrong, and the next
+
+# What changes something when it is called.
+_CHANGING = frozenset({"append", "extend", "insert", "pop", "remove", "clear", "update", "setdefault", "add", "sort"})
+_CHANGING |= {"fill", "copyto", "put", "popleft", "appendleft", "reverse", "shuffle", "step"}
+
+
+_CALLED = re.compile(r"([^\W\d]\w*)\s*\(")
+_NO_CALLS = frozenset({"if", "else", "and", "or", "not", "in", "is"})
+_DOING = re.compile(r":=|\bout\s*=|\b(lambda|for|yield|await)\b|\)\s*\(|\]\s*\(")
+
+
+class Screened(NamedTuple):
+    """Edits that make of an expression what it ought to be, the likeliest first; and those that do not.
+
+    `sure` are those of the first where the place leaves little choice. Where none is right, none is known to be wrong.
+    """
+
+    right: list[Edit]
+    sure: list[Edit]
+    wrong: set[tuple[Any, ...]]
+
+
+class _Aim(NamedTuple):
+    """An expression, what it ought to be, and the turns of its statement on which it is looked at."""
+
+    leaf: Leaf
+    statement: ast.stmt
+    node: ast.AST
+    turns: tuple[int, ...]
+
+
+class _Look(Seen):
+    """Evaluates its texts on some turns only."""
+
+    most = 500
+
+    def __init__(self, place: Place, turns: Iterable[int]) -> None:
+        super().__init__(place)
+        self.wanted, self.passed = set(turns), 0
+
+    def look(self, frame: Any) -> None:
+        if self.passed in self.wanted:
+            super().look(frame)
+        self.passed += 1
+
+
+def screened(
+    scope: Scope, trace: Trace, run: Callable[[], object], edits: Edits, some: Sequence[Suspect]
+) -> Screened:
+    """The edits at some suspects, by what they make of the values there."""
+    pure = _pure(scope) | PURE
+    looks: dict[tuple[str, int, tuple[int, ...]], _Look] = {}
+    asked: list[tuple[int, _Aim, _Look, str, Edit]] = []
+    before: dict[_Aim, str] = {}
+    for order, suspect in enumerate(some):
+        source = scope.source(suspect.path)
+        for aim in _aims(trace, suspect):
+            start = source.span(aim.statement)[0]
+            function = scope.function_at(suspect.path, start)
+            if function is None or isinstance(function.node, ast.Lambda):
+                continue
+            key = suspect.path, start, aim.turns
+            look = looks.setdefault(key, _Look(Place(suspect.path, aim.statement), aim.turns))
+            if (own := _text(source, aim, ())) is not None:
+                look.add(own)
+                before[aim] = own
+            for edit in edits.of(function, aim.statement):
+                text = _text(source, aim, edit.splices)
+                if text is not None and _harmless(text, pure):
+                    look.add(text)
+                    if text in look.texts:
+                        asked.append((order, aim, look, text, edit))
+    probed(scope, run, list(looks.values()))
+    right: dict[tuple[Any, ...], tuple[float, int, Edit]] = {}
+    sure: set[tuple[Any, ...]] = set()
+    mended: set[tuple[int, int]] = set()
+    wrong: dict[tuple[int, int], set[tuple[Any, ...]]] = {}
+    alike: dict[tuple[int, int, bytes], int] = {}
+    for order, aim, look, text, edit in asked:
+        if _fits(trace, aim.leaf, look.values.get(before.get(aim, ""), [])):
+            # It is what it ought to be, but for a factor, say, which tells nothing apart.
+            continue
+        values = look.values.get(text, [])
+        fits = _fits(trace, aim.leaf, values)
+        if not fits:
+            wrong.setdefault((aim.leaf.site, aim.leaf.quantity), set()).add(edit.splices)
+            continue
+        mended.add((aim.leaf.site, aim.leaf.quantity))
+        first = values[0]
+        mark = aim.leaf.site, aim.leaf.quantity, b"" if first is None else first.tobytes()
+        alike[mark] = alike.get(mark, 0) + 1
+        if alike[mark] <= ALIKE:
+            weight = order + 2 * aim.leaf.weight + edit.weight - (fits > 1)
+            if aim.leaf.weight <= SURE:
+                sure.add(edit.splices)
+            old = right.get(edit.splices)
+            if old is None or weight < old[0]:
+                right[edit.splices] = weight, len(right), edit
+    likely = [edit for _, _, edit in sorted(right.values(), key=lambda r: r[:2])]
+    out = set[tuple[Any, ...]]().union(*(wrong.get(aim, ()) for aim in mended)) - set(right)
+    return Screened(likely, [edit for edit in likely if edit.splices in sure], out)
+
+
+def _aims(trace: Trace, suspect: Suspect) -> Iterator[_Aim]:
+    """The expressions of a suspect's statement that ought to be something, on the first turn that they are not."""
+    source = trace.scope.source(suspect.path)
+    for leaf in suspect.leaves:
+        site = trace.sites[leaf.site]
+        if leaf.statement is not None or site.kind == "argument":
+            continue
+        statement = source.statement(site.node)
+        if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Return | ast.Expr):
+            continue
+        if not isinstance(site.node, ast.expr) or _sometimes(source, site.node):
+            continue
+        at = trace.at(leaf.site)
+        turn = at.index(leaf.position)
+        yield _Aim(leaf, statement, site.node, tuple(range(turn, min(turn + TURNS, len(at)))))
+
+
+def _sometimes(source: Source, node: ast.AST) -> bool:
+    """Whether an expression is not evaluated once each time that its statement is."""
+    inner: ast.AST | None = node
+    while inner is not None and not isinstance(inner, ast.stmt):
+        outer = source.parent(inner)
+        if isinstance(outer, (*FUNCTIONS, *COMPREHENSIONS, ast.comprehension)):
+            return True
+        if isinstance(outer, ast.IfExp) and outer.test is not inner:
+            return True
+        inner = outer
+    return False
+
+
+def _text(source: Source, aim: _Aim, splices: Sequence[Splice]) -> str | None:
+    """The expression as splices make it; of the target of an assignment, all that it is set to."""
+    stored = isinstance(getattr(aim.node, "ctx", None), ast.Store)
+    start, end = source.span(aim.statement) if stored else source.span(aim.node)  # type: ignore[arg-type]
+    if not all(start <= s.start and s.end <= end for s in splices):
+        return None
+    text = apply(source.text[start:end], splices, start).strip()
+    if not stored:
+        return f"({text})" if "\n" in text else text
+    try:
+        body = ast.parse(text).body
+    except SyntaxError:
+        return None
+    if len(body) != 1 or not isinstance(body[0], ast.Assign | ast.AugAssign):
+        return None
+    after = body[0]
+    target = after.targets[0] if isinstance(after, ast.Assign) else after.target
+    if ast.unparse(target) != source.segment(aim.node):  # type: ignore[arg-type]
+        return None
+    if isinstance(after, ast.Assign):
+        return ast.unparse(after.value)
+    return ast.unparse(ast.BinOp(ast.parse(ast.unparse(target), mode="eval").body, after.op, after.value))
+
+
+def _harmless(text: str, pure: Set[str]) -> bool:
+    """Whether a text calls nothing but what only computes something. (To parse each would take most of the time.)"""
+    return not _DOING.search(text) and all(name in pure or name in _NO_CALLS for name in _CALLED.findall(text))
+
+
+def _fits(trace: Trace, leaf: Leaf, values: Sequence[Array | None]) -> int:
+    """On how many of the turns looked at an expression is what it ought to be; 0 if it is not on the first."""
+    count = 0
+    own = next(iter(trace.trusted.quantities[leaf.quantity].values.values()))
+    sizes = (own.size, own.size // len(own))
+    pace = 0 if leaf.step is None else 1
+    for turn, value in enumerate(values):
+        if value is None or neutral(value):
+            break
+        meanings = trace.trusted.lookup(value)
+        if not meanings and value.size not in sizes:
+            meanings = tuple(m for one in trace.trusted.blocks(value) for m in one or ())
+        steps = {leaf.step} if leaf.step is None or not turn else {leaf.step - pace * turn, leaf.step + pace * turn}
+        if not any(
+            m.quantity == leaf.quantity and m.factor > 0 and (m.t is None or leaf.step is None or m.t in steps)
+            for m in meanings
+        ):
+            break
+        count += 1
+    return count
+
+
+def _pure(scope: Scope) -> Set[str]:
+    """The names of the files' functions that only compute something."""
+    changing: set[str] = set()
+    calls: dict[str, set[str]] = {}
+    for source in scope.sources.values():
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.FunctionDef):
+                calls.setdefault(node.name, set()).update(
+                    called_name(n) for n in ast.walk(node) if isinstance(n, ast.Call)
+                )
+                if any(_changes(n, node) for n in ast.walk(node)):
+                    changing.add(node.name)
+    changing |= _CHANGING
+    while more := {name for name, called in calls.items() if name not in changing and called & changing}:
+        changing |= more
+    return set(calls) - changing
+
+
+def _changes(node: ast.AST, function: ast.FunctionDef) -> bool:
+    """Whether a node of a function changes what others hold."""
+    if isinstance(node, ast.Attribute | ast.Subscript):
+        return not isinstance(node.ctx, ast.Load)
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        return node.target.id in {a.arg for a in function.args.args}
+    return isinstance(node, ast.Global | ast.Nonlocal | ast.Yield | ast.YieldFrom)
