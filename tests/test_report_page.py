@@ -225,7 +225,11 @@ def test_pointing_at_an_expression_shows_what_it_is_and_its_values(page: Page) -
     assert tip.startswith("d ") and "daraw first, then nobody's" in tip and "t = 0" in tip
     first = page.run("document.querySelector('.tip dd').innerText")
     assert re.match(r"[\N{MINUS SIGN}\d]", first) and "off" not in first
-    assert "% off" in page.run("document.querySelectorAll('.tip dd')[1].innerText")
+    assert " % off" in page.run("document.querySelectorAll('.tip dd')[1].innerText")
+    page.press("Escape")
+    assert page.run("document.querySelector('.tip').hidden")
+    page.hover(".line.named .e[data-e='2']")
+    assert not page.run("document.querySelector('.tip').hidden")
     page.hover("h1")
     assert page.run("document.querySelector('.tip').hidden")
 

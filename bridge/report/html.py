@@ -469,7 +469,7 @@ def _value(value: Mapping[str, Any]) -> str:
     off = value["off"]
     note = ""
     if off is not None and off > 1e-6:
-        note = tag("small", _percent(off) + " off")
+        note = " " + tag("small", _percent(off) + " off")
     strange = value["is"] == "nobody's"
     return tag("span", escape(text), class_="num no" if strange else "num") + note
 

@@ -59,6 +59,7 @@ document.addEventListener("pointermove", (event) => {
 });
 document.addEventListener("pointerleave", () => { tip.hidden = true; });
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
+document.addEventListener("scroll", () => { tip.hidden = true; }, { capture: true, passive: true });
 
 function tell(expression) {
   const table = expression.closest("details").querySelector(".grid");
