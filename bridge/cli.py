@@ -81,11 +81,12 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="both implementations learn a text side by side")
     export = commands.add_parser("export", help="the cases of a verdict as files, for any language")
     check = commands.add_parser("check", help="the verdict on gradients that a program wrote as files")
+    cover = commands.add_parser("cover", help="which faults a gradient check of yours would not have caught, and why")
     dialects = commands.add_parser("dialects", help="how frameworks and courses lay out the same arrays")
     convert = commands.add_parser("convert", help="weights from one framework's layout to another's")
     lesson = commands.add_parser("lesson", help="what rows and columns mean, in the terminal or as a page")
     own = (
-        *(("fix", fix), ("new", new), ("train", train), ("export", export), ("check", check)),
+        *(("fix", fix), ("new", new), ("train", train), ("export", export), ("check", check), ("cover", cover)),
         *(("dialects", dialects), ("convert", convert), ("lesson", lesson)),
     )
     for name, sub in own:

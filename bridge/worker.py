@@ -93,6 +93,18 @@ def examined_function(port: Declaration, options: Options, *, limit: float = CAL
     return report
 
 
+def performed(path: str, work: Callable[[], Any], total: float) -> Any:
+    """Plain data that some other work on a file gives, done in a process of its own. Raises `Problem`s of its own."""
+    task = {"path": path, "options": tuple(Options()), "limit": CALL_LIMIT, "quiet": True}
+    if forks_badly() or not hasattr(os, "fork"):
+        return work()
+    answer = _asked(task, lambda: _performed(task, lambda: {"done": work()}), total=total)
+    for report in answer.get("reports", ()):
+        error = report["error"]
+        raise Problem(error["what"], file=error["file"], line=error["line"], status=report["status"])
+    return answer["done"]
+
+
 def loadable(port: Declaration) -> bool:
     """Can the port be found in its file? Not what stands inside another function, nor without `@port`."""
     function = port.function
@@ -110,11 +122,14 @@ def listed(path: str, *, limit: float = CALL_LIMIT) -> list[Listed]:
 
 
 def _asked(
-    task: dict[str, Any], work: Callable[[], bytes], abandon: Callable[[], bool] | None = None
+    task: dict[str, Any],
+    work: Callable[[], bytes],
+    abandon: Callable[[], bool] | None = None,
+    total: float = FILE_LIMIT,
 ) -> dict[str, Any]:
     """What a worker answers to a task, or a report that says why it does not."""
     limit = task["limit"]
-    total = max(FILE_LIMIT, 6 * limit)
+    total = max(total, 6 * limit)
     data, end = _forked(task, work, total, abandon) if hasattr(os, "fork") else _spawned(task, total)
     if data:
         answer: dict[str, Any] = marshal.loads(data)

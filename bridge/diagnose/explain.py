@@ -151,7 +151,7 @@ def _largest(array: Array) -> float:
     return float(np.max(np.abs(array), initial=0.0))
 
 
-class _Side:
+class Side:
     """One of our implementations, ready to be run on every case with some of its equations broken."""
 
     def __init__(
@@ -317,7 +317,7 @@ class _Found:
     """Edits that reproduce something, with what they reproduce on the case that is tried first."""
 
     def __init__(
-        self, side: _Side, changes: tuple[Break, ...], reproduced: frozenset[str], rate: float
+        self, side: Side, changes: tuple[Break, ...], reproduced: frozenset[str], rate: float
     ) -> None:
         self.side, self.changes, self.reproduced, self.rate = side, changes, reproduced, rate
 
@@ -336,7 +336,7 @@ class _Reach(NamedTuple):
 class _Candidate(NamedTuple):
     """Edits that go together, what they can change, and how far-fetched they are."""
 
-    side: _Side
+    side: Side
     changes: tuple[Break, ...]
     reach: _Reach
     cost: float
@@ -368,14 +368,14 @@ class _Search:
         )
         self.first = self._first_case(right)
         self.tried = 0
-        self.sides: list[_Side] = []
+        self.sides: list[Side] = []
         for name in ("reference", "batched"):
             implementation = getattr(port.family, name)
             if implementation is not None and isinstance(implementation.function, FunctionType):
-                one = _Side(name, implementation, port, self.cases)
+                one = Side(name, implementation, port, self.cases)
                 one.read(self.first)
                 self.sides.append(one)
-        self._alone: dict[str, tuple[_Side, Numbers]] = {}
+        self._alone: dict[str, tuple[Side, Numbers]] = {}
         self.influences: dict[Equation, tuple[frozenset[str], Marks | None]] = {}
         self.sums: Sums | None = None
         self.observed: Marks = frozenset()
@@ -411,7 +411,7 @@ class _Search:
 
     def reproduced(
         self,
-        side: _Side,
+        side: Side,
         changes: Sequence[Break],
         k: int,
         hoped: Sequence[tuple[str, Array, float]] = (),
@@ -424,7 +424,7 @@ class _Search:
         except Exception:
             return None
 
-    def hoped(self, side: _Side, wanted: frozenset[str]) -> list[tuple[str, Array, float]]:
+    def hoped(self, side: Side, wanted: frozenset[str]) -> list[tuple[str, Array, float]]:
         """The wanted arrays in a side's own layout; empty where one has no simple counterpart there."""
         target, port = self.targets[self.first], self.port
         if port.clip is not None or not side.share_inside:
@@ -442,7 +442,7 @@ class _Search:
             found += [(own, array, target.bars[name]) for own, array in layout.gradients(canonical).items()]
         return found if len(found) == len(wanted) else []
 
-    def loss_between(self, side: _Side, reproduced: frozenset[str]) -> tuple[float, float]:
+    def loss_between(self, side: Side, reproduced: frozenset[str]) -> tuple[float, float]:
         """Where the loss of a side has to be, if it is right without another edit."""
         if LOSS not in reproduced or not side.share_inside:
             return -np.inf, np.inf
@@ -452,7 +452,7 @@ class _Search:
 
     def try_on_first(
         self,
-        side: _Side,
+        side: Side,
         changes: tuple[Break, ...],
         hoped: Sequence[tuple[str, Array, float]],
         loss_between: tuple[float, float],
@@ -467,7 +467,7 @@ class _Search:
         reproduced = self.reproduced(side, changes, self.first, hoped, loss_between)
         return None if reproduced is None else _Found(side, changes, reproduced, rate)
 
-    def fitted(self, side: _Side, changes: tuple[Break, ...]) -> float:
+    def fitted(self, side: Side, changes: tuple[Break, ...]) -> float:
         """The rate at which an update gives the port's numbers, by the secant method; 0 where none does."""
         target = self.targets[self.first]
         name = next((n for n in sorted(self.differing & set(target.numbers)) if n != LOSS), "")
@@ -507,13 +507,13 @@ class _Search:
 
     # Which equations an array hangs on.
 
-    def influence(self, side: _Side, equation: Equation) -> tuple[frozenset[str], Marks | None]:
+    def influence(self, side: Side, equation: Equation) -> tuple[frozenset[str], Marks | None]:
         """The arrays that change when the value of an equation does, and the sums that are off then (None: unknown)."""
         if equation not in self.influences:
             self.influences[equation] = self._influence(side, equation)
         return self.influences[equation]
 
-    def _influence(self, side: _Side, equation: Equation) -> tuple[frozenset[str], Marks | None]:
+    def _influence(self, side: Side, equation: Equation) -> tuple[frozenset[str], Marks | None]:
         everything = self.all, None
         returns = isinstance(equation.node, ast.Return) and not isinstance(
             equation.value, ast.Tuple | ast.Dict
@@ -624,7 +624,7 @@ class _Search:
             return None
         return made
 
-    def breaks_of(self, side: _Side) -> list[tuple[Break, ...]]:
+    def breaks_of(self, side: Side) -> list[tuple[Break, ...]]:
         """Every edit of a side; the same one in several sums or loops goes as one."""
         if not side.breaks:
             single = breaks(side.parts, self.cases[self.first].sizes)
@@ -637,7 +637,7 @@ class _Search:
                         side.breaks.append(chosen)
         return side.breaks
 
-    def made_together(self, side: _Side) -> list[set[str]]:
+    def made_together(self, side: Side) -> list[set[str]]:
         """For each array of the port that holds several of ours: the gradients that make it up."""
         ours = {name: f"d{line.base}" for line in side.own.layout.lines for name in line.arrays}
         return [
@@ -849,7 +849,7 @@ class _Search:
 
     # Which equation of the reference an edit hits.
 
-    def operation(self, side: _Side, change: Break) -> str:
+    def operation(self, side: Side, change: Break) -> str:
         equation = self.followed(side, change)
         if side.name == "reference" and equation.makes_a_quantity:
             return equation.text
@@ -862,7 +862,7 @@ class _Search:
                 return next((e for e in alike if e.target == equation.target), alike[-1]).text
         return equation.text
 
-    def followed(self, side: _Side, change: Break) -> Equation:
+    def followed(self, side: Side, change: Break) -> Equation:
         """The equation that an edit hits; where it hands on another result, the one that makes the result."""
         equation = change.equations[0]
         value = equation.value
@@ -900,7 +900,7 @@ class _Search:
                             self.operations.setdefault((kind, *mark), []).append(equation)
         return self.operations
 
-    def fingerprint(self, side: _Side, equation: Equation, kind: int) -> tuple[Any, ...] | None:
+    def fingerprint(self, side: Side, equation: Equation, kind: int) -> tuple[Any, ...] | None:
         """What the arrays of one example become when the value of an equation is moved or scaled."""
         if equation.value is None:
             return None
@@ -916,11 +916,11 @@ class _Search:
             return None
         return tuple((n, *np.round(_digest(v), 6)) for n, v in sorted(changed.items()))
 
-    def alone(self, side: _Side) -> tuple[_Side, Numbers]:
+    def alone(self, side: Side) -> tuple[Side, Numbers]:
         """A side on one example, and its numbers as they are right."""
         if side.name not in self._alone:
             single = self.cases[self.first].example(self.port.family, self.port.objective, 0)
-            one = _Side(side.name, getattr(self.port.family, side.name), self.port, [single])
+            one = Side(side.name, getattr(self.port.family, side.name), self.port, [single])
             one.parts, one.share_inside = side.parts, side.share_inside
             self._alone[side.name] = one, one.numbers(0)
         return self._alone[side.name]
