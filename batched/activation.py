@@ -1,32 +1,37 @@
 """Activations, and their slopes as functions of the value they gave.
 
-All of them take complex numbers too, and are then analytic where the real function is differentiable.
+An activation writes what it gives into `out`, where there is one; that may be its argument. All of them take
+complex numbers too, and are then analytic where the real function is differentiable.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from .rows import Array
+from .rows import Array, empty
 
 # Of exp, by the bytes of a real number: float16, float32, float64 and what is longer.
 LARGEST_EXPONENT = {2: 11.0, 4: 88.0, 8: 709.0, 16: 709.0}
 
 
-def tanh(pre: Array) -> Array:
+def tanh(pre: Array, out: Array | None = None) -> Array:
     """Hyperbolic tangent."""
-    h: Array = np.tanh(pre)
+    h: Array = np.tanh(pre, out=out)
     return h
 
 
 def tanh_slope(h: Array) -> Array:
-    """tanh' at the point where tanh is h."""
-    return 1 - h * h
+    """tanh' at the point where tanh is h: 1 - h^2."""
+    slope: Array = h * h
+    np.subtract(1, slope, out=slope)
+    return slope
 
 
-def relu(pre: Array) -> Array:
+def relu(pre: Array, out: Array | None = None) -> Array:
     """The positive part; zero where the real part is negative. Not a number stays what it is."""
-    return np.where(pre.real <= 0, 0, pre)
+    h = empty(pre.shape, pre) if out is None else out
+    h[...] = np.where(pre.real <= 0, 0, pre)
+    return h
 
 
 def relu_slope(h: Array) -> Array:
@@ -34,12 +39,12 @@ def relu_slope(h: Array) -> Array:
     return (h.real > 0).astype(h.dtype)
 
 
-def sigmoid(pre: Array) -> Array:
-    """1 / (1 + exp(-pre)), in one buffer.
+def sigmoid(pre: Array, out: Array | None = None) -> Array:
+    """1 / (1 + exp(-pre)).
 
     Where exp(-pre) would overflow it is held at a power that fits; the result is then as good as zero.
     """
-    h = np.negative(pre)
+    h: Array = np.negative(pre, out=out)
     np.minimum(h.real, LARGEST_EXPONENT[h.real.itemsize], out=h.real)
     np.exp(h, out=h)
     h += 1
@@ -48,8 +53,9 @@ def sigmoid(pre: Array) -> Array:
 
 
 def sigmoid_slope(h: Array) -> Array:
-    """sigmoid' at the point where sigmoid is h."""
-    slope: Array = h * (1 - h)
+    """sigmoid' at the point where sigmoid is h: h (1 - h)."""
+    slope: Array = 1 - h
+    slope *= h
     return slope
 
 
@@ -60,7 +66,7 @@ ACTIVATIONS = {
 }
 
 
-def activation_and_slope(name: str) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+def activation_and_slope(name: str) -> tuple[Callable[..., Array], Callable[[Array], Array]]:
     """The activation of that name, and its slope; ValueError if there is none."""
     if name not in ACTIVATIONS:
         known = ", ".join(map(repr, ACTIVATIONS))

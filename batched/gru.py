@@ -18,7 +18,7 @@ import numpy as np
 
 from . import inputs, stack
 from .activation import sigmoid, sigmoid_slope, tanh, tanh_slope
-from .rows import Array, gates_of, rows
+from .rows import Array, empty, gates_of, rows, stretches
 
 RESETS = ("before", "after")
 UPDATES = ("z keeps", "z takes")
@@ -106,24 +106,23 @@ def forward_with_reset_before(
     """
     hidden = h0.shape[-1]
     projected = inputs.forward(x, Wxh, bh)
-    dtype = np.result_type(projected, h0, Whh)
-    h = np.empty((len(x) + 1, *h0.shape), dtype)
-    reset_h = np.empty(h[1:].shape, dtype)
-    gates = np.empty(projected.shape, dtype)
+    h = empty((len(x) + 1, *h0.shape), Whh, projected, h0)
+    reset_h = empty(h[1:].shape, h)
+    gates = projected.astype(h.dtype, copy=False)  # what is projected becomes the gates, step by step
     r, z, n = gates_of(gates, 3)
     rz = gates[..., : 2 * hidden]
-    projected_rz = projected[..., : 2 * hidden]
-    projected_n = projected[..., 2 * hidden :]
     Whrz = Whh[:, : 2 * hidden]
     Whn = Whh[:, 2 * hidden :]
 
     h[0] = h0
     for t in range(len(x)):
-        pre_rz = projected_rz[t] + h[t] @ Whrz
-        rz[t] = sigmoid(pre_rz)
+        pre_rz = rz[t]
+        pre_rz += h[t] @ Whrz
+        sigmoid(pre_rz, out=rz[t])
         reset_h[t] = r[t] * h[t]
-        pre_n = projected_n[t] + reset_h[t] @ Whn
-        n[t] = tanh(pre_n)
+        pre_n = n[t]
+        pre_n += reset_h[t] @ Whn
+        tanh(pre_n, out=n[t])
         keep, take = kept_and_taken(z[t], update)
         h[t + 1] = keep * h[t] + take * n[t]
     return h, gates, reset_h
@@ -138,36 +137,47 @@ def backward_with_reset_before(
     h, gates, reset_h as `forward_with_reset_before` gave them
     """
     hidden = h.shape[-1]
-    Whrz = Whh[:, : 2 * hidden]
-    Whn = Whh[:, 2 * hidden :]
-    r, z, n = gates_of(gates, 3)
     h_prev = h[:-1]
-    keep, take = kept_and_taken(z, update)
+    WhrzT = Whh[:, : 2 * hidden].T.copy()  # whose rows lie one after the other, which makes the products quicker
+    WhnT = Whh[:, 2 * hidden :].T.copy()
 
-    # How h[t] and r * h[t-1] move with the pre-activations, x_by_y being dx/dy, all steps at once. Only what
-    # goes through the recurrence has to go step by step.
+    dpre = empty(gates.shape, dh_out, gates)
+    dh_next = np.zeros(h[0].shape, dpre.dtype)
+    for s in stretches(dpre):
+        dh_next = recurrence_with_reset_before(dpre[s], dh_next, dh_out[s], h_prev[s], gates[s], WhrzT, WhnT, update)
+
+    dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
+    dWhrz = rows(h_prev).T @ rows(dpre[..., : 2 * hidden])
+    dWhn = rows(reset_h).T @ rows(dpre[..., 2 * hidden :])
+    dWhh = np.concatenate([dWhrz, dWhn], axis=1)
+    return dx, {"Wxh": dWxh, "Whh": dWhh, "bh": dbh, "h0": dh_next}
+
+
+def recurrence_with_reset_before(
+    dpre: Array, dh_next: Array, dh_out: Array, h_prev: Array, gates: Array, WhrzT: Array, WhnT: Array, update: str
+) -> Array:
+    """Back through a stretch of steps, whose dpre is filled; dh_next of the step before them.
+
+    How h[t] and r * h[t-1] move with the pre-activations is computed for all of these steps at once, x_by_y being
+    dx/dy.
+    """
+    r, z, n = gates_of(gates, 3)
+    keep, take = kept_and_taken(z, update)
     keep_by_z = 1 if update == "z keeps" else -1
     h_by_z = (h_prev - n) * keep_by_z * sigmoid_slope(z)
     h_by_n = take * tanh_slope(n)
     reset_h_by_r = h_prev * sigmoid_slope(r)
 
-    dpre = np.empty(gates.shape, np.result_type(dh_out, gates))
     dpre_r, dpre_z, dpre_n = gates_of(dpre, 3)
-    dpre_rz = dpre[..., : 2 * hidden]
-    dh_next = np.zeros(h[0].shape, dpre.dtype)
+    dpre_rz = dpre[..., : WhrzT.shape[0]]
     for t in reversed(range(len(dpre))):
         dh = dh_out[t] + dh_next
         dpre_z[t] = dh * h_by_z[t]
         dpre_n[t] = dh * h_by_n[t]
-        dreset_h = dpre_n[t] @ Whn.T
+        dreset_h = dpre_n[t] @ WhnT
         dpre_r[t] = dreset_h * reset_h_by_r[t]
-        dh_next = dh * keep[t] + dreset_h * r[t] + dpre_rz[t] @ Whrz.T
-
-    dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
-    dWhrz = rows(h_prev).T @ rows(dpre_rz)
-    dWhn = rows(reset_h).T @ rows(dpre_n)
-    dWhh = np.concatenate([dWhrz, dWhn], axis=1)
-    return dx, {"Wxh": dWxh, "Whh": dWhh, "bh": dbh, "h0": dh_next}
+        dh_next = dh * keep[t] + dreset_h * r[t] + dpre_rz[t] @ WhrzT
+    return dh_next
 
 
 def layer_with_reset_after(
@@ -197,23 +207,22 @@ def forward_with_reset_after(
     hidden = h0.shape[-1]
     projected = inputs.forward(x, Wxh, bh)
     bn = np.zeros(hidden, projected.dtype) if bn is None else bn
-    dtype = np.result_type(projected, h0, Whh, bn)
-    h = np.empty((len(x) + 1, *h0.shape), dtype)
-    before_reset = np.empty(h[1:].shape, dtype)
-    gates = np.empty(projected.shape, dtype)
+    h = empty((len(x) + 1, *h0.shape), Whh, projected, h0, bn)
+    before_reset = empty(h[1:].shape, h)
+    gates = projected.astype(h.dtype, copy=False)  # what is projected becomes the gates, step by step
     r, z, n = gates_of(gates, 3)
     rz = gates[..., : 2 * hidden]
-    projected_rz = projected[..., : 2 * hidden]
-    projected_n = projected[..., 2 * hidden :]
 
     h[0] = h0
     for t in range(len(x)):
         recurrent = h[t] @ Whh
-        pre_rz = projected_rz[t] + recurrent[:, : 2 * hidden]
-        rz[t] = sigmoid(pre_rz)
+        pre_rz = rz[t]
+        pre_rz += recurrent[:, : 2 * hidden]
+        sigmoid(pre_rz, out=rz[t])
         before_reset[t] = recurrent[:, 2 * hidden :] + bn
-        pre_n = projected_n[t] + r[t] * before_reset[t]
-        n[t] = tanh(pre_n)
+        pre_n = n[t]
+        pre_n += r[t] * before_reset[t]
+        tanh(pre_n, out=n[t])
         keep, take = kept_and_taken(z[t], update)
         h[t + 1] = keep * h[t] + take * n[t]
     return h, gates, before_reset
@@ -235,25 +244,51 @@ def backward_with_reset_after(
     h, gates, before_reset as `forward_with_reset_after` gave them
     """
     hidden = h.shape[-1]
-    r, z, n = gates_of(gates, 3)
     h_prev = h[:-1]
-    keep, take = kept_and_taken(z, update)
+    WhhT = Whh.T.copy()  # whose rows lie one after the other, which makes each of the products quicker
 
-    # How h[t], and n before its tanh, move with the pre-activations, x_by_y being dx/dy, all steps at once.
-    # Only what goes through the recurrence has to go step by step.
+    # Of n, the reset stands between the gradient that the inputs see and the one that the recurrence sees.
+    dpre = empty(gates.shape, dh_out, gates)
+    drecurrent = empty(dpre.shape, dpre)
+    dh_next = np.zeros(h[0].shape, dpre.dtype)
+    for s in stretches(dpre):
+        dh_next = recurrence_with_reset_after(
+            dpre[s], drecurrent[s], dh_next, dh_out[s], h_prev[s], gates[s], before_reset[s], WhhT, update
+        )
+
+    dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
+    dWhh = rows(h_prev).T @ rows(drecurrent)
+    dbn = rows(drecurrent[..., 2 * hidden :]).sum(axis=0)
+    return dx, {"Wxh": dWxh, "Whh": dWhh, "bh": dbh, "bn": dbn, "h0": dh_next}
+
+
+def recurrence_with_reset_after(
+    dpre: Array,
+    drecurrent: Array,
+    dh_next: Array,
+    dh_out: Array,
+    h_prev: Array,
+    gates: Array,
+    before_reset: Array,
+    WhhT: Array,
+    update: str,
+) -> Array:
+    """Back through a stretch of steps, whose dpre and drecurrent are filled; dh_next of the step before them.
+
+    How h[t], and n before its tanh, move with the pre-activations is computed for all of these steps at once, x_by_y
+    being dx/dy.
+    """
+    r, z, n = gates_of(gates, 3)
+    keep, take = kept_and_taken(z, update)
     keep_by_z = 1 if update == "z keeps" else -1
     h_by_z = (h_prev - n) * keep_by_z * sigmoid_slope(z)
     h_by_n = take * tanh_slope(n)
     n_by_r = before_reset * sigmoid_slope(r)
 
-    # Of n, the reset stands between the gradient that the inputs see and the one that the recurrence sees.
-    dpre = np.empty(gates.shape, np.result_type(dh_out, gates))
+    hidden = r.shape[-1]
     dpre_r, dpre_z, dpre_n = gates_of(dpre, 3)
-    drecurrent = np.empty(dpre.shape, dpre.dtype)
-    drecurrent_rz = drecurrent[..., : 2 * hidden]
+    dpre_rz, drecurrent_rz = dpre[..., : 2 * hidden], drecurrent[..., : 2 * hidden]
     dbefore_reset = drecurrent[..., 2 * hidden :]
-    dpre_rz = dpre[..., : 2 * hidden]
-    dh_next = np.zeros(h[0].shape, dpre.dtype)
     for t in reversed(range(len(dpre))):
         dh = dh_out[t] + dh_next
         dpre_z[t] = dh * h_by_z[t]
@@ -261,9 +296,5 @@ def backward_with_reset_after(
         dpre_r[t] = dpre_n[t] * n_by_r[t]
         drecurrent_rz[t] = dpre_rz[t]
         dbefore_reset[t] = dpre_n[t] * r[t]
-        dh_next = dh * keep[t] + drecurrent[t] @ Whh.T
-
-    dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
-    dWhh = rows(h_prev).T @ rows(drecurrent)
-    dbn = rows(dbefore_reset).sum(axis=0)
-    return dx, {"Wxh": dWxh, "Whh": dWhh, "bh": dbh, "bn": dbn, "h0": dh_next}
+        dh_next = dh * keep[t] + drecurrent[t] @ WhhT
+    return dh_next

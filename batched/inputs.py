@@ -5,15 +5,17 @@ Gates stand side by side in the columns of Wxh and bh, so that one product serve
 
 import numpy as np
 
-from .rows import Array, one_hot, rows
+from .rows import Array, empty, one_hot, rows
 
 
 def forward(x: Array, Wxh: Array, bh: Array) -> Array:
     """(time, batch, hidden), or (time, batch, gates times hidden); a class index picks a row of Wxh."""
     if is_indices(x):
         return Wxh[x] + bh
-    projected = rows(x) @ Wxh + bh
-    return projected.reshape(*x.shape[:2], projected.shape[-1])
+    projected = empty((*x.shape[:2], Wxh.shape[-1]), Wxh, x, bh)
+    np.matmul(rows(x), Wxh, out=rows(projected))
+    projected += bh
+    return projected
 
 
 def backward(dpre: Array, x: Array, Wxh: Array) -> tuple[Array | None, Array, Array]:

@@ -17,7 +17,7 @@ import numpy as np
 from . import inputs, stack
 from .activation import sigmoid, sigmoid_slope, tanh, tanh_slope
 from .objective import AT_THE_LAST_STEP, OF_STATES, given, of_states, upstream
-from .rows import Array, gates_of, rows
+from .rows import Array, empty, gates_of, rows, stretches
 
 
 def lstm(
@@ -64,10 +64,10 @@ def lstm(
         raise ValueError(f"the objective {objective!r} takes no dc: it goes with {OF_STATES!r}")
     if deeper:
         raise ValueError(f"dc is for a single layer in one direction, not with {', '.join(deeper)}")
-    h, c, gates, tanh_c = forward(x, h0, c0, Wxh, Whh, bh)
+    h, c, gates = forward(x, h0, c0, Wxh, Whh, bh)
     loss_of_h, dh_out, _ = of_states(h[1:], None, None, None, dh, None, None, objective)
     loss_of_c, dc_last = upstream(c[-1], given("dc", dc, c[-1], objective))
-    dx, gradients = backward(dh_out, dc_last, x, h, c, gates, tanh_c, Wxh, Whh)
+    dx, gradients = backward(dh_out, dc_last, x, h, c, gates, Wxh, Whh)
     if dx is not None:
         gradients["x"] = dx
     return loss_of_h + loss_of_c, gradients
@@ -75,42 +75,40 @@ def lstm(
 
 def layer(x: Array, h0: Array, c0: Array, Wxh: Array, Whh: Array, bh: Array) -> tuple[Array, stack.Backward]:
     """The states (time, batch, hidden) of one layer in one direction, and its way back."""
-    h, c, gates, tanh_c = forward(x, h0, c0, Wxh, Whh, bh)
+    h, c, gates = forward(x, h0, c0, Wxh, Whh, bh)
     way_back = partial(
-        backward, dc_last=np.zeros_like(c0), x=x, h=h, c=c, gates=gates, tanh_c=tanh_c, Wxh=Wxh, Whh=Whh
+        backward, dc_last=np.zeros_like(c0), x=x, h=h, c=c, gates=gates, Wxh=Wxh, Whh=Whh
     )
     return h[1:], way_back
 
 
 def forward(
     x: Array, h0: Array, c0: Array, Wxh: Array, Whh: Array, bh: Array
-) -> tuple[Array, Array, Array, Array]:
-    """All states, those of the cells, the gates, and tanh(c). Shapes of the arguments as in `lstm`.
+) -> tuple[Array, Array, Array]:
+    """All states, those of the cells, and the gates. Shapes of the arguments as in `lstm`.
 
     h, c    (time + 1, batch, hidden), the initial ones in front: h[0] = h0, c[0] = c0
     gates   (time, batch, 4 hidden)
-    tanh_c  (time, batch, hidden)
     """
     projected = inputs.forward(x, Wxh, bh)
-    dtype = np.result_type(projected, h0, c0, Whh)
-    h = np.empty((len(x) + 1, *h0.shape), dtype)
-    c = np.empty(h.shape, dtype)
-    tanh_c = np.empty(h[1:].shape, dtype)
-    gates = np.empty(projected.shape, dtype)
+    h = empty((len(x) + 1, *h0.shape), Whh, projected, h0, c0)
+    c = empty(h.shape, h)
+    gates = projected.astype(h.dtype, copy=False)  # what is projected becomes the gates, step by step
     i, f, g, o = gates_of(gates, 4)
     of_g = slice(2 * h0.shape[-1], 3 * h0.shape[-1])
 
     h[0] = h0
     c[0] = c0
     for t in range(len(x)):
-        pre = projected[t] + h[t] @ Whh
+        pre = gates[t]
+        pre += h[t] @ Whh
         # One sigmoid of all four is quicker than one each of three; g is what it should be a line later.
-        gates[t] = sigmoid(pre)
-        g[t] = tanh(pre[:, of_g])
+        pre_g = pre[:, of_g].copy()
+        sigmoid(pre, out=gates[t])
+        tanh(pre_g, out=g[t])
         c[t + 1] = f[t] * c[t] + i[t] * g[t]
-        tanh_c[t] = tanh(c[t + 1])
-        h[t + 1] = o[t] * tanh_c[t]
-    return h, c, gates, tanh_c
+        h[t + 1] = o[t] * tanh(c[t + 1])
+    return h, c, gates
 
 
 def backward(
@@ -120,7 +118,6 @@ def backward(
     h: Array,
     c: Array,
     gates: Array,
-    tanh_c: Array,
     Wxh: Array,
     Whh: Array,
 ) -> tuple[Array | None, dict[str, Array]]:
@@ -128,34 +125,45 @@ def backward(
 
     dh_out  (time, batch, hidden): gradient that reaches each state from outside the recurrence
     dc_last (batch, hidden): gradient that reaches the last cell state from outside
-    h, c, gates, tanh_c as `forward` gave them
+    h, c, gates as `forward` gave them; dpre takes the place of the gates, which nobody needs again
+    """
+    WhhT = Whh.T.copy()  # whose rows lie one after the other, which makes each of the products quicker
+
+    # Only the recurrence has to go step by step; all the rest is single products with what it leaves in dpre.
+    dpre = gates.astype(np.result_type(dh_out, dc_last, gates), copy=False)
+    dh_next = np.zeros(h[0].shape, dpre.dtype)
+    dc_next = dc_last
+    for s in stretches(dpre):
+        dh_next, dc_next = recurrence(dpre[s], dh_next, dc_next, dh_out[s], c[:-1][s], c[1:][s], WhhT)
+
+    dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
+    dWhh = rows(h[:-1]).T @ rows(dpre)
+    return dx, {"Wxh": dWxh, "Whh": dWhh, "bh": dbh, "h0": dh_next, "c0": dc_next}
+
+
+def recurrence(
+    gates: Array, dh_next: Array, dc_next: Array, dh_out: Array, c_prev: Array, c: Array, WhhT: Array
+) -> tuple[Array, Array]:
+    """Back through a stretch of steps, whose gates become their dpre; dh_next and dc_next of the step before them.
+
+    How h[t] and c[t] move with the pre-activations, and h[t] with c[t], is computed for all of these steps at once,
+    x_by_y being dx/dy.
     """
     i, f, g, o = gates_of(gates, 4)
-    h_prev = h[:-1]
-    c_prev = c[:-1]
-
-    # How h[t] and c[t] move with the pre-activations, and h[t] with c[t], x_by_y being dx/dy, all steps at
-    # once. Only what goes through the recurrence has to go step by step.
+    dpre, dpre_i, dpre_f, dpre_g, dpre_o = gates, i, f, g, o
+    tanh_c = tanh(c)
     h_by_o = tanh_c * sigmoid_slope(o)
     h_by_c = o * tanh_slope(tanh_c)
     c_by_i = g * sigmoid_slope(i)
     c_by_f = c_prev * sigmoid_slope(f)
     c_by_g = i * tanh_slope(g)
-
-    dpre = np.empty(gates.shape, np.result_type(dh_out, dc_last, gates))
-    dpre_i, dpre_f, dpre_g, dpre_o = gates_of(dpre, 4)
-    dh_next = np.zeros(h[0].shape, dpre.dtype)
-    dc_next = dc_last
     for t in reversed(range(len(dpre))):
         dh = dh_out[t] + dh_next
         dc = dh * h_by_c[t] + dc_next
+        dc_next = dc * f[t]
         dpre_i[t] = dc * c_by_i[t]
         dpre_f[t] = dc * c_by_f[t]
         dpre_g[t] = dc * c_by_g[t]
         dpre_o[t] = dh * h_by_o[t]
-        dh_next = dpre[t] @ Whh.T
-        dc_next = dc * f[t]
-
-    dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
-    dWhh = rows(h_prev).T @ rows(dpre)
-    return dx, {"Wxh": dWxh, "Whh": dWhh, "bh": dbh, "h0": dh_next, "c0": dc_next}
+        dh_next = dpre[t] @ WhhT
+    return dh_next, dc_next

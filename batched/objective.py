@@ -23,9 +23,8 @@ def log_softmax(z: Array) -> Array:
     The shift by the largest logit changes nothing but the rounding: no exponential can overflow.
     """
     shift = z.real.max(axis=-1, keepdims=True)
-    shifted = z - shift
-    log_total = np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    logp: Array = shifted - log_total
+    logp: Array = z - shift
+    logp -= np.log(np.exp(logp).sum(axis=-1, keepdims=True))
     return logp
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import inputs, stack
 from .activation import activation_and_slope
-from .rows import Array, rows
+from .rows import Array, empty, rows
 
 
 def rnn(
@@ -67,11 +67,12 @@ def forward(x: Array, h0: Array, Wxh: Array, Whh: Array, bh: Array, activation: 
     """All states, h (time + 1, batch, hidden), the initial one in front: h[0] = h0. Shapes as in `rnn`."""
     f, _ = activation_and_slope(activation)
     projected = inputs.forward(x, Wxh, bh)
-    h = np.empty((len(x) + 1, *h0.shape), np.result_type(projected, h0, Whh))
+    h = empty((len(x) + 1, *h0.shape), Whh, h0, projected)
     h[0] = h0
     for t in range(len(x)):
-        pre = projected[t] + h[t] @ Whh
-        h[t + 1] = f(pre)
+        pre = h[t] @ Whh
+        pre += projected[t]
+        f(pre, out=h[t + 1])
     return h
 
 
@@ -85,15 +86,15 @@ def backward(
     """
     _, slope = activation_and_slope(activation)
     h_prev = h[:-1]
-    f_slope = slope(h[1:])
+    WhhT = Whh.T.copy()  # whose rows lie one after the other, which makes each of the products quicker
 
     # Only the recurrence has to go step by step; all the rest is single products with what it leaves in dpre.
-    dpre = np.empty(f_slope.shape, np.result_type(dh_out, h))
+    dpre = slope(h[1:]).astype(np.result_type(dh_out, h), copy=False)
     dh_next = np.zeros(h[0].shape, dpre.dtype)
     for t in reversed(range(len(dpre))):
         dh = dh_out[t] + dh_next
-        dpre[t] = dh * f_slope[t]
-        dh_next = dpre[t] @ Whh.T
+        dpre[t] *= dh
+        dh_next = dpre[t] @ WhhT
 
     dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
     dWhh = rows(h_prev).T @ rows(dpre)
