@@ -1,22 +1,21 @@
 """Activations, and their slopes as functions of the value they gave.
 
-An activation writes what it gives into `out`, where there is one; that may be its argument. All of them take
-complex numbers too, and are then analytic where the real function is differentiable.
+All of them take complex numbers too, and are then analytic where the real function is differentiable.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from .rows import Array, empty
+from .rows import Array
 
 # Of exp, by the bytes of a real number: float16, float32, float64 and what is longer.
 LARGEST_EXPONENT = {2: 11.0, 4: 88.0, 8: 709.0, 16: 709.0}
 
 
-def tanh(pre: Array, out: Array | None = None) -> Array:
+def tanh(pre: Array) -> Array:
     """Hyperbolic tangent."""
-    h: Array = np.tanh(pre, out=out)
+    h: Array = np.tanh(pre)
     return h
 
 
@@ -27,11 +26,9 @@ def tanh_slope(h: Array) -> Array:
     return slope
 
 
-def relu(pre: Array, out: Array | None = None) -> Array:
+def relu(pre: Array) -> Array:
     """The positive part; zero where the real part is negative. Not a number stays what it is."""
-    h = empty(pre.shape, pre) if out is None else out
-    h[...] = np.where(pre.real <= 0, 0, pre)
-    return h
+    return np.where(pre.real <= 0, 0, pre)
 
 
 def relu_slope(h: Array) -> Array:
@@ -39,12 +36,12 @@ def relu_slope(h: Array) -> Array:
     return (h.real > 0).astype(h.dtype)
 
 
-def sigmoid(pre: Array, out: Array | None = None) -> Array:
-    """1 / (1 + exp(-pre)).
+def sigmoid(pre: Array) -> Array:
+    """1 / (1 + exp(-pre)), in one buffer.
 
     Where exp(-pre) would overflow it is held at a power that fits; the result is then as good as zero.
     """
-    h: Array = np.negative(pre, out=out)
+    h = np.negative(pre)
     np.minimum(h.real, LARGEST_EXPONENT[h.real.itemsize], out=h.real)
     np.exp(h, out=h)
     h += 1
@@ -66,7 +63,7 @@ ACTIVATIONS = {
 }
 
 
-def activation_and_slope(name: str) -> tuple[Callable[..., Array], Callable[[Array], Array]]:
+def activation_and_slope(name: str) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
     """The activation of that name, and its slope; ValueError if there is none."""
     if name not in ACTIVATIONS:
         known = ", ".join(map(repr, ACTIVATIONS))

@@ -90,7 +90,14 @@ def layer_with_reset_before(
     """The states (time, batch, hidden) of one layer in one direction, and its way back."""
     h, gates, reset_h = forward_with_reset_before(x, h0, Wxh, Whh, bh, update)
     way_back = partial(
-        backward_with_reset_before, x=x, h=h, gates=gates, reset_h=reset_h, Wxh=Wxh, Whh=Whh, update=update
+        backward_with_reset_before,
+        x=x,
+        h=h,
+        gates=gates,
+        reset_h=reset_h,
+        Wxh=Wxh,
+        Whh=Whh.copy(order="F"),
+        update=update,
     )
     return h[1:], way_back
 
@@ -108,21 +115,21 @@ def forward_with_reset_before(
     projected = inputs.forward(x, Wxh, bh)
     h = empty((len(x) + 1, *h0.shape), Whh, projected, h0)
     reset_h = empty(h[1:].shape, h)
-    gates = projected.astype(h.dtype, copy=False)  # what is projected becomes the gates, step by step
+    gates = projected.astype(h.dtype, copy=False)  # a step's gates take the place of what was projected
     r, z, n = gates_of(gates, 3)
     rz = gates[..., : 2 * hidden]
+    projected_rz = projected[..., : 2 * hidden]
+    projected_n = projected[..., 2 * hidden :]
     Whrz = Whh[:, : 2 * hidden]
     Whn = Whh[:, 2 * hidden :]
 
     h[0] = h0
     for t in range(len(x)):
-        pre_rz = rz[t]
-        pre_rz += h[t] @ Whrz
-        sigmoid(pre_rz, out=rz[t])
+        pre_rz = projected_rz[t] + h[t] @ Whrz
+        rz[t] = sigmoid(pre_rz)
         reset_h[t] = r[t] * h[t]
-        pre_n = n[t]
-        pre_n += reset_h[t] @ Whn
-        tanh(pre_n, out=n[t])
+        pre_n = projected_n[t] + reset_h[t] @ Whn
+        n[t] = tanh(pre_n)
         keep, take = kept_and_taken(z[t], update)
         h[t + 1] = keep * h[t] + take * n[t]
     return h, gates, reset_h
@@ -138,13 +145,11 @@ def backward_with_reset_before(
     """
     hidden = h.shape[-1]
     h_prev = h[:-1]
-    WhrzT = Whh[:, : 2 * hidden].T.copy()  # whose rows lie one after the other, which makes the products quicker
-    WhnT = Whh[:, 2 * hidden :].T.copy()
 
     dpre = empty(gates.shape, dh_out, gates)
     dh_next = np.zeros(h[0].shape, dpre.dtype)
     for s in stretches(dpre):
-        dh_next = recurrence_with_reset_before(dpre[s], dh_next, dh_out[s], h_prev[s], gates[s], WhrzT, WhnT, update)
+        dh_next = recurrence_with_reset_before(dpre[s], dh_next, dh_out[s], h_prev[s], gates[s], Whh, update)
 
     dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
     dWhrz = rows(h_prev).T @ rows(dpre[..., : 2 * hidden])
@@ -154,7 +159,7 @@ def backward_with_reset_before(
 
 
 def recurrence_with_reset_before(
-    dpre: Array, dh_next: Array, dh_out: Array, h_prev: Array, gates: Array, WhrzT: Array, WhnT: Array, update: str
+    dpre: Array, dh_next: Array, dh_out: Array, h_prev: Array, gates: Array, Whh: Array, update: str
 ) -> Array:
     """Back through a stretch of steps, whose dpre is filled; dh_next of the step before them.
 
@@ -169,14 +174,17 @@ def recurrence_with_reset_before(
     reset_h_by_r = h_prev * sigmoid_slope(r)
 
     dpre_r, dpre_z, dpre_n = gates_of(dpre, 3)
-    dpre_rz = dpre[..., : WhrzT.shape[0]]
+    hidden = r.shape[-1]
+    dpre_rz = dpre[..., : 2 * hidden]
+    Whrz = Whh[:, : 2 * hidden]
+    Whn = Whh[:, 2 * hidden :]
     for t in reversed(range(len(dpre))):
         dh = dh_out[t] + dh_next
         dpre_z[t] = dh * h_by_z[t]
         dpre_n[t] = dh * h_by_n[t]
-        dreset_h = dpre_n[t] @ WhnT
+        dreset_h = dpre_n[t] @ Whn.T
         dpre_r[t] = dreset_h * reset_h_by_r[t]
-        dh_next = dh * keep[t] + dreset_h * r[t] + dpre_rz[t] @ WhrzT
+        dh_next = dh * keep[t] + dreset_h * r[t] + dpre_rz[t] @ Whrz.T
     return dh_next
 
 
@@ -187,7 +195,9 @@ def layer_with_reset_after(
     h, gates, before_reset = forward_with_reset_after(x, h0, Wxh, Whh, bh, bn, update)
 
     def way_back(dh_out: Array) -> tuple[Array | None, dict[str, Array]]:
-        dx, gradients = backward_with_reset_after(dh_out, x, h, gates, before_reset, Wxh, Whh, update)
+        dx, gradients = backward_with_reset_after(
+            dh_out, x, h, gates, before_reset, Wxh, Whh.copy(order="F"), update
+        )
         if bn is None:
             del gradients["bn"]
         return dx, gradients
@@ -209,20 +219,20 @@ def forward_with_reset_after(
     bn = np.zeros(hidden, projected.dtype) if bn is None else bn
     h = empty((len(x) + 1, *h0.shape), Whh, projected, h0, bn)
     before_reset = empty(h[1:].shape, h)
-    gates = projected.astype(h.dtype, copy=False)  # what is projected becomes the gates, step by step
+    gates = projected.astype(h.dtype, copy=False)  # a step's gates take the place of what was projected
     r, z, n = gates_of(gates, 3)
     rz = gates[..., : 2 * hidden]
+    projected_rz = projected[..., : 2 * hidden]
+    projected_n = projected[..., 2 * hidden :]
 
     h[0] = h0
     for t in range(len(x)):
         recurrent = h[t] @ Whh
-        pre_rz = rz[t]
-        pre_rz += recurrent[:, : 2 * hidden]
-        sigmoid(pre_rz, out=rz[t])
+        pre_rz = projected_rz[t] + recurrent[:, : 2 * hidden]
+        rz[t] = sigmoid(pre_rz)
         before_reset[t] = recurrent[:, 2 * hidden :] + bn
-        pre_n = n[t]
-        pre_n += r[t] * before_reset[t]
-        tanh(pre_n, out=n[t])
+        pre_n = projected_n[t] + r[t] * before_reset[t]
+        n[t] = tanh(pre_n)
         keep, take = kept_and_taken(z[t], update)
         h[t + 1] = keep * h[t] + take * n[t]
     return h, gates, before_reset
@@ -245,7 +255,6 @@ def backward_with_reset_after(
     """
     hidden = h.shape[-1]
     h_prev = h[:-1]
-    WhhT = Whh.T.copy()  # whose rows lie one after the other, which makes each of the products quicker
 
     # Of n, the reset stands between the gradient that the inputs see and the one that the recurrence sees.
     dpre = empty(gates.shape, dh_out, gates)
@@ -253,7 +262,7 @@ def backward_with_reset_after(
     dh_next = np.zeros(h[0].shape, dpre.dtype)
     for s in stretches(dpre):
         dh_next = recurrence_with_reset_after(
-            dpre[s], drecurrent[s], dh_next, dh_out[s], h_prev[s], gates[s], before_reset[s], WhhT, update
+            dpre[s], drecurrent[s], dh_next, dh_out[s], h_prev[s], gates[s], before_reset[s], Whh, update
         )
 
     dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
@@ -270,7 +279,7 @@ def recurrence_with_reset_after(
     h_prev: Array,
     gates: Array,
     before_reset: Array,
-    WhhT: Array,
+    Whh: Array,
     update: str,
 ) -> Array:
     """Back through a stretch of steps, whose dpre and drecurrent are filled; dh_next of the step before them.
@@ -296,5 +305,5 @@ def recurrence_with_reset_after(
         dpre_r[t] = dpre_n[t] * n_by_r[t]
         drecurrent_rz[t] = dpre_rz[t]
         dbefore_reset[t] = dpre_n[t] * r[t]
-        dh_next = dh * keep[t] + drecurrent[t] @ WhhT
+        dh_next = dh * keep[t] + drecurrent[t] @ Whh.T
     return dh_next

@@ -77,7 +77,7 @@ def layer(x: Array, h0: Array, c0: Array, Wxh: Array, Whh: Array, bh: Array) -> 
     """The states (time, batch, hidden) of one layer in one direction, and its way back."""
     h, c, gates = forward(x, h0, c0, Wxh, Whh, bh)
     way_back = partial(
-        backward, dc_last=np.zeros_like(c0), x=x, h=h, c=c, gates=gates, Wxh=Wxh, Whh=Whh
+        backward, dc_last=np.zeros_like(c0), x=x, h=h, c=c, gates=gates, Wxh=Wxh, Whh=Whh.copy(order="F")
     )
     return h[1:], way_back
 
@@ -93,19 +93,17 @@ def forward(
     projected = inputs.forward(x, Wxh, bh)
     h = empty((len(x) + 1, *h0.shape), Whh, projected, h0, c0)
     c = empty(h.shape, h)
-    gates = projected.astype(h.dtype, copy=False)  # what is projected becomes the gates, step by step
+    gates = projected.astype(h.dtype, copy=False)  # a step's gates take the place of what was projected
     i, f, g, o = gates_of(gates, 4)
     of_g = slice(2 * h0.shape[-1], 3 * h0.shape[-1])
 
     h[0] = h0
     c[0] = c0
     for t in range(len(x)):
-        pre = gates[t]
-        pre += h[t] @ Whh
+        pre = projected[t] + h[t] @ Whh
         # One sigmoid of all four is quicker than one each of three; g is what it should be a line later.
-        pre_g = pre[:, of_g].copy()
-        sigmoid(pre, out=gates[t])
-        tanh(pre_g, out=g[t])
+        gates[t] = sigmoid(pre)
+        g[t] = tanh(pre[:, of_g])
         c[t + 1] = f[t] * c[t] + i[t] * g[t]
         h[t + 1] = o[t] * tanh(c[t + 1])
     return h, c, gates
@@ -127,14 +125,13 @@ def backward(
     dc_last (batch, hidden): gradient that reaches the last cell state from outside
     h, c, gates as `forward` gave them; dpre takes the place of the gates, which nobody needs again
     """
-    WhhT = Whh.T.copy()  # whose rows lie one after the other, which makes each of the products quicker
 
     # Only the recurrence has to go step by step; all the rest is single products with what it leaves in dpre.
     dpre = gates.astype(np.result_type(dh_out, dc_last, gates), copy=False)
     dh_next = np.zeros(h[0].shape, dpre.dtype)
     dc_next = dc_last
     for s in stretches(dpre):
-        dh_next, dc_next = recurrence(dpre[s], dh_next, dc_next, dh_out[s], c[:-1][s], c[1:][s], WhhT)
+        dh_next, dc_next = recurrence(dpre[s], dh_next, dc_next, dh_out[s], c[:-1][s], c[1:][s], Whh)
 
     dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
     dWhh = rows(h[:-1]).T @ rows(dpre)
@@ -142,7 +139,7 @@ def backward(
 
 
 def recurrence(
-    gates: Array, dh_next: Array, dc_next: Array, dh_out: Array, c_prev: Array, c: Array, WhhT: Array
+    gates: Array, dh_next: Array, dc_next: Array, dh_out: Array, c_prev: Array, c: Array, Whh: Array
 ) -> tuple[Array, Array]:
     """Back through a stretch of steps, whose gates become their dpre; dh_next and dc_next of the step before them.
 
@@ -165,5 +162,5 @@ def recurrence(
         dpre_f[t] = dc * c_by_f[t]
         dpre_g[t] = dc * c_by_g[t]
         dpre_o[t] = dh * h_by_o[t]
-        dh_next = dpre[t] @ WhhT
+        dh_next = dpre[t] @ Whh.T
     return dh_next, dc_next

@@ -60,7 +60,7 @@ def layer(
 ) -> tuple[Array, stack.Backward]:
     """The states (time, batch, hidden) of one layer in one direction, and its way back."""
     h = forward(x, h0, Wxh, Whh, bh, activation)
-    return h[1:], partial(backward, x=x, h=h, Wxh=Wxh, Whh=Whh, activation=activation)
+    return h[1:], partial(backward, x=x, h=h, Wxh=Wxh, Whh=Whh.copy(order="F"), activation=activation)
 
 
 def forward(x: Array, h0: Array, Wxh: Array, Whh: Array, bh: Array, activation: str = "tanh") -> Array:
@@ -70,9 +70,8 @@ def forward(x: Array, h0: Array, Wxh: Array, Whh: Array, bh: Array, activation: 
     h = empty((len(x) + 1, *h0.shape), Whh, h0, projected)
     h[0] = h0
     for t in range(len(x)):
-        pre = h[t] @ Whh
-        pre += projected[t]
-        f(pre, out=h[t + 1])
+        pre = projected[t] + h[t] @ Whh
+        h[t + 1] = f(pre)
     return h
 
 
@@ -86,15 +85,15 @@ def backward(
     """
     _, slope = activation_and_slope(activation)
     h_prev = h[:-1]
-    WhhT = Whh.T.copy()  # whose rows lie one after the other, which makes each of the products quicker
 
     # Only the recurrence has to go step by step; all the rest is single products with what it leaves in dpre.
-    dpre = slope(h[1:]).astype(np.result_type(dh_out, h), copy=False)
+    f_slope = slope(h[1:])
+    dpre = empty(f_slope.shape, dh_out, h)
     dh_next = np.zeros(h[0].shape, dpre.dtype)
     for t in reversed(range(len(dpre))):
         dh = dh_out[t] + dh_next
-        dpre[t] *= dh
-        dh_next = dpre[t] @ WhhT
+        dpre[t] = dh * f_slope[t]
+        dh_next = dpre[t] @ Whh.T
 
     dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
     dWhh = rows(h_prev).T @ rows(dpre)

@@ -43,8 +43,9 @@ class Jitter:
         """The moves of a result's elements, in its shape."""
         start, self.turn = self.turn, self.turn + result.size
         if self.turn > self.moves.size:
-            self.moves = np.resize(self.moves, max(self.moves.size, result.size))
             start, self.turn = 0, result.size
+            if result.size > self.moves.size:
+                self.moves = np.resize(self.moves, result.size)
         return self.moves[start : self.turn].reshape(result.shape)
 
 

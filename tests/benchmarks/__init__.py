@@ -1,0 +1,1 @@
+"""How fast it is, as ratios of paired runs: `python -m tests.benchmarks` prints the tables."""
