@@ -12,11 +12,14 @@ from rowcol.batched import rnn as batched_side
 from rowcol.bridge.case import cases
 from rowcol.bridge.declaration import Declaration
 from rowcol.bridge.diagnose.explain import Explanation, explain
+from rowcol.bridge.diagnose.sums import NO_SUM, Sums, Watch
 from rowcol.bridge.diff import Expected, expect, single_cases
 from rowcol.bridge.load import load
 from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.run import Answer, run
 from rowcol.reference import rnn as reference_side
+from tests.corpus.load import load as corpus
+from tests.corpus.score_numbers import observed
 
 PORTS = Path(__file__).parent / "ports"
 
@@ -151,3 +154,51 @@ def test_an_explanation_is_plain_data(tmp_path: Path, budget: float) -> None:
     (tmp_path / "story.py").write_text((PORTS / "story.py").read_text().replace(*TRANSPOSE))
     found = explain(*numbers(tmp_path / "story.py"), budget=budget)
     assert json.loads(json.dumps(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [
+        ("class/raw-gate-in-the-cell", "dg = i[t] * dc"),
+        ("separate_gates/candidate-like-a-gate", "dgraw = tanh_slope(g[t]) * dg"),
+        (
+            "class/U-untransposed",
+            "da_next = Waa_i.T @ diraw + Waa_f.T @ dfraw + Waa_g.T @ dgraw + Waa_o.T @ doraw",
+        ),
+    ],
+)
+def test_the_gate_that_is_off_is_read_from_the_sums_of_its_steps(tmp_path: Path, name: str, operation: str) -> None:
+    fault = next(fault for fault in corpus("lstm") if fault.id == name)
+    port = load(str(fault.write(tmp_path)))[0]
+    found = explain(port, observed(port), budget=6.0)
+    assert found is not None
+    assert found["operation"] == operation
+    assert not found["unexplained"]
+
+
+def test_a_sum_tells_at_which_turn_of_which_example_it_is_off() -> None:
+    rng = np.random.default_rng(0)
+    watch = Watch([])
+    watch.texts = ["backward: daraw", "backward: daraw"]
+    states, inputs = rng.normal(size=(2, 4, 8, 1)), rng.normal(size=(2, 4, 5, 1))
+    daraw = rng.normal(size=(2, 4, 8, 1))
+    dWaa, dWax = np.zeros((8, 8)), np.zeros((8, 5))
+    for example in range(2):
+        watch.begin()
+        for turn in range(4):
+            watch.see(0, daraw[example, turn], states[example, turn], dWaa)
+            watch.see(1, daraw[example, turn], inputs[example, turn], dWax)
+
+    def gradients(quantity: np.ndarray) -> dict[str, np.ndarray]:
+        return {
+            "Waa": np.einsum("btik,btjk->ij", quantity, states),
+            "Wax": np.einsum("btik,btjk->ij", quantity, inputs),
+        }
+
+    sums = Sums(watch, gradients(daraw))
+    assert sums.off(gradients(daraw), 1e-6) == frozenset()
+    moved = daraw.copy()
+    moved[1, 2] += 0.1
+    assert sums.off(gradients(moved), 1e-6) == {(0, 2)}
+    other = {**gradients(daraw), "Waa": gradients(daraw)["Waa"] + rng.normal(size=(8, 8))}
+    assert sums.off(other, 1e-6) == {(0, NO_SUM)}
