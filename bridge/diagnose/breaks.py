@@ -373,6 +373,7 @@ class _Writer:
 
     def __init__(self, part: Part, sizes: Mapping[str, int]) -> None:
         self.part, self.sizes = part, sizes
+        self._added: set[str] | None = None
         self.axes = [a for a in ("batch", "time", "output", "input") if a in sizes]
 
     def all(self) -> Iterator[Break]:
@@ -482,7 +483,10 @@ class _Writer:
         square = len(shape) == 2 and shape[0] == shape[1]
         if len(shape) == 2 and min(shape) > 1:
             yield f"{text}.T", "transpose added", 1.0 if square else 2.5
+        sums = self._sums()
         for other, its in self.part.quantities.items():
+            if other in sums and text not in sums:
+                continue  # nobody takes a sum that is not complete for what it is made from
             if other != text and its == shape:
                 yield other, f"{other} where {text} stands", 2.0
             if other != text and len(shape) == 2 and min(shape) > 1 and its == shape[::-1]:
@@ -499,6 +503,12 @@ class _Writer:
             yield f"(1 - {text})", f"one minus {text}", 1.8
         yield f"({text} * {text})", f"{text} squared", 3.0
         yield f"(1 - {text} * {text})", f"the slope of tanh at {text}", 3.2
+
+    def _sums(self) -> set[str]:
+        """What the part adds up."""
+        if self._added is None:
+            self._added = {e.target for e in self.part.equations if isinstance(e.node, ast.AugAssign)}
+        return self._added
 
     def _other_steps(self, node: ast.expr, shape: Shape) -> Iterator[Variant]:
         """Arrays whose first axis is time: other steps of them."""

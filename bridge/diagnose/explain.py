@@ -32,9 +32,9 @@ Numbers = dict[str, Any]
 MARGIN = 100.0
 DEEPEST = 3  # edits in one explanation, at most
 LOOK_ROUND = 0.6  # seconds in which edits that behave like the one found are looked for, from the start on
-TURN = 0.7  # the share of its time after which a search is content with edits that mend something
+TURN = 0.75  # the share of its time after which a search is content with edits that mend something
 # The share of a search that goes to one fault of all that differs: where sums are taken apart, and where not.
-SURE, UNSURE = 0.55, 0.35
+SURE, UNSURE = 0.65, 0.35
 STRAY_SUMS = 5.0  # what it costs an edit if every sum would be off but those that are
 WIDTH = 3  # first edits that a second one is looked for after
 
@@ -558,13 +558,13 @@ class _Search:
         for place, one in enumerate(among):
             key = id(one.reach)
             if key not in added:
-                added[key] = self.strays(one.reach, wanted, sums)
+                added[key] = self.strays(one.side, one.reach, wanted, sums)
             more = added[key]
             if more is not None:
                 found.append((one.cost + more, place))
         return [among[place] for _, place in sorted(found)]
 
-    def strays(self, reach: _Reach, wanted: frozenset[str], sums: bool) -> float | None:
+    def strays(self, side: _Side, reach: _Reach, wanted: frozenset[str], sums: bool) -> float | None:
         """How much else changes where an equation is broken; None where not all that is wanted does."""
         if not wanted <= reach.names:
             return None
@@ -573,6 +573,9 @@ class _Search:
         # What agrees is not often downstream of what is broken, the loss least of all.
         others = reach.names - wanted
         cost = 0.5 * len(others) + 1.5 * (LOSS in others)
+        if sums:
+            # What the reference cannot do wrong, a batch can: after it.
+            cost += side.name == "batched"
         if sums and reach.marks is None:
             cost += STRAY_SUMS / 2
         elif sums and reach.marks is not None:
@@ -632,9 +635,13 @@ class _Search:
             for group in together(single):
                 side.breaks.append(group)
                 for made in self.made_together(side):
-                    chosen = tuple(one for one in group if one.equations[0].target in made)
-                    if len(group) > len(chosen) > 1 and len(chosen) == len(made):
-                        side.breaks.append(chosen)
+                    # Of one gate: dWax_i and dWaa_i.
+                    gates = {one.equations[0].target.partition("_")[2] for one in group}
+                    for gate in sorted(gates):
+                        names = {f"{name}_{gate}" if gate else name for name in made}
+                        chosen = tuple(one for one in group if one.equations[0].target in names)
+                        if len(group) > len(chosen) > 1 and len(chosen) == len(made):
+                            side.breaks.append(chosen)
         return side.breaks
 
     def made_together(self, side: Side) -> list[set[str]]:
