@@ -659,7 +659,8 @@ class _Reading:
         for p in arrays if not off else ():
             for other in self.chain(p):
                 start = self.start(other)
-                if self.layout(start):
+                # A transpose of a matrix orders nothing anew that its product would not show.
+                if self.layout(start) and isinstance(self.node(start), ast.Call):
                     self.leaf(start, quantity, step, 0.0, "is put into a shape of another order")
 
     def is_written(self, position: int) -> bool:
