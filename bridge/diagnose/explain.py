@@ -564,7 +564,7 @@ class _Search:
                 found.append((one.cost + more, place))
         return [among[place] for _, place in sorted(found)]
 
-    def strays(self, side: _Side, reach: _Reach, wanted: frozenset[str], sums: bool) -> float | None:
+    def strays(self, side: Side, reach: _Reach, wanted: frozenset[str], sums: bool) -> float | None:
         """How much else changes where an equation is broken; None where not all that is wanted does."""
         if not wanted <= reach.names:
             return None
