@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -80,36 +81,46 @@ def apply(changes: Sequence[Change]) -> list[tuple[str, str]]:
     """Write a patch into the files; the pairs of backup and file.
 
     Nothing is written if any of the files is not what it was when it was diagnosed. Every file is whole at
-    every moment, the old one or the new one: a new file takes its place in one step.
+    every moment, the old one or the new one: all is written beside the files first, and then takes its place in one
+    step a file.
     """
     for change in changes:
         if not os.path.isfile(change["file"]):
             raise Problem("is no file on disk (a notebook cell?): apply the patch by hand.", file=change["file"])
         if _read(change["file"]) != change["before"]:
             raise Problem("has changed since it was diagnosed: nothing was written.", file=change["file"])
-    return [(_replaced(change), change["file"]) for change in changes]
-
-
-def _replaced(change: Change) -> str:
-    """Put the new text in the file's place; the name of the backup."""
     import shutil
 
-    file = os.path.realpath(change["file"])
-    backup = _free(file + ".orig")
-    shutil.copy2(file, backup)
-    fresh = _free(file + ".new")
+    ready: list[tuple[str, str, str]] = []
     try:
-        with open(fresh, "wb") as out:
-            out.write(change["after"].encode(_encoding(file)))
-            out.flush()
-            os.fsync(out.fileno())
-        shutil.copymode(file, fresh)
-        os.replace(fresh, file)
-    except BaseException:
-        if os.path.exists(fresh):
-            os.remove(fresh)
+        for change in changes:
+            file = os.path.realpath(change["file"])
+            ready.append((_free(file + ".orig"), change["file"], _free(file + ".new")))
+            backup, _, fresh = ready[-1]
+            with open(file, "rb") as old:
+                _write(fresh, old.read())
+            shutil.copystat(file, fresh)
+            os.replace(fresh, backup)
+            _write(fresh, change["after"].encode(_encoding(file)))
+            shutil.copymode(file, fresh)
+        for _, name, fresh in ready:
+            os.replace(fresh, os.path.realpath(name))
+    except BaseException as error:
+        for _, _, fresh in ready:
+            with contextlib.suppress(OSError):
+                os.remove(fresh)
+        if isinstance(error, OSError):
+            raise Problem(f"cannot be written: {error.strerror}.", file=ready[-1][1]) from None
         raise
-    return backup
+    return [(backup, name) for backup, name, _ in ready]
+
+
+def _write(path: str, data: bytes) -> None:
+    """Write a file, down to the disk."""
+    with open(path, "wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def _free(name: str) -> str:
