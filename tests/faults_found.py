@@ -1,6 +1,6 @@
 """Does a fault of the corpus ever get through on a case whose numbers can show it?
 
-    python -m tests.faults_found [--cases 21] [--every 1] [--family rnn] [--seed 0]
+    python -m tests.faults_found [--cases 21] [--every 1] [--corpus rnn] [--seed 0]
 
 Every faulty port is run on many cases beside the right port that it was made from, on the same data: sizes
 (1 included), dtypes, weights from 1e-8 to 1e3. What the fault does to the numbers is the distance of the two.
@@ -24,12 +24,12 @@ import numpy as np
 from rowcol.bridge.case import Recipe, make_case
 from rowcol.bridge.declaration import Declaration
 from rowcol.bridge.diff import AGREES, DIFFERS, LOSS, NOT_PROVIDED, compare_once, expect, single_cases
-from rowcol.bridge.family import FAMILIES
 from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.problem import Problem
 from rowcol.bridge.run import Answer, run
 from tests.corpus.load import Combination, Fault, combinations
 from tests.corpus.load import load as corpus
+from tests.corpus.score import FOLDERS
 from tests.false_alarms import SCALES, odd_sizes, ports_of
 
 FOUND, NOTHING_TO_SEE, BLIND, MISSED = "found", "nothing to see", "blind", "missed"
@@ -122,20 +122,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults_found", description=about)
     parser.add_argument("--cases", type=int, default=21, metavar="N", help="cases of each fault (21)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth fault")
-    parser.add_argument("--family", choices=FAMILIES)
+    parser.add_argument("--corpus", choices=FOLDERS)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
 
     missed = False
-    for family in [args.family] if args.family else FAMILIES:
-        faults = [*corpus(family), *combinations(family)][:: args.every]
+    for name in [args.corpus] if args.corpus else FOLDERS:
+        faults = [*corpus(name), *combinations(name)][:: args.every]
         found = tally(faults, args.cases, args.seed)
         parts = ", ".join(f"{found.outcomes[what]} {what}" for what in (FOUND, BLIND, NOTHING_TO_SEE, MISSED))
-        print(f"{family:10} {len(faults)} faulty ports, {found.cases} cases: {parts}", flush=True)
+        print(f"{name:10} {len(faults)} faulty ports, {found.cases} cases: {parts}", flush=True)
         for line in found.missed:
             print(f"  GOT THROUGH: {line}")
-        for name in found.never_found:
-            print(f"  NEVER FOUND: {name}")
+        for never in found.never_found:
+            print(f"  NEVER FOUND: {never}")
         missed |= bool(found.missed or found.never_found)
     return int(missed)
 
