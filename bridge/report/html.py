@@ -14,7 +14,7 @@ from ..page import asset, attributes, axis, document, escape, fragment, grid, ma
 from ..page.markup import number
 from .detail import ArrayDetail, Details
 from .line import claimed
-from .overview import counts, fault, first_line, of_several, summary, verdict
+from .overview import counts, fault, first_line, frequent, of_several, summary, verdict
 from .paper import shown_path
 from .picture import png
 from .schema import ArrayReport, Report
@@ -97,7 +97,9 @@ def _overview(reports: Sequence[Report]) -> str:
         opened = bool(report["status"]) and len(reports) <= FEW
         folded.append(tag("details", tag("summary", head) + body, class_="one", open=opened))
     table = grid(rows, ["port", "verdict", "line", "kind of fault", "gradients"])
-    return "\n".join([tag("h1", escape(summary(reports))), table, *folded])
+    kinds = frequent(reports)
+    common = [tag("p", escape(f"Kinds of fault, and how many ports have them: {kinds}."), class_="lead")] if kinds else []
+    return "\n".join([tag("h1", escape(summary(reports))), *common, table, *folded])
 
 
 def _name(report: Report, named: bool) -> str:

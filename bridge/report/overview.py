@@ -23,7 +23,7 @@ KINDS = {
     "name": "another name",
     "operands": "the operands of a product",
     "order": "an order",
-    "reduction": "a sum, a mean or its axis",
+    "reduction": "a sum or a mean",
     "sign": "a sign",
     "size": "a size",
     "statement": "a statement missing or too many",
@@ -63,15 +63,28 @@ def fault(report: Report) -> str:
         return report["headline"]
     if report["status"] == 2:
         return report["headline"].partition(":")[0]
+    return ", ".join(_kinds(report)) or report["finding"] or ""
+
+
+def _kinds(report: Report) -> list[str]:
+    """The kinds of the edits that a verified patch is made of; none where there is no such patch."""
     diagnosis: dict[str, Any] = report["diagnosis"] or {}
-    if diagnosis.get("claim") in ("verified patch", "patch withheld"):
-        kinds = dict.fromkeys(KINDS.get(step["kind"], "a formula") for step in diagnosis["steps"])
-        return ", ".join(kinds) or "one expression"
-    return report["finding"] or ""
+    if diagnosis.get("claim") not in ("verified patch", "patch withheld"):
+        return []
+    return list(dict.fromkeys(KINDS.get(step["kind"], "a formula") for step in diagnosis["steps"]))
+
+
+def frequent(reports: Sequence[Report]) -> str:
+    """`a transpose (4), a sign (2)`: how many ports have each kind of fault, the commonest first."""
+    found: dict[str, int] = {}
+    for report in reports:
+        for kind in _kinds(report):
+            found[kind] = found.get(kind, 0) + 1
+    return ", ".join(f"{kind} ({n})" for kind, n in sorted(found.items(), key=lambda one: -one[1]))
 
 
 def lines(reports: Sequence[Report], paper: Paper) -> list[str]:
-    """`file:line: VERDICT  kind of fault  how many`, one port a line, and the sum of it all.
+    """`file:line: VERDICT  kind of fault  how many`, one port a line, and what they have in common.
 
     Where the line stands in another file than the port, that of the port follows.
     """
@@ -94,7 +107,8 @@ def lines(reports: Sequence[Report], paper: Paper) -> list[str]:
         text = f"{kind:{kinds}}  {rest}" if rest else kind
         text = _shortened(text, max(paper.width - len(before), 40), paper)
         out.append(f"{place:{places}} {paper.paint(f'{word:10}', COLOUR[word])} {text}".rstrip())
-    return [*out, "", summary(reports)]
+    common = frequent(reports)
+    return [*out, "", summary(reports), *([f"kinds of fault: {common}"] if common else [])]
 
 
 def of_several(reports: Sequence[Report]) -> set[str | None]:
