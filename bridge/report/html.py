@@ -88,7 +88,7 @@ def _overview(reports: Sequence[Report]) -> str:
                 _badge(report),
                 tag("span", escape(place), class_="num"),
                 tag("span", kind, class_="kind"),
-                "" if report["error"] is not None else escape(counts(report)),
+                "" if report["error"] is not None else tag("span", escape(counts(report)), class_="counts"),
             ]
         )
         said = f"{'line ' * place.isdigit()}{escape(place)}: {kind}" if place else kind
@@ -98,7 +98,8 @@ def _overview(reports: Sequence[Report]) -> str:
         folded.append(tag("details", tag("summary", head) + body, class_="one", open=opened))
     table = grid(rows, ["port", "verdict", "line", "kind of fault", "gradients"])
     kinds = frequent(reports)
-    common = [tag("p", escape(f"Kinds of fault, and how many ports have them: {kinds}."), class_="lead")] if kinds else []
+    said = escape(f"Kinds of fault, and how many ports have them: {kinds}.")
+    common = [tag("p", said, class_="lead")] if kinds else []
     return "\n".join([tag("h1", escape(summary(reports))), *common, table, *folded])
 
 
