@@ -251,38 +251,40 @@ def backward_with_reset_after(
     """dx, None for class indices, and the gradients of Wxh, Whh, bh, bn and h0.
 
     dh_out  (time, batch, hidden): gradient that reaches each state from outside the recurrence
-    h, gates, before_reset as `forward_with_reset_after` gave them
+    h, gates, before_reset as `forward_with_reset_after` gave them; dpre takes the place of the gates, which nobody
+    needs again
     """
     hidden = h.shape[-1]
     h_prev = h[:-1]
 
     # Of n, the reset stands between the gradient that the inputs see and the one that the recurrence sees.
-    dpre = empty(gates.shape, dh_out, gates)
-    drecurrent = empty(dpre.shape, dpre)
+    dpre = gates.astype(np.result_type(dh_out, gates), copy=False)
+    dbefore_reset = empty(before_reset.shape, dpre)
     dh_next = np.zeros(h[0].shape, dpre.dtype)
     for s in stretches(dpre):
         dh_next = recurrence_with_reset_after(
-            dpre[s], drecurrent[s], dh_next, dh_out[s], h_prev[s], gates[s], before_reset[s], Whh, update
+            dpre[s], dbefore_reset[s], dh_next, dh_out[s], h_prev[s], before_reset[s], Whh, update
         )
 
     dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
-    dWhh = rows(h_prev).T @ rows(drecurrent)
-    dbn = rows(drecurrent[..., 2 * hidden :]).sum(axis=0)
+    dWhrz = rows(h_prev).T @ rows(dpre[..., : 2 * hidden])
+    dWhn = rows(h_prev).T @ rows(dbefore_reset)
+    dWhh = np.concatenate([dWhrz, dWhn], axis=1)
+    dbn = rows(dbefore_reset).sum(axis=0)
     return dx, {"Wxh": dWxh, "Whh": dWhh, "bh": dbh, "bn": dbn, "h0": dh_next}
 
 
 def recurrence_with_reset_after(
-    dpre: Array,
-    drecurrent: Array,
+    gates: Array,
+    dbefore_reset: Array,
     dh_next: Array,
     dh_out: Array,
     h_prev: Array,
-    gates: Array,
     before_reset: Array,
     Whh: Array,
     update: str,
 ) -> Array:
-    """Back through a stretch of steps, whose dpre and drecurrent are filled; dh_next of the step before them.
+    """Back through a stretch of steps, whose gates become their dpre; dh_next of the step before them.
 
     How h[t], and n before its tanh, move with the pre-activations is computed for all of these steps at once, x_by_y
     being dx/dy.
@@ -295,15 +297,16 @@ def recurrence_with_reset_after(
     n_by_r = before_reset * sigmoid_slope(r)
 
     hidden = r.shape[-1]
-    dpre_r, dpre_z, dpre_n = gates_of(dpre, 3)
-    dpre_rz, drecurrent_rz = dpre[..., : 2 * hidden], drecurrent[..., : 2 * hidden]
-    dbefore_reset = drecurrent[..., 2 * hidden :]
-    for t in reversed(range(len(dpre))):
+    Whrz = Whh[:, : 2 * hidden]
+    Whn = Whh[:, 2 * hidden :]
+    dpre_r, dpre_z, dpre_n = r, z, n
+    dpre_rz = gates[..., : 2 * hidden]
+    for t in reversed(range(len(gates))):
         dh = dh_out[t] + dh_next
+        dh_kept = dh * keep[t]
         dpre_z[t] = dh * h_by_z[t]
         dpre_n[t] = dh * h_by_n[t]
-        dpre_r[t] = dpre_n[t] * n_by_r[t]
-        drecurrent_rz[t] = dpre_rz[t]
         dbefore_reset[t] = dpre_n[t] * r[t]
-        dh_next = dh * keep[t] + drecurrent[t] @ Whh.T
+        dpre_r[t] = dpre_n[t] * n_by_r[t]
+        dh_next = dh_kept + dpre_rz[t] @ Whrz.T + dbefore_reset[t] @ Whn.T
     return dh_next
