@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 (agrees), 1 (differs) or 2 (not asked or not answered)."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     args = _parser(words[:1]).parse_args(words)
+    for stream in (sys.stdout, sys.stderr):
+        # The name of a file, or what a port raises, may hold what cannot be printed: that stops no report.
+        if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status: int = args.run(args)
         sys.stdout.flush()
@@ -246,7 +251,7 @@ def _write_page(path: str, reports: list[Report]) -> None:
 
     text = page(reports)
     try:
-        with open(path, "w", encoding="utf-8") as file:
+        with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
     except OSError as error:
         raise Problem(f"the page cannot be written: {error.strerror}.", file=path) from None

@@ -95,6 +95,17 @@ def test_on_a_terminal_it_is_said_how_far_it_is_and_nobody_waits_for_input(tmp_p
     assert "2 ports: 1 agrees, 1 without a verdict" in done.stdout
 
 
+@pytest.mark.parametrize("form", ["text", "csv", "json"])
+def test_what_cannot_be_printed_stops_no_report(tmp_path: Path, form: str) -> None:
+    (tmp_path / "anna.py").write_text(source("raise ValueError('half a character: \\ud800')"))
+    (tmp_path / "ben.py").write_text(RIGHT)
+    command = [sys.executable, "-m", "rowcol.bridge.cli", "diff", "anna.py", "ben.py", "--html", "page.html"]
+    done = subprocess.run([*command, "--format", form], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "half a character: \\ud800" in done.stdout and "ben.py" in done.stdout
+    assert "half a character: \\ud800" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 def test_helper_modules_of_the_same_name_do_not_meet(run: Run) -> None:
     """Each port is held against the module beside it, and blamed for nobody else's line."""
     port = "import helper\n" + source("return helper.net(Wx, Wh, b, Wy, by, X, Y, h0)")

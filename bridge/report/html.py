@@ -129,7 +129,7 @@ def _fitted(
     """One report with as many of its details as so many bytes have room for."""
     for room in rooms:
         text = _report(report, level, room, titled)
-        if len(text.encode()) <= most:
+        if len(text.encode(errors="backslashreplace")) <= most:
             break
     return text
 
