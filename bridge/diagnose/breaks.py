@@ -491,6 +491,8 @@ class _Writer:
                 yield other, f"{other} where {text} stands", 2.0
             if other != text and len(shape) == 2 and min(shape) > 1 and its == shape[::-1]:
                 yield f"{other}.T", f"{other} where {text} stands", 2.5
+        if len(shape) == 2 and min(shape) > 1 and text not in sums:
+            yield from self._neighbours(text, shape)
         yield f"(0 * {text})", f"{text} taken as zero", 2.2
         yield f"np.ones_like({text})", f"{text} taken as one", 2.4
         yield f"np.tanh({text})", f"tanh of {text}", 2.6
@@ -503,6 +505,20 @@ class _Writer:
             yield f"(1 - {text})", f"one minus {text}", 1.8
         yield f"({text} * {text})", f"{text} squared", 3.0
         yield f"(1 - {text} * {text})", f"the slope of tanh at {text}", 3.2
+
+    def _neighbours(self, text: str, shape: Shape) -> Iterator[Variant]:
+        """Of a matrix that people set beside another (`[Waa, Wax]`): other columns than its own."""
+        gate = text.partition("_")[2]
+        for other, its in self.part.quantities.items():
+            beside = len(its) == 2 and its[0] == shape[0] and its[1] not in (1, shape[1])
+            if not beside or other in self._sums() or other.partition("_")[2] != gate:
+                continue
+            n, k = f"{text}.shape[1]", f"{other}.shape[1]"
+            first, last = f"np.hstack([{text}, {other}])", f"np.hstack([{other}, {text}])"
+            yield f"{first}[:, -{n}:]", "columns from the wrong end of two matrices side by side", 2.2
+            yield f"{last}[:, :{n}]", "columns from the wrong end of two matrices side by side, the other first", 2.2
+            yield f"{first}[:, 1:{n} + 1]", "columns one too far in two matrices side by side", 2.4
+            yield f"{last}[:, {k} - 1:-1]", "columns one too early in two matrices side by side", 2.4
 
     def _sums(self) -> set[str]:
         """What the part adds up."""
@@ -945,13 +961,15 @@ class _Writer:
         """The same change in every term of a sum: all of its transposes taken away, say."""
         for equation in self.part.equations:
             by_rule: dict[str, list[Splice]] = {}
+            costs: dict[str, float] = {}
             for node in self._expressions(equation):
-                if isinstance(node, ast.Attribute):
-                    for other, rule, _ in self.variants(node, equation):
+                if isinstance(node, ast.Attribute | ast.Name):
+                    for other, rule, cost in self.variants(node, equation):
                         by_rule.setdefault(rule, []).append(Splice(*self.part.span(node), other))
+                        costs[rule] = cost
             for rule, splices in by_rule.items():
                 if len(splices) > 1:
-                    yield Break(self.part, splices, [equation], f"{rule} in every term", 1.2)
+                    yield Break(self.part, splices, [equation], f"{rule}, in every term", costs[rule] - 0.4)
 
     def _exchanged(self) -> Iterator[Break]:
         """Two quantities of a shape in each other's place: in a line, or where several are taken out of one array."""
