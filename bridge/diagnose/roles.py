@@ -45,10 +45,13 @@ def leaves(trace: Trace, wrong: Sequence[tuple[str, int]], factors: Set[float] =
     """
     reading = _Reading(trace, factors)
     lacking = reading.lacking(wrong)
+    short = {name for name, _ in lacking}
     for name, quantity in wrong:
         last = trace.trusted.quantities[quantity].steps[-1]
+        # Of an array that lacks something, what is there is as it should be.
+        whole = (name, quantity) in lacking or name not in short
         for position in reading.returned(name):
-            if reading.is_(position, quantity, last):
+            if whole and reading.is_(position, quantity, last):
                 # The right numbers, but in another order, or times a factor.
                 for p in (position, reading.start(position)):
                     reading.leaf(p, quantity, last, 0.3, "is laid out otherwise, or off by a factor")
@@ -201,6 +204,10 @@ class _Reading:
                 use = 0.1
             self.leaf(position, quantity, step, use, "is something else")
             self.leaf(self.origin(setter), quantity, step, made, "is something else")
+            adds = isinstance(self.statement(setter), ast.AugAssign)
+            if adds and any(formula.node is None for formula in self.trusted.quantities[quantity].formulas):
+                # A sum that lacks some of its terms.
+                self.stored(setter, quantity, step, below, depth + 1)
             for one in below:
                 if meanings is None or isinstance(self.node(one), ast.IfExp):
                     self.made(one, quantity, step, depth + 1)
@@ -209,7 +216,7 @@ class _Reading:
         elif (handed := self.handed_in(position)) is not None:
             self.leaf(position, quantity, step, 0.8, "is something else")
             self.expect(handed, quantity, step, depth + 1)
-        elif isinstance(site.node, ast.BinOp):
+        elif isinstance(site.node, ast.BinOp | ast.Call):
             # What another quantity is made of, in the place of this one's.
             self.leaf(position, quantity, step, 0.5, "is something else")
             self.made(position, quantity, step, depth + 1)
@@ -367,6 +374,11 @@ class _Reading:
         own = self.trace.sites[self.trace.events[position].site]
         alike = (s for s in self.trace.sites if s.text == own.text and s.function == own.function)
         return sum(site.kind == "load" for site in alike)
+
+    def statement(self, position: int) -> ast.stmt:
+        """The statement that an event was seen in."""
+        site = self.trace.sites[self.trace.events[position].site]
+        return self.trace.scope.source(site.path).statement(site.node)
 
     def node(self, position: int) -> ast.AST:
         return self.trace.sites[self.trace.events[position].site].node
