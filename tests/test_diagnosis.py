@@ -103,6 +103,7 @@ def test_a_right_port_has_no_diagnosis() -> None:
         ("script/pairs-not-averaged", "error = (guess[t] - sums[t]) / n"),
         ("float32/subtracted-the-other-way", "np.subtract(1, slope, out=slope)"),
         ("float32/slope-never-applied", "grad = slope * grad"),
+        ("karpathy_like/story-2", "loss += -np.log(ps[t][targets[t], 0])"),
     ],
 )
 def test_of_the_lines_that_could_be_mended_the_one_that_makes_the_value_is(

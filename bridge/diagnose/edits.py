@@ -204,6 +204,8 @@ class _Maker(Expressions):
             yield self.make(target, "accumulation", sentence, weight, splice)
         value = statement.value
         yield from self.unread(statement, target)
+        if own == "+=" and isinstance(target, ast.Name):
+            yield from self.term_by_term(target, value)
         if own == "=" and isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
             splice = Splice(self.path, start, source.span(value)[1], f" -= {self.segment(value.operand)}")
             yield self.make(target, "accumulation", "`-=` where `=` stands", 0.8, splice)
@@ -222,6 +224,22 @@ class _Maker(Expressions):
                 1.2,
                 source.replace(statement, new),
             )
+
+    def term_by_term(self, target: ast.Name, value: ast.expr) -> Iterator[Edit]:
+        """What is done with a sum (`loss = -np.log(loss)`), done with each of its terms instead."""
+        source = self.source
+        for other in self.nodes:
+            if not (isinstance(other, ast.Assign) and source.opens_line(other) and other.lineno > target.lineno):
+                continue
+            made = other.value
+            read = [n for n in ast.walk(made) if isinstance(n, ast.Name) and n.id == target.id]
+            if [source.segment(t) for t in other.targets] != [target.id] or len(read) != 1 or made is read[0]:
+                continue
+            (begin, end), start = source.span(read[0]), source.span(made)[0]
+            inner = within(self.text(value), self.needed(read[0]))
+            new = source.segment(made)[: begin - start] + inner + source.segment(made)[end - start :]
+            sentence = f"`{self.segment(other.value)}` of each term, not of their sum"
+            yield self.make(target, "function", sentence, 0.8, source.replace(value, new), source.delete(other))
 
     def unread(self, statement: ast.stmt, target: ast.expr) -> Iterator[Edit]:
         """A parameter that nothing reads, put where the first state of a new array belongs."""

@@ -682,8 +682,9 @@ def _unnatural(scope: Scope, edit: Edit) -> float:
             cost += 0.3  # a sum that is multiplied, where a name could be
         if old.isidentifier() and not new.isidentifier() and edit.kind == "variable":
             cost += 0.5
-        if edit.kind == "order" and new == f"{old}[::-1]":
-            cost += 0.3  # turned round afterwards, where it could be made so
+        here = statement_at(source, splice.start)
+        if edit.kind == "order" and new == f"{old}[::-1]" and here and "[::-1]" not in source.segment(here):
+            cost += 0.3  # turned round afterwards, alone, where it could be made so
     if edit.kind == "term" and edit.sentence.endswith("is missing"):
         # What is added elsewhere already would be added twice, or for nothing.
         function = scope.function_at(edit.path, edit.offset)
