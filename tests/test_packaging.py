@@ -14,8 +14,8 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The names in a wheel built from a copy of the checkout's files."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """A wheel built from a copy of the checkout's files."""
     import shutil
 
     folder = tmp_path_factory.mktemp("wheel")
@@ -27,8 +27,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         shutil.copytree(ROOT / room, source / room, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(source)]
     subprocess.run(command, check=True, capture_output=True)
-    (built,) = folder.glob("rowcol-*.whl")
-    return zipfile.ZipFile(built).namelist()
+    (path,) = folder.glob("rowcol-*.whl")
+    return zipfile.ZipFile(path)
+
+
+@pytest.fixture(scope="module")
+def wheel(built: zipfile.ZipFile) -> list[str]:
+    """The names in it."""
+    return built.namelist()
+
+
+def test_wheel_brings_the_command_and_the_plugin_of_pytest(built: zipfile.ZipFile) -> None:
+    (name,) = [name for name in built.namelist() if name.endswith(".dist-info/entry_points.txt")]
+    said = built.read(name).decode().split("\n")
+    assert said[said.index("[console_scripts]") + 1] == "rowcol = rowcol.bridge.cli:main"
+    assert said[said.index("[pytest11]") + 1] == "rowcol = rowcol.bridge.pytest_plugin"
 
 
 def test_wheel_holds_rowcol_and_nothing_else_at_top_level(wheel: list[str]) -> None:
