@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from ..family import Family
-from .align import Trace
+from .align import Meaning, Trace
 from .trace import Site
 
 AROUND = 2  # lines shown before and after the one in question
@@ -53,14 +53,14 @@ def meaning(trace: Trace, site: Site) -> str | None:
     known = [m for m in meanings if m is not None]
     if not known:
         return None
-    for k, meaning in enumerate(known):
-        if meaning:
+    for k, one in enumerate(known):
+        if one:
             continue
         if k == 0:
             return "nobody's"
-        before = known[k - 1]
-        assert before
-        return f"{trace.trusted.name(before[0])} first, then nobody's"
+        # Of what the last known value could be, it is meant to be what the port lacks at most of the other steps.
+        before = max(known[k - 1] or (), key=lambda m: _lacking(trace, m))
+        return f"{trace.trusted.name(before)} first, then nobody's"
     options = [{m.quantity for m in one or ()} for one in known]
     common = set.intersection(*options)
     chosen = [next((m for m in one or () if not common or m.quantity in common), None) for one in known]
@@ -71,6 +71,11 @@ def meaning(trace: Trace, site: Site) -> str | None:
         steps = f"t = {first.t}" if first.t == last.t else f"t = {first.t} to {last.t}"
         words = f"{words}, {steps}"
     return words
+
+
+def _lacking(trace: Trace, m: Meaning) -> int:
+    """At how many steps the port does not reach a quantity."""
+    return sum((m.quantity, "", t) not in trace.reached for t in trace.trusted.quantities[m.quantity].values)
 
 
 def _depth(trace: Trace, site: Site) -> int:
