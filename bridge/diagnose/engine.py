@@ -683,6 +683,8 @@ def _unnatural(scope: Scope, edit: Edit) -> float:
         if old.isidentifier() and not new.isidentifier() and edit.kind == "variable":
             cost += 0.5
         here = statement_at(source, splice.start)
+        if edit.kind == "formula" and isinstance(here, ast.Return) and old.isidentifier():
+            cost += 0.4  # made where it is handed back, though it has a name
         if edit.kind == "order" and new == f"{old}[::-1]" and here and "[::-1]" not in source.segment(here):
             cost += 0.3  # turned round afterwards, alone, where it could be made so
     if edit.kind == "term" and edit.sentence.endswith("is missing"):

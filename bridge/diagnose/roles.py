@@ -204,6 +204,8 @@ class _Reading:
                 use = 0.1
             self.leaf(position, quantity, step, use, "is something else")
             self.leaf(self.origin(setter), quantity, step, made, "is something else")
+            if self.renames(setter):
+                self.leaf(below[0], quantity, step, made + 0.1, "is only called otherwise here")
             adds = isinstance(self.statement(setter), ast.AugAssign)
             if adds and any(formula.node is None for formula in self.trusted.quantities[quantity].formulas):
                 # A sum that lacks some of its terms.

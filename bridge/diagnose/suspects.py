@@ -165,9 +165,14 @@ def suspects(
             if right & {m.quantity for m in meanings} or factors & {float(f"{m.factor:.5g}") for m in meanings}:
                 continue
             note(number, 0.1, "it changes the sign or the size of what it is made from", None)
-    for number, site in enumerate(trace.sites):
-        if site.kind != "store" and trace.at(number) and reading.unsteady(number):
-            note(number, 0.4, "its steps do not follow one another", None)
+    unsteady = [
+        number
+        for number, site in enumerate(trace.sites)
+        if site.kind != "store" and trace.at(number) and reading.unsteady(number)
+    ]
+    # What is read at the wrong step is at the wrong step wherever it goes: the first comes first.
+    for place, number in enumerate(sorted(unsteady, key=lambda number: trace.at(number)[0])):
+        note(number, 0.3 + 0.05 * min(place, 6), "its steps do not follow one another", None)
     # Where the operands of a missing quantity meet.
     for place, need in enumerate(needs[:3]):
         formulas = trusted.quantities[need.quantity].formulas
