@@ -90,7 +90,7 @@ FAULTS = (
         "tanh taken twice",
         "the slope 1 - tanh² is taken of the state, which is a tanh already",
         {
-            ROWS: Edit("activation.py", "return 1 - h * h", "return 1 - np.tanh(h) ** 2"),
+            ROWS: Edit("activation.py", "slope: Array = h * h", "slope: Array = np.tanh(h) ** 2"),
             COLUMNS: Edit("activation.py", "return 1 - a * a", "return 1 - np.tanh(a) ** 2"),
         },
         "slope",

@@ -1,1 +1,1 @@
-"""Reports: the same plain data for the terminal and for programs."""
+"""Reports: the same plain data for the terminal, for programs, and for pages."""
