@@ -261,17 +261,19 @@ class Trusted:
         whole = self.quantities[number]
         if not 3 <= len(terms) <= 5:
             return
+        # Where it is zero (an initial state that is none, say) some of it may not even be there.
+        its = [step for step in whole.steps if not trivial(whole.values[step])]
         made: dict[frozenset[int], int] = {frozenset(range(len(terms))): number}
         made |= {frozenset((k,)): one for k, (one, _) in enumerate(terms)}
         for count in range(2, len(terms)):
             for chosen in combinations(range(len(terms)), count):
                 series: dict[int | None, Array] = {}
-                for step in whole.steps:
+                for step in its:
                     values = [self._at(*terms[k], step) for k in chosen]
                     if all(v is not None and v.shape == whole.values[step].shape for v in values):
                         arrays = [v for v in values if v is not None]
                         series[step] = reduce(np.add if sign is ast.Add else np.multiply, arrays)
-                if len(series) < len(whole.steps):
+                if len(series) < len(its) or not its:
                     return
                 if all(trivial(v) for v in series.values()):
                     continue
@@ -685,7 +687,8 @@ def frontier(
     seen: set[tuple[int, int | None]] = set()
 
     def has(quantity: int, step: int | None) -> bool:
-        return (quantity, "", step) in reached
+        values = quantities[quantity].values
+        return (quantity, "", step) in reached or (step in values and step is not None and trivial(values[step]))
 
     def visit(quantity: int, step: int | None, depth: int) -> None:
         if (quantity, step) in seen:

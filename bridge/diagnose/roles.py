@@ -75,12 +75,14 @@ class _Reading:
         self.first: dict[tuple[int, bytes], int] = {}
         self.stores: dict[str, list[int]] = {}
         self.last_store: dict[tuple[int, bytes], int] = {}
+        self.holding: dict[tuple[int, bytes], list[int]] = {}  # the stores that held some numbers
         for position, event in enumerate(trace.events):
             site = trace.sites[event.site]
             key = event.value.size, event.value.tobytes()
             self.first.setdefault(key, position)
             if site.kind == "store":
                 self.last_store[key] = position
+                self.holding.setdefault(key, []).append(position)
                 self.stores.setdefault(_base(site.text), []).append(position)
 
     def lacking(self, wrong: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
@@ -174,12 +176,13 @@ class _Reading:
             return
         if meanings and self.part(quantity, {m.quantity for m in meanings}):
             # A term or a factor is lacking: where what there is was made.
-            start = self.start(position)
-            named = self.last_store.get((event.value.size, event.value.tobytes()), -1)
+            start = self.born(position)
+            stores = self.holding.get((event.value.size, event.value.tobytes()), ())
+            renamed = [p for p in stores if start < p < position and self.renames(p)]
             if self.trace.sites[self.trace.events[start].site].kind != "argument":
-                if start < named < position and self.renames(named):
+                if renamed:
                     # It has a name of its own before it is called what it ought to be: nothing tells more.
-                    self.leaf(self.operands(named)[0], quantity, step, -0.3, "is only called otherwise here")
+                    self.leaf(self.operands(renamed[-1])[0], quantity, step, -0.3, "is only called otherwise here")
                     self.leaf(start, quantity, step, 0.5, "lacks something")
                 else:
                     self.short(start, quantity, step, depth + 1)
@@ -245,6 +248,15 @@ class _Reading:
 
     def short(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """What is right but for a term or a factor: here, or in what is added last."""
+        zero = self.added_zero(position)
+        for formula in self.formulas(quantity) if zero is not None else ():
+            both = formula.operands
+            moved = [(o.quantity, None if step is None or o.shift is None else step + o.shift) for o in both]
+            lacking = [one for one in moved if not self.is_(position, *one)]
+            if zero is not None and len(moved) == 2 and len(lacking) == 1:
+                self.leaf(position, quantity, step, 0.3, "lacks something")
+                self.expect(zero, *lacking[0], depth + 1)
+                return
         site = self.trace.sites[self.trace.events[position].site]
         below = self.operands(position)
         statement = self.trace.scope.source(site.path).statement(site.node)
@@ -270,6 +282,20 @@ class _Reading:
             # A slice of something larger, in which all of it may be lacking.
             self.leaf(self.operands(setter)[0], quantity, step, 0.05, "lacks something")
         self.leaf(below[0] if site.kind == "store" and below else position, quantity, step, 0.1, "lacks something")
+
+    def added_zero(self, position: int) -> int | None:
+        """What is added to an event's value in the same expression, and is zero still."""
+        value, frame = self.trace.events[position].value, self.trace.events[position].frame
+        while (parent := self.trace.sites[self.trace.events[position].site].parent) is not None:
+            later = [p for p in self.trace.at(parent) if p > position and self.trace.events[p].frame == frame][:1]
+            if not later or not np.array_equal(self.trace.events[later[0]].value, value):
+                return None
+            position = later[0]
+            node = self.node(position)
+            zeros = [p for p in self.operands(position) if self.empty(p)]
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub) and zeros:
+                return zeros[0]
+        return None
 
     def renames(self, position: int) -> bool:
         """Whether a store gives what has a name already another one."""
@@ -313,7 +339,7 @@ class _Reading:
     def origin(self, position: int) -> int:
         """Where what an event holds was first made: it may be scaled, reshaped and handed on since."""
         last = self.chain(position)[-1]
-        start = self.start(last)
+        start = self.born(last)
         return start if isinstance(self.node(start), ast.BinOp | ast.UnaryOp | ast.Call) else last
 
     def chain(self, position: int) -> list[int]:
@@ -330,6 +356,23 @@ class _Reading:
         """The first event that had the numbers of an event."""
         value = self.trace.events[position].value
         return self.first[value.size, value.tobytes()]
+
+    def born(self, position: int) -> int:
+        """The event that made what an event holds, followed by names where they tell, then by equal numbers."""
+        seen: set[int] = set()
+        while position not in seen:
+            seen.add(position)
+            node, value = self.node(position), self.trace.events[position].value
+            if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.arg) or self.layout(position):
+                return position
+            setter = self.setter(position)
+            if setter is None or not np.array_equal(self.trace.events[setter].value, value):
+                setter = self.handed_in(position)
+            if setter is None:
+                same = [p for p in self.holding.get((value.size, value.tobytes()), ()) if p < position]
+                setter = same[-1] if same else self.start(position)
+            position = next(iter(self.operands(setter)), setter)
+        return position
 
     def makers(self, position: int) -> list[int]:
         """What an event's value is made from: what was last set under its name, or that it is put together from."""
