@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -205,6 +206,12 @@ class _Reading:
             if meanings and any(self.backward(m.quantity) for m in meanings) and self.used(position) > 1:
                 # What it holds is right for something else: more is to be made of it here.
                 use = 0.1
+            packed = self.packed_at(setter) if meanings else None
+            if packed is not None and any(m.quantity == quantity for m in meanings or ()):
+                self.leaf(position, quantity, step, 0.8, "is something else")
+                self.leaf(setter, quantity, step, 0.6, "is something else")
+                self.kept(packed, quantity, step)
+                return
             self.leaf(position, quantity, step, use, "is something else")
             self.leaf(self.origin(setter), quantity, step, made, "is something else")
             if self.renames(setter):
@@ -218,6 +225,11 @@ class _Reading:
                     self.made(one, quantity, step, depth + 1)
         elif isinstance(site.node, ast.IfExp):
             self.made(position, quantity, step, depth + 1)
+        elif meanings and (packed := self.packed_at(position)) is not None:
+            same = any(m.quantity == quantity for m in meanings)
+            self.leaf(position, quantity, step, 0.5 if same else 0.1, "is something else")
+            if same:
+                self.kept(packed, quantity, step)
         elif (handed := self.handed_in(position)) is not None:
             self.leaf(position, quantity, step, 0.8, "is something else")
             self.expect(handed, quantity, step, depth + 1)
@@ -227,6 +239,13 @@ class _Reading:
             self.made(position, quantity, step, depth + 1)
         else:
             self.leaf(position, quantity, step, 0.5, "is something else")
+
+    def kept(self, position: int, quantity: int, step: int | None) -> None:
+        """Something else was kept for later than should be: it has another name, or was changed too early."""
+        self.leaf(position, quantity, step, 0.51, "is not what is to be kept here")
+        setter = self.setter(position)
+        if setter is not None and any(m.quantity == quantity for m in self.trace.meanings[position] or ()):
+            self.leaf(self.origin(setter), quantity, step, 0.6, "is set before what it was is kept")
 
     def shaped(self, position: int, start: int, quantity: int, step: int | None) -> int:
         """The first event after another that has an event's numbers, but in a shape that makes them no quantity."""
@@ -531,6 +550,43 @@ class _Reading:
             if one.frame == frame.caller and np.array_equal(one.value, event.value):
                 return other
         return None
+
+    def packed_at(self, position: int) -> int | None:
+        """Where the value of an element or of an unpacked name was put into the dict or tuple that it comes from."""
+        event = self.trace.events[position]
+        site = self.trace.sites[event.site]
+        source = self.trace.scope.source(site.path)
+        if site.kind == "store":
+            target = source.parent(site.node)
+            if not isinstance(target, ast.Tuple):
+                return None
+            wanted: tuple[Any, ...] = ("tuple", len(target.elts), target.elts.index(site.node))  # type: ignore[arg-type]
+        elif isinstance(site.node, ast.Subscript) and isinstance(site.node.slice, ast.Constant):
+            wanted = ("dict", site.node.slice.value)
+        else:
+            return None
+        found = None
+        for number in self.displays.get(wanted, ()):
+            same = [p for p in self.trace.at(number) if p < position]
+            same = [p for p in same if np.array_equal(self.trace.events[p].value, event.value)]
+            if same and (found is None or same[-1] > found):
+                found = same[-1]
+        return found
+
+    @cached_property
+    def displays(self) -> dict[tuple[Any, ...], list[int]]:
+        """The sites of what is put into dicts, by key, and into tuples, by length and place."""
+        found: dict[tuple[Any, ...], list[int]] = {}
+        for site in self.trace.sites:
+            outer = self.trace.scope.source(site.path).parent(site.node) if site.kind == "load" else None
+            if isinstance(outer, ast.Dict) and site.node in outer.values:
+                key = outer.keys[outer.values.index(site.node)]
+                if isinstance(key, ast.Constant):
+                    found.setdefault(("dict", key.value), []).append(site.number)
+            elif isinstance(outer, ast.Tuple) and site.node in outer.elts:
+                place = outer.elts.index(site.node)
+                found.setdefault(("tuple", len(outer.elts), place), []).append(site.number)
+        return found
 
     def handed_back(self, position: int) -> int | None:
         """The event in a `return` that had the value which a store unpacks."""

@@ -220,10 +220,23 @@ def _pure(scope: Scope) -> Set[str]:
                 )
                 if any(_changes(n, node) for n in ast.walk(node)):
                     changing.add(node.name)
+    for source in scope.sources.values():
+        # What is called may be an object with `__call__`.
+        classes = {n.name for n in ast.walk(source.tree) if isinstance(n, ast.ClassDef)}
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Assign) and any(_makes(n, classes) for n in ast.walk(node.value)):
+                for target in (n for t in node.targets for n in ast.walk(t)):
+                    if isinstance(target, ast.Attribute | ast.Name):
+                        name = target.attr if isinstance(target, ast.Attribute) else target.id
+                        calls.setdefault(name, set()).add("__call__")
     changing |= _CHANGING
     while more := {name for name, called in calls.items() if name not in changing and called & changing}:
         changing |= more
     return set(calls) - changing
+
+
+def _makes(node: ast.AST, classes: Set[str]) -> bool:
+    return isinstance(node, ast.Call) and called_name(node) in classes
 
 
 def _changes(node: ast.AST, function: ast.FunctionDef) -> bool:

@@ -119,7 +119,11 @@ def suspects(
         old = found.get((path, statement.lineno))
         if certain is None:
             sure = {id(reading.statement(leaf.site)[0]) for leaf in parted if leaf.weight <= 0.1}
-            certain = old is not None and old.score <= 0.1 and sure == {id(statement)} and reading.alike(position)
+            # An operand that is something else than it should be is not made here.
+            here = [leaf for leaf in parted if id(reading.statement(leaf.site)[0]) in sure]
+            made = all(leaf.weight == 0.0 for leaf in here if leaf.weight <= 0.1)
+            certain = old is not None and old.score <= 0.1 and sure == {id(statement)} and made
+            certain = certain and reading.alike(position)
             if certain and old is not None:
                 found[path, statement.lineno] = old._replace(
                     score=old.score - 0.5,
