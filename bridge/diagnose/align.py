@@ -663,7 +663,12 @@ class Trace:
 
     def lacking(self, outputs: Sequence[int]) -> int:
         """How many values the port does not reach of those that its results are made from."""
-        return sum((quantity, "", step) not in self.reached for quantity, step in self.trusted.behind(tuple(outputs)))
+        return len(self.missed(outputs))
+
+    def missed(self, outputs: Sequence[int]) -> set[tuple[int, int | None]]:
+        """The values that the port does not reach of those that its results are made from."""
+        wanted = self.trusted.behind(tuple(outputs))
+        return {(quantity, step) for quantity, step in wanted if (quantity, "", step) not in self.reached}
 
     def series(self, site: int) -> list[tuple[int, tuple[int | None, ...]]]:
         """The quantities that a site's values are, at every event, with their steps."""

@@ -642,7 +642,8 @@ class _Tries:
 
         `around` takes, for want of others, an edit that goes round what is wrong.
         """
-        lacking = trace.lacking(self.search.outputs)
+        before = trace.missed(self.search.outputs)
+        lacking = len(before)
         least: tuple[bool, int, int] = (around, lacking, 0)
         best: tuple[Edit, Score] | None = None
         for edit, new in self.others(some):
@@ -655,7 +656,9 @@ class _Tries:
                 # An update that is gone brings back what it had changed.
                 gone = _unnatural(self.scope, edit) + (_updates(trace, edit) or _idle(trace, other)) >= 1.0
                 late = self.worth(trace, edit, other)[1]
-                left = late, other.lacking(self.search.outputs) + 2 * gone, strangers
+                missed = other.missed(self.search.outputs)
+                # What was right and is so no more was cut short.
+                left = late, len(missed) + 2 * len(missed - before) + 2 * gone, strangers
                 if left < least and left[1] < lacking:
                     least, best = left, (edit, new)
             if self.search.late:
