@@ -452,12 +452,12 @@ def _steps(
         translator = Translator(scope, trace, lambda: bench_run(search))
         aims = [q for suspect in named[:3] for q in suspect.needs[:2]] + [need.quantity for need in needs[:2]]
         wanted_here = list(dict.fromkeys(aims))[:5]
-        formulas = list(islice(translator.edits(_places(scope, named), wanted_here), 200))
-    replaced = [edit for edit in formulas if edit.weight < INSERTED]
-    inserted = [edit for edit in formulas if INSERTED <= edit.weight < LAST_RESORT]
+        formulas = list(translator.edits(_places(scope, named), wanted_here))
+    replaced = [edit for edit in formulas if edit.weight < INSERTED][:NEAR]
+    inserted = [edit for edit in formulas if INSERTED <= edit.weight < LAST_RESORT][:NEAR]
     overriding = [edit for edit in formulas if edit.weight >= LAST_RESORT]
     # One statement that is missing rather than several that each go round it.
-    if tries.all(replaced) or (tries.progress and tries.all(inserted[: FEW if search.steps else MISSING])):
+    if tries.all(replaced) or tries.all(inserted[: MISSING if tries.progress and not search.steps else FEW]):
         yield tries.survivor(trace, named)
         return
     plain = any(edit.kind not in DRASTIC for edit, _ in tries.progress)

@@ -305,15 +305,17 @@ class _Reading:
     def added_zero(self, position: int) -> int | None:
         """What is added to an event's value in the same expression, and is zero still."""
         value, frame = self.trace.events[position].value, self.trace.events[position].frame
-        while (parent := self.trace.sites[self.trace.events[position].site].parent) is not None:
-            later = [p for p in self.trace.at(parent) if p > position and self.trace.events[p].frame == frame][:1]
-            if not later or not np.array_equal(self.trace.events[later[0]].value, value):
-                return None
-            position = later[0]
+        while np.array_equal(self.trace.events[position].value, value):
             node = self.node(position)
             zeros = [p for p in self.operands(position) if self.empty(p)]
             if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub) and zeros:
                 return zeros[0]
+            parent = self.trace.sites[self.trace.events[position].site].parent
+            later = [] if parent is None else [p for p in self.trace.at(parent) if p > position]
+            later = [p for p in later if self.trace.events[p].frame == frame]
+            if not later:
+                return None
+            position = later[0]
         return None
 
     def renames(self, position: int) -> bool:

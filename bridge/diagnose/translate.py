@@ -520,11 +520,26 @@ class Translator:
             again = LAST_RESORT if variable in set_here else 0.0
             for sign in ("=", "+="):
                 line = f"{variable} {sign} {text}"
-                splice = source.after(statement, line)
+                splice = source.after(_producer(source, statement, text, variable), line)
                 yield (
                     INSERTED + (0.6 if sign == "=" else 0.8) + again,
                     _edit(source, start, (splice,), "statement", f"`{line}` is missing: {name}"),
                 )
+
+
+def _producer(source: Source, statement: ast.stmt, text: str, variable: str) -> ast.stmt:
+    """Of a statement and those before it in its block, the last that sets what `variable = text` takes, or has it."""
+    names = {n.id for n in ast.walk(ast.parse(text, mode="eval")) if isinstance(n, ast.Name)}
+    block, place = source.block(statement)
+    while place > 0:
+        for node in ast.walk(block[place]):
+            if isinstance(node, ast.Name) and node.id == variable:
+                return block[place]
+            stored = isinstance(getattr(node, "ctx", None), ast.Store)
+            if stored and names & {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}:
+                return block[place]
+        place -= 1
+    return block[place]
 
 
 def _targets(statement: ast.stmt) -> list[ast.Name]:
