@@ -520,24 +520,25 @@ class Translator:
             again = LAST_RESORT if variable in set_here else 0.0
             for sign in ("=", "+="):
                 line = f"{variable} {sign} {text}"
-                splice = source.after(_producer(source, statement, text, variable), line)
+                behind = _producer(source, statement, text, variable)
+                splice = source.after(behind, line)
                 yield (
                     INSERTED + (0.6 if sign == "=" else 0.8) + again,
-                    _edit(source, start, (splice,), "statement", f"`{line}` is missing: {name}"),
+                    _edit(source, source.span(behind)[0], (splice,), "statement", f"`{line}` is missing: {name}"),
                 )
 
 
 def _producer(source: Source, statement: ast.stmt, text: str, variable: str) -> ast.stmt:
-    """Of a statement and those before it in its block, the last that sets what `variable = text` takes, or has it."""
-    names = {n.id for n in ast.walk(ast.parse(text, mode="eval")) if isinstance(n, ast.Name)}
+    """What `variable = text` is to stand behind: the statement, or what is before loops that it has no part in."""
+    names = {n.id for n in ast.walk(ast.parse(text, mode="eval")) if isinstance(n, ast.Name)} | {variable}
     block, place = source.block(statement)
-    while place > 0:
-        for node in ast.walk(block[place]):
-            if isinstance(node, ast.Name) and node.id == variable:
-                return block[place]
-            stored = isinstance(getattr(node, "ctx", None), ast.Store)
-            if stored and names & {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}:
-                return block[place]
+    while place > 0 and isinstance(block[place], ast.For | ast.While):
+        inside = [n for n in ast.walk(block[place]) if isinstance(n, ast.expr) and not isinstance(n, ast.Name)]
+        stored = [n for n in inside if isinstance(getattr(n, "ctx", None), ast.Store)]
+        touched = {n.id for one in stored for n in ast.walk(one) if isinstance(n, ast.Name)} | _set_in([block[place]])
+        read = {n.id for n in ast.walk(block[place]) if isinstance(n, ast.Name)}
+        if touched & names or variable in read:
+            break
         place -= 1
     return block[place]
 
