@@ -457,7 +457,8 @@ def _steps(
     inserted = [edit for edit in formulas if INSERTED <= edit.weight < LAST_RESORT][:NEAR]
     overriding = [edit for edit in formulas if edit.weight >= LAST_RESORT]
     # One statement that is missing rather than several that each go round it.
-    if tries.all(replaced) or tries.all(inserted[: MISSING if tries.progress and not search.steps else FEW]):
+    some = FEW if search.steps else MISSING if tries.progress else len(inserted)
+    if tries.all(replaced) or tries.all(inserted[:some]):
         yield tries.survivor(trace, named)
         return
     plain = any(edit.kind not in DRASTIC for edit, _ in tries.progress)
