@@ -457,8 +457,9 @@ def _steps(
     inserted = [edit for edit in formulas if INSERTED <= edit.weight < LAST_RESORT][:NEAR]
     overriding = [edit for edit in formulas if edit.weight >= LAST_RESORT]
     # One statement that is missing rather than several that each go round it.
-    some = FEW if search.steps else MISSING if tries.progress else len(inserted)
-    if tries.all(replaced) or tries.all(inserted[:some]):
+    most = FEW if search.steps else MISSING if tries.progress else len(inserted)
+    known = len(tries.progress)
+    if tries.all(replaced) or tries.all(inserted[:most]) or tries.all(_earlier(scope, tries.progress[known:])):
         yield tries.survivor(trace, named)
         return
     plain = any(edit.kind not in DRASTIC for edit, _ in tries.progress)
@@ -843,6 +844,20 @@ def _places(scope: Scope, named: Sequence[Suspect]) -> list[Place]:
                 found.setdefault((suspect.path, last.lineno, True), Place(suspect.path, last, True))
             inner = source.parent(inner)
     return list(found.values())[:9]
+
+
+def _earlier(scope: Scope, some: Iterable[tuple[Edit, Score]]) -> Iterator[Edit]:
+    """New statements that bring something, in front of each statement of their block that stands before them."""
+    for edit, _ in some:
+        source, splice = scope.source(edit.path), edit.splices[0]
+        statement = statement_at(source, edit.offset)
+        if edit.kind != "statement" or splice.start != splice.end or len(edit.splices) > 1 or statement is None:
+            continue
+        block, place = source.block(statement)
+        for other in block[place::-1]:
+            if source.opens_line(other):
+                sooner = source.before(other, splice.text.strip())
+                yield edit._replace(splices=(sooner,), line=other.lineno, offset=source.span(other)[0])
 
 
 def ranking(scope: Scope, named: Sequence[Suspect]) -> Callable[[str, int], float]:
