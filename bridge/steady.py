@@ -52,7 +52,7 @@ def _alike(port: Declaration, one: Mapping[str, Any], other: Mapping[str, Any]) 
             one[n],
             other[n],
             rtol=room,
-            atol=room * float(np.max(np.abs(one[n]), initial=0.0)),
+            atol=room * float(np.max(np.abs(one[n]), initial=0.0, where=np.isfinite(one[n]))),
             equal_nan=True,
         )
         for n in one
