@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from functools import cache, cached_property, reduce
 from itertools import accumulate, combinations, pairwise, permutations, product
 from math import sqrt
@@ -340,6 +341,14 @@ class Trusted:
             for forms in _forms(number, quantity):
                 found.setdefault(forms.values[0].size, []).append(forms)
         self._groups = {size: _Group(some) for size, some in found.items()}
+
+    def holding(self, quantities: Sequence[Quantity]) -> Trusted:
+        """The same look-up, of other quantities."""
+        other = copy(self)
+        other.quantities = list(quantities)
+        other._known, other._split, other._packs = {}, {}, {}
+        other._index()
+        return other
 
     def lookup(self, value: Array) -> tuple[Meaning, ...]:
         """Everything that a value is on the trusted side; nothing for a stranger."""

@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import islice
 from typing import Any
@@ -29,7 +29,9 @@ from ..run import Answer, canonical, run
 from ..timings import stage
 from .align import Need, Trace, Trusted
 from .edits import Edit, Edits
+from .explain import explained
 from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
+from .joined import joined
 from .repair import better, hunks, minimal, patch
 from .screen import Screened, screened
 from .source import Function, NotInForce, Scope, Source, Splice
@@ -52,6 +54,8 @@ MISSING = 60  # statements that may be missing, tried before something that brin
 FEW = 15  # of these, after a first mend
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
 MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  # that often make up for others
+EXPLAINING = 1.2  # seconds for the edits of our implementations that give the port's numbers, over all rounds
+EXPLAINED = 90  # single edits that are tried where these make themselves felt
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
 ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only make up for
 CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
@@ -197,6 +201,7 @@ class Search:
     partial: list[Step] = field(default_factory=list)  # the mends that brought most, where not all was mended
     most: tuple[int, int] = (0, 0)  # what they brought: arrays that agree, and how many mends there were
     seen: set[tuple[str, ...]] = field(default_factory=set)
+    explaining: float = 0.0  # seconds that the numbers took: they are not the search's
 
     def within(self, search: Callable[[], Scope | None], mended: Scope, score: Score) -> Scope | None:
         """Search on from a mend, with part of the time that is left: it may be taken back."""
@@ -206,7 +211,7 @@ class Search:
         if self.late or len(self.steps) >= ROUNDS or text in self.seen:
             return None
         self.seen.add(text)
-        until, self.until = self.until, self.until - LEFT * (self.until - clock())
+        until, self.until = self.until, self.until - LEFT * (self.until - self.now)
         try:
             return search()
         finally:
@@ -235,8 +240,35 @@ class Search:
         return frozenset(float(f"{factor:.5g}") for factor in found)
 
     @property
+    def now(self) -> float:
+        """The time, as far as the search has taken it."""
+        return clock() - self.explaining
+
+    @property
     def late(self) -> bool:
-        return clock() > self.until
+        return self.now > self.until
+
+    def told(self, scope: Scope, trace: Trace) -> list[Suspect]:
+        """The statements that the port's numbers tell of, as far as they tell of any."""
+        begin, budget = clock(), EXPLAINING - self.explaining
+        if self.late or budget < 0.1:
+            return []
+        observed = []
+        with scope.edited(()):
+            for one in self.bench.expected:
+                try:
+                    answer = self.bench.answer(one.case)
+                except Problem:
+                    return []
+                loss = None if LOSS in self.bench.excused else answer.loss
+                observed.append((one, replace(answer, loss=loss)))
+        explanation, made = explained(self.bench.port, observed, budget, EQUIVALENT)
+        found = [] if explanation is None else joined(trace, explanation, made)
+        self.explaining += clock() - begin
+        if not self.steps:
+            places = {(one.path, one.line) for one in found}
+            self.first_suspects = [*found, *(s for s in self.first_suspects if (s.path, s.line) not in places)]
+        return found
 
 
 @stage("repair")
@@ -307,7 +339,8 @@ def _diagnose(
         if bench.holds(scope, needed, fresh, wanted):
             verified, changed = len(fresh), needed
     bench.tried, bench.seconds = tried, spent
-    report = _report(search, begin, changed, verified)
+    # What the numbers took is counted where they are.
+    report = _report(search, begin + search.explaining, changed, verified)
     report["possible_per_second"] = possible
     return report
 
@@ -462,6 +495,20 @@ def _steps(
     if tries.all(replaced) or tries.all(inserted[:most]) or tries.all(_earlier(scope, tries.progress[known:])):
         yield tries.survivor(trace, named)
         return
+    if runs and (told := search.told(scope, trace)):
+        # What the numbers tell comes before what one reads in the source.
+        named = [*told, *named]
+        more = screened(scope, trace, lambda: bench_run(search), makers, told[:3])
+        if tries.all(more.right[:FITTING]):
+            yield tries.survivor(trace, told)
+            return
+        here = list(islice((e for e in makers.ranked(ranking(scope, told)) if e.splices not in tried), EXPLAINED))
+        meant = list(dict.fromkeys(q for suspect in told for q in suspect.needs))[:5]
+        formulas = list(islice(translator.edits(_places(scope, told), meant), 100))
+        if tries.all(here) or tries.all(edit for edit in formulas if edit.weight < LAST_RESORT):
+            yield tries.survivor(trace, told)
+            return
+        near, replaced = here + near, [edit for edit in formulas if edit.weight < INSERTED] + replaced
     plain = any(edit.kind not in DRASTIC for edit, _ in tries.progress)
     if runs and plain and (best := tries.furthest(trace)) is not None:
         yield best

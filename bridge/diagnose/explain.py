@@ -36,6 +36,7 @@ TURN = 0.75  # the share of its time after which a search is content with edits 
 # The share of a search that goes to one fault of all that differs: where sums are taken apart, and where not.
 SURE, UNSURE = 0.65, 0.35
 STRAY_SUMS = 5.0  # what it costs an edit if every sum would be off but those that are
+_NOTE = "__rowcol_note__"
 WIDTH = 3  # first edits that a second one is looked for after
 
 
@@ -67,6 +68,15 @@ class Explanation(TypedDict):
     seconds: float
 
 
+class Made(NamedTuple):
+    """What an equation of ours makes as it is and as an edit leaves it: at each of its turns, stacked over examples."""
+
+    name: str
+    right: list[Array]
+    broken: list[Array]
+    edited: bool
+
+
 def explain(
     port: Declaration, observed: Sequence[tuple[Expected, Answer]], budget: float = 3.0
 ) -> Explanation | None:
@@ -75,15 +85,22 @@ def explain(
     `observed` holds for each case what was expected and what the port gave; `budget` is in seconds of
     processor time.
     """
+    return explained(port, observed, budget)[0]
+
+
+def explained(
+    port: Declaration, observed: Sequence[tuple[Expected, Answer]], budget: float, look_round: float = LOOK_ROUND
+) -> tuple[Explanation | None, list[Made]]:
+    """An explanation, and what the equations make with it on the first case."""
     start = process_time()
     observed = [pair for pair in observed if _says_something(*pair)]
     if not observed:
-        return None
-    search = _Search(port, observed, start, budget)
+        return None, []
+    search = _Search(port, observed, start, budget, look_round)
     if not search.sides or search.sides[0].name != "reference":
-        return None
+        return None, []
     with np.errstate(all="ignore"), search.names():
-        return search.explanation()
+        return search.explanation(), search.made()
 
 
 def _says_something(expected: Expected, answer: Answer) -> bool:
@@ -352,9 +369,15 @@ class _Search:
     """The search for edits that reproduce the port's numbers."""
 
     def __init__(
-        self, port: Declaration, observed: Sequence[tuple[Expected, Answer]], start: float, budget: float
+        self,
+        port: Declaration,
+        observed: Sequence[tuple[Expected, Answer]],
+        start: float,
+        budget: float,
+        look_round: float,
     ) -> None:
-        self.port, self.start, self.budget = port, start, budget
+        self.port, self.start, self.budget, self.look_round = port, start, budget, look_round
+        self.chosen: _Found | None = None  # what was reported
         self.targets = [_Target(*pair) for pair in observed]
         self.expected = [{**e.gradients, LOSS: e.loss} for e, _ in observed]
         self.cases = [target.case for target in self.targets]
@@ -764,7 +787,7 @@ class _Search:
                 elif found is not None and found.reproduced > base.reproduced:
                     steps.append(found)
                 gone = process_time() - since
-                if gone > left or (full and gone > LOOK_ROUND):
+                if gone > left or (full and gone > self.look_round):
                     return full, steps
                 if not full and gone > left * until:
                     break
@@ -784,6 +807,7 @@ class _Search:
         best = found[0]
         shown = alike[0] if alike and alike[0].cost <= best.cost + 1.0 else best
         edits = [self.edit(shown, change) for change in shown.changes]
+        self.chosen = shown
         operation = self.operation(best.side, best.changes[0])
         others = [self.edit(f, f.changes[0]) for f in found if f is not shown]
         return self._assembled(edits, operation, others, reproduced)
@@ -853,6 +877,51 @@ class _Search:
                     rows += placed != feature
                     columns += placed == feature
         return "rows" if rows > columns else "columns"
+
+    # What the equations make.
+
+    def made(self) -> list[Made]:
+        """What the equations make on the first case, as they are and as the explanation's edits leave them.
+
+        Those that it edits come first.
+        """
+        if self.chosen is None:
+            return []
+        side, changes = self.chosen.side, self.chosen.changes
+        edited = {change.equations[0] for change in changes}
+        equations = [equation for part in side.parts for equation in part.equations]
+        equations.sort(key=lambda equation: equation not in edited)
+        noting = [one for k, equation in enumerate(equations) if (one := _noting(equation, k, changes))]
+        side.set_names({RATE: self.chosen.rate})
+        right, broken = self.noted(side, noting), self.noted(side, [*changes, *noting])
+        return [
+            Made(equation.target, right[k], broken[k], equation in edited)
+            for k, equation in enumerate(equations)
+            if right.get(k) and broken.get(k)
+        ]
+
+    def noted(self, side: _Side, changes: Sequence[Break]) -> dict[int, list[Array]]:
+        """The values that are noted while a side runs: by number, one for each turn, stacked over examples."""
+        examples: list[dict[int, list[Array]]] = []
+
+        def note(number: int, value: Any) -> Any:
+            if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                examples[-1].setdefault(number, []).append(np.array(value))
+            return value
+
+        side.set_names({_NOTE: note})
+        try:
+            with in_force(changes):
+                for _, given in side.handed(0):
+                    examples.append({})
+                    side.function(**given)
+        except Exception:
+            return {}
+        found = {}
+        for k in set.intersection(*(set(one) for one in examples)):
+            turns = zip(*(one[k] for one in examples), strict=False)
+            found[k] = [np.stack(turn) for turn in turns if len({value.shape for value in turn}) == 1]
+        return found
 
     # Which equation of the reference an edit hits.
 
@@ -931,6 +1000,18 @@ class _Search:
             one.parts, one.share_inside = side.parts, side.share_inside
             self._alone[side.name] = one, one.numbers(0)
         return self._alone[side.name]
+
+
+def _noting(equation: Equation, number: int, changes: Sequence[Break]) -> Break | None:
+    """The edit that notes what an equation makes, under a number; None where it makes nothing, or other edits are in the way."""
+    part, value = equation.part, equation.value
+    if value is None or isinstance(value, ast.Tuple | ast.Dict) or not equation.makes_a_quantity:
+        return None
+    start, end = part.span(value)
+    own = [splice for change in changes if change.part is part for splice in change.splices]
+    if any(splice.start < start < splice.end or splice.start < end < splice.end for splice in own):
+        return None
+    return Break(part, [Splice(start, start, f"{_NOTE}({number}, "), Splice(end, end, ")")], [equation], "noted", 0.0)
 
 
 def perturbed(equation: Equation, factor: float, shift: float) -> Break:

@@ -70,6 +70,7 @@ class _Reading:
         orders = [self.trusted.quantities[number].order for number in self.trusted.outputs(["loss"])]
         self.loss = min(orders, default=-1)
         self.leaves: list[Leaf] = []
+        self.followed: set[int] = set()  # what was looked into for where a factor comes in
         self.seen: set[tuple[int, int, int | None]] = set()
         self.turns: dict[tuple[int, Loops], int] = {}
         self.visits: list[int] = []
@@ -327,6 +328,9 @@ class _Reading:
 
         `wrong` are the factors that what leads there may have: those of what is returned, before or after a mean.
         """
+        if position in self.followed:
+            return
+        self.followed.add(position)
         own = self.scale(position)
         wrong = wrong or ({own, *(float(f"{own / right:.5g}") for right in self.factors)} if own else set())
         below = [p for one in self.makers(position) for p in self.joined(one) or [one]]
