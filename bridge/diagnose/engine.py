@@ -510,13 +510,13 @@ def _steps(
         if tries.all(more.right[:FITTING]):
             yield tries.survivor(trace, told)
             return
-        here = list(islice((e for e in makers.ranked(ranking(scope, told)) if e.splices not in tried), EXPLAINED))
+        first = list(islice((e for e in makers.ranked(ranking(scope, told)) if e.splices not in tried), EXPLAINED))
         meant = list(dict.fromkeys(q for suspect in told for q in suspect.needs))[:5]
         formulas = list(islice(translator.edits(_places(scope, told), meant), 100))
-        if tries.all(here) or tries.all(edit for edit in formulas if edit.weight < LAST_RESORT):
+        if tries.all(first) or tries.all(edit for edit in formulas if edit.weight < LAST_RESORT):
             yield tries.survivor(trace, told)
             return
-        near, replaced = here + near, [edit for edit in formulas if edit.weight < INSERTED] + replaced
+        near, replaced = first + near, [edit for edit in formulas if edit.weight < INSERTED] + replaced
     plain = any(edit.kind not in DRASTIC for edit, _ in tries.progress)
     if runs and plain and (best := tries.furthest(trace)) is not None:
         yield best

@@ -900,7 +900,7 @@ class _Search:
             if right.get(k) and broken.get(k)
         ]
 
-    def noted(self, side: _Side, changes: Sequence[Break]) -> dict[int, list[Array]]:
+    def noted(self, side: Side, changes: Sequence[Break]) -> dict[int, list[Array]]:
         """The values that are noted while a side runs: by number, one for each turn, stacked over examples."""
         examples: list[dict[int, list[Array]]] = []
 
@@ -1003,7 +1003,7 @@ class _Search:
 
 
 def _noting(equation: Equation, number: int, changes: Sequence[Break]) -> Break | None:
-    """The edit that notes what an equation makes, under a number; None where it makes nothing, or other edits are in the way."""
+    """The edit that notes what an equation makes, under a number; None where that cannot be done."""
     part, value = equation.part, equation.value
     if value is None or isinstance(value, ast.Tuple | ast.Dict) or not equation.makes_a_quantity:
         return None

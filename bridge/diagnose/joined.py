@@ -7,6 +7,7 @@ is where the port goes wrong, whatever it looks like.
 
 from __future__ import annotations
 
+import ast
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -80,18 +81,42 @@ class _Reading:
         """Where the port makes such values first: what the explanation edits itself, or else what comes of it."""
         makers: dict[int, int] = {}
         for position in self.has:
-            if not any(p in self.has for p in self.operands(position)):
-                makers.setdefault(self.trace.events[position].site, position)
+            below = self.operands(position)
+            filled = None if below else self.filled(position)
+            if filled is not None or (below and not any(p in self.has for p in below)):
+                makers.setdefault(self.trace.events[position if filled is None else filled].site, position)
         edited = {k for k, one in enumerate(self.made) if one.edited}
-        own = [position for position in makers.values() if self.has[position] & edited]
+        own = {site: position for site, position in makers.items() if self.has[position] & edited}
         found = []
-        for position in own or list(makers.values())[:2]:
+        for site, position in (own or dict(list(makers.items())[:2])).items():
             number = min(self.has[position])
             name = self.made[number].name
+            if site != self.trace.events[position].site:
+                found.append(_Place(self.trace.at(site)[0], name, f"the values of its `{name}` come from here"))
+                continue
             found += self.behind(position, name)
             turn = next(m for m in self.wrong.lookup(self.trace.events[position].value) if m.quantity == number).t
             found.append(_Place(position, name, f"this has the values of its `{name}`", self.aim(number, turn)))
         return found
+
+    def filled(self, position: int) -> int | None:
+        """Where the elements of a list come from: the last event of what is appended to it."""
+        site = self.trace.sites[self.trace.events[position].site]
+        function = self.trace.scope.function_at(site.path, site.start)
+        if function is None or not isinstance(site.node, ast.Name):
+            return None
+        for node in ast.walk(function.node):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+                continue
+            base = node.func.value
+            if node.func.attr != "append" or not isinstance(base, ast.Name) or base.id != site.node.id:
+                continue
+            span = function.source.span(node.args[-1])
+            for number, one in enumerate(self.trace.sites):
+                at = [p for p in self.trace.at(number) if p < position]
+                if at and (one.path, one.start, one.end) == (site.path, *span):
+                    return at[-1]
+        return None
 
     def aim(self, number: int, turn: int | None) -> tuple[Meaning, ...]:
         """What an equation ought to make at a turn."""
