@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from .expressions import Expressions
 from .names import Usage
 from .pieces import (
@@ -23,6 +25,7 @@ from .pieces import (
     inside,
     nameable,
     names_in,
+    own_nodes,
     shifted,
     unlike,
     within,
@@ -206,6 +209,8 @@ class _Maker(Expressions):
         yield from self.unread(statement, target)
         if own == "+=" and isinstance(target, ast.Name):
             yield from self.term_by_term(target, value)
+        if isinstance(statement, ast.AugAssign):
+            yield from self.in_place(statement)
         if own == "=" and isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
             splice = Splice(self.path, start, source.span(value)[1], f" -= {self.segment(value.operand)}")
             yield self.make(target, "accumulation", "`-=` where `=` stands", 0.8, splice)
@@ -240,6 +245,49 @@ class _Maker(Expressions):
             new = source.segment(made)[: begin - start] + inner + source.segment(made)[end - start :]
             sentence = f"`{self.segment(other.value)}` of each term, not of their sum"
             yield self.make(target, "function", sentence, 0.8, source.replace(value, new), source.delete(other))
+
+    def in_place(self, statement: ast.AugAssign) -> Iterator[Edit]:
+        """What is added to elements: where indices repeat, each time; to all of an array that cannot be set anew."""
+        source, target = self.source, statement.target
+        value, sign = self.segment(statement.value), "+" if isinstance(statement.op, ast.Add) else "-"
+        if isinstance(target, ast.Subscript) and isinstance(statement.op, ast.Add | ast.Sub):
+            if not isinstance(target.slice, ast.Slice | ast.Constant):
+                for name in self.function.unit.packages:
+                    if self.function.globals.get(name) is np:
+                        at = f"{name}.{'add' if sign == '+' else 'subtract'}.at"
+                        new = f"{at}({self.segment(target.value)}, {_index(self.segment(target.slice))}, {value})"
+                        splice = source.replace(statement, new)
+                        yield self.make(statement, "accumulation", "added once for each repeated index", 0.9, splice)
+        elif isinstance(target, ast.Attribute) and self.shape(target) != ():
+            splice = Splice(self.path, source.span(target)[1], source.span(target)[1], "[:]")
+            yield self.make(statement, "alias", "its elements are changed, not the attribute", 1.2, splice)
+        elif isinstance(target, ast.Name):
+            yield from self.declared(statement, target.id)
+
+    def declared(self, statement: ast.stmt, name: str) -> Iterator[Edit]:
+        """A name of the module (or of the function around) that is changed here, declared as such."""
+        function = self.function.node
+        if isinstance(function, ast.Lambda | ast.Module) or any(
+            isinstance(n, ast.arg) and n.arg == name for n in self.nodes
+        ):
+            return
+        outer, word = self.source.parent(function), ""
+        while outer is not None and not word:
+            if isinstance(outer, ast.FunctionDef) and any(t.id == name for t in stored_in(outer)):
+                word = "nonlocal"
+            outer = self.source.parent(outer)
+        word = word or ("global" if name in self.function.globals else "")
+        already = [n for n in self.nodes if isinstance(n, ast.Global | ast.Nonlocal)]
+        if not word or any(name in n.names for n in already):
+            return
+        sentence = f"`{name}` is not declared {word}"
+        for node in already:
+            if isinstance(node, ast.Global if word == "global" else ast.Nonlocal):
+                end = self.source.span(node)[1]
+                yield self.make(node, "statement", sentence, 0.3, Splice(self.path, end, end, f", {name}"))
+                return
+        body = [one for one in function.body if not _is_docstring(one)]
+        yield self.make(statement, "statement", sentence, 0.3, self.source.before(body[0], f"{word} {name}"))
 
     def unread(self, statement: ast.stmt, target: ast.expr) -> Iterator[Edit]:
         """A parameter that nothing reads, put where the first state of a new array belongs."""
@@ -283,6 +331,9 @@ class _Maker(Expressions):
                         and a.far < 0.2
                     ]
                     names.sort(key=lambda name: unlike(own, name))
+                    if isinstance(leaf, ast.Name) and leaf.id not in self.read and shape:
+                        # Set under a name that nothing reads: an element of something that is read, perhaps.
+                        names += [a.text for a in self.atoms.values() if a.shape == shape and a.text.endswith("]")]
                     unread = 0.0 if isinstance(leaf, ast.Name) and leaf.id not in self.read else 1.0
                     for place, name in enumerate(names[:MOST]):
                         if name.endswith(".T"):
@@ -489,6 +540,16 @@ def _header(statement: ast.stmt) -> list[ast.expr]:
             elif isinstance(one, ast.withitem):
                 found.append(one.context_expr)
     return found
+
+
+def _index(text: str) -> str:
+    """An index as an argument: several are a tuple."""
+    return f"({text})" if "," in text and not text.startswith("(") else text
+
+
+def stored_in(function: ast.FunctionDef) -> list[ast.Name]:
+    """The names that a function itself sets."""
+    return [n for n in own_nodes(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
 
 
 def _is_docstring(node: ast.stmt) -> bool:

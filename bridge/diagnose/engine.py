@@ -747,6 +747,8 @@ def _unnatural(scope: Scope, edit: Edit) -> float:
             cost += 0.4  # made where it is handed back, though it has a name
         if edit.kind == "order" and new == f"{old}[::-1]" and here and "[::-1]" not in source.segment(here):
             cost += 0.3  # turned round afterwards, alone, where it could be made so
+        if edit.kind == "order" and ".insert(0, " in new:
+            cost += 0.3  # put in front, where it could be taken from the end
     if edit.kind == "term" and edit.sentence.endswith("is missing"):
         # What is added elsewhere already would be added twice, or for nothing.
         function = scope.function_at(edit.path, edit.offset)

@@ -6,6 +6,9 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations, permutations
+from types import FunctionType
+
+import numpy as np
 
 from .names import is_module
 from .pieces import (
@@ -13,6 +16,7 @@ from .pieces import (
     COMPARE,
     MOST,
     OPERATORS,
+    POWER,
     PRODUCT,
     PRODUCTS,
     REDUCTIONS,
@@ -91,6 +95,8 @@ class Expressions(Steps):
         """What could stand in the place of a whole expression: kind, text, weight, sentence."""
         own = self.text(node)
         shape = self.shape(node)
+        if isinstance(node, ast.Name):
+            yield from self.other_functions(node, statement)
         # What a bare call gives is kept by nobody.
         called = self.is_called(node) or isinstance(self.source.parent(node), ast.Expr)
         if called or isinstance(
@@ -107,9 +113,13 @@ class Expressions(Steps):
             yield from self.other_names(node, own)
             yield from self.terms(node, own, shape, statement)
             yield from self.likewise(node, own)
+            yield from self.stretches(node, own)
         yield from self.simpler(node, own)
         yield from self.reductions(node, own, shape)
         yield from self.nested(node)
+        yield from self.powers(node)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            yield from self.other_half(node)
         yield from self.slopes(node, own, shape)
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call) and not self.is_number(node):
             yield from self.other_sizes(node, own)
@@ -287,6 +297,20 @@ class Expressions(Steps):
                 0.2 if self.shares(statement) else 2.0,
                 f"a copy: `{own.text}` is changed in place elsewhere",
             )
+
+    def other_half(self, node: ast.BinOp) -> Iterator[Change]:
+        """The second term of a cross-entropy of yes and no; the transpose on the other factor."""
+        for one, other in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(other, ast.Call) and called_name(other) == "log" and len(other.args) == 1:
+                log, share = self.segment(other.func), within(self.text(other.args[0]), SUM + 1)
+                new = f"(1 - {within(self.text(one), SUM + 1)}) * {log}(1 - {share})"
+                yield "term", Text(f"{self.segment(node)} + {new}", SUM), 1.0, f"`+ {new}` is missing"
+            bare = untransposed(one)
+            if bare is not None:
+                turned = Text(f"{within(self.text(other), ATOM)}.T", ATOM)
+                left, right = (self.text(bare), turned) if one is node.left else (turned, self.text(bare))
+                new = f"{within(left, PRODUCT)} * {within(right, PRODUCT + 1)}"
+                yield "transpose", Text(new, PRODUCT), 1.0, f"the other factor transposed: `{new}`"
 
     def likewise(self, node: ast.expr, own: Text) -> Iterator[Change]:
         """A product of another gate's or path's names, beside this one or instead: `df @ Wf` for `di @ Wi`."""
@@ -635,6 +659,52 @@ class Expressions(Steps):
                 yield "function", Text(new, ATOM), weight, f"`{outer}` inside: `{new}`"
             inner = body
 
+    def powers(self, node: ast.expr) -> Iterator[Change]:
+        """The power of a sum as the sum of powers, and back."""
+        reduction = node.left if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) else node
+        if not isinstance(reduction, ast.Call) or called_name(reduction) not in REDUCTIONS:
+            return
+        called = reduction.func
+        method = isinstance(called, ast.Attribute) and not is_module(called.value, self.function)
+        if not method and not reduction.args:
+            return
+        inner = called.value if method and isinstance(called, ast.Attribute) else reduction.args[0]
+        whole, start = self.segment(reduction), self.source.span(reduction)[0]
+        low, high = (offset - start for offset in self.source.span(inner))
+        if isinstance(node, ast.BinOp) and reduction is not node:
+            power = f"{within(self.text(inner), POWER + 1)} ** {self.segment(node.right)}"
+            new = f"{whole[:low]}({power}){whole[high:]}" if method else f"{whole[:low]}{power}{whole[high:]}"
+            yield "regrouped", Text(new, ATOM), 0.6, f"the power inside: `{new}`"
+        elif isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Pow):
+            new = f"{whole[:low]}{self.segment(inner.left)}{whole[high:]} ** {self.segment(inner.right)}"
+            yield "regrouped", Text(new, POWER), 1.2, f"the power outside: `{new}`"
+
+    def other_functions(self, node: ast.Name, statement: ast.stmt) -> Iterator[Change]:
+        """Another function of the file that takes as many arguments, where one is only named: in a table, say."""
+        own = self.function.globals.get(node.id)
+        if not isinstance(own, FunctionType) or self.is_called(node):
+            return
+        others = [
+            name
+            for name, one in self.function.globals.items()
+            if isinstance(one, FunctionType)
+            and one is not own
+            and one.__code__.co_filename == own.__code__.co_filename
+            and one.__code__.co_argcount == own.__code__.co_argcount
+        ]
+        for place, name in enumerate(sorted(others, key=lambda name: unlike(node.id, name))[:MOST]):
+            yield "function", Text(name, ATOM), 0.8 + 0.1 * place, f"`{name}` where `{node.id}` stands"
+
+    def stretches(self, node: ast.expr, own: Text) -> Iterator[Change]:
+        """All but the first or the last of a sequence that is gone through."""
+        parent = self.source.parent(node)
+        if not isinstance(node, ast.Name | ast.Attribute) or not isinstance(parent, ast.Call):
+            return
+        if called_name(parent) in ("zip", "reversed", "enumerate"):
+            for place, cut in enumerate((":-1", "1:")):
+                new = f"{own.text}[{cut}]"
+                yield "step", Text(new, ATOM), 0.8 + 0.1 * place, f"`{new}` where `{own.text}` stands"
+
     def slopes(self, node: ast.expr, own: Text, shape: tuple[int, ...] | None) -> Iterator[Change]:
         """Derivatives of activations, as people write them: at the output, at the input, missing."""
         parent = self.source.parent(node)
@@ -781,7 +851,9 @@ class Expressions(Steps):
 
     def einsum(self, node: ast.Constant, value: str) -> Iterator[Change]:
         call = self.source.parent(node)
-        if not (isinstance(call, ast.Call) and called_name(call) == "einsum") or "->" not in value:
+        if not isinstance(call, ast.Call) or "->" not in value:
+            return
+        if called_name(call) != "einsum" and self.function.globals.get(self.segment(call.func)) is not np.einsum:
             return
         own = self.segment(node)
         quote = own[-1]
@@ -830,6 +902,8 @@ class Expressions(Steps):
                 yield self.make(
                     node, "order", "put in front, not behind", 1.5, self.source.replace(node, new)
                 )
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "pop" and not node.keywords:
+                yield from self.other_end(node, node.func.value)
             if isinstance(node.func, ast.Attribute) and node.func.attr == "insert" and len(node.args) == 2:
                 new = f"{self.segment(node.func.value)}.append({self.segment(node.args[1])})"
                 yield self.make(
@@ -840,6 +914,14 @@ class Expressions(Steps):
             yield from self.left_out(node)
         elif isinstance(node, ast.Dict) and 1 < len(node.values) < 12:
             yield from self.exchange(node.values, "the entries")
+
+    def other_end(self, node: ast.Call, base: ast.expr) -> Iterator[Edit]:
+        """What is taken out of a list at its other end."""
+        given = [self.segment(argument) for argument in node.args]
+        if given in ([], ["-1"], ["0"]):
+            new, where = ("", "the end") if given == ["0"] else ("0", "the front")
+            splice = self.source.replace(node, f"{self.segment(base)}.pop({new})")
+            yield self.make(node, "order", f"taken from {where}", 0.7, splice)
 
     def exchange(
         self, nodes: Sequence[ast.expr], what: str, constants: bool = False, unlike_weight: float = 1.6

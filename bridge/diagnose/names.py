@@ -369,7 +369,18 @@ class Names:
     def sizes_here(self) -> list[str]:
         names = self.sizes
         pairs = [f"({a} * {b})" for a, b in combinations(names[:3], 2)]
-        return [*names, *pairs]
+        return [*names, *pairs, *self.divisors]
+
+    @cached_property
+    def divisors(self) -> list[str]:
+        """What the function divides by elsewhere, where that is a number of things: `len(x)`, `x.shape[0]`."""
+        found: dict[str, None] = {}
+        for node in self.nodes:
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+                text = self.segment(node.right)
+                if re.fullmatch(r"len\([\w.\[\]]+\)|[\w.]+\.shape\[-?\d\]", text):
+                    found.setdefault(text)
+        return list(found)
 
     def unary(self) -> list[str]:
         """Functions of one array that the file has, as they are called from here."""

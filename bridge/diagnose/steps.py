@@ -82,6 +82,7 @@ class Steps(Names):
         elif isinstance(part, ast.Constant):
             names = self.string_keys(part.value) if isinstance(part.value, str) else []
             found = [(name, 0.8 + 0.1 * i) for i, name in enumerate(names)]
+            found += [(name, 0.9) for name in self.loops[:4] if isinstance(part.value, str)]
         elif isinstance(part, ast.Name):
             found = [(f"{own} - 1", 0.5), (f"{own} + 1", 0.5)]
             found += [(name, 1.5) for name in self.loops[:4] if name != own]
