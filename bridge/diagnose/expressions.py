@@ -671,7 +671,7 @@ class Expressions(Steps):
         inner = called.value if method and isinstance(called, ast.Attribute) else reduction.args[0]
         whole, start = self.segment(reduction), self.source.span(reduction)[0]
         low, high = (offset - start for offset in self.source.span(inner))
-        if isinstance(node, ast.BinOp) and reduction is not node:
+        if isinstance(node, ast.BinOp):
             power = f"{within(self.text(inner), POWER + 1)} ** {self.segment(node.right)}"
             new = f"{whole[:low]}({power}){whole[high:]}" if method else f"{whole[:low]}{power}{whole[high:]}"
             yield "regrouped", Text(new, ATOM), 0.6, f"the power inside: `{new}`"
