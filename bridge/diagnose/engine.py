@@ -747,7 +747,7 @@ def _unnatural(scope: Scope, edit: Edit) -> float:
             cost += 0.4  # made where it is handed back, though it has a name
         if edit.kind == "order" and new == f"{old}[::-1]" and here and "[::-1]" not in source.segment(here):
             cost += 0.3  # turned round afterwards, alone, where it could be made so
-        if edit.kind == "order" and ".insert(0, " in new:
+        if edit.kind == "order" and ".pop(" in source.text and ".insert(0, " in new:
             cost += 0.3  # put in front, where it could be taken from the end
     if edit.kind == "term" and edit.sentence.endswith("is missing"):
         # What is added elsewhere already would be added twice, or for nothing.
@@ -826,14 +826,12 @@ def _behind(scope: Scope, trace: Trace, edit: Edit) -> set[tuple[str, int]]:
 
 
 def _collected(scope: Scope) -> list[tuple[Function, ast.stmt]]:
-    """The statements that put something into a list, in front or behind: what gives a sequence its order."""
+    """The statements that put something into a list or take it out, at either end: what gives a sequence its order."""
     return [
-        (function, node)
+        (function, function.source.statement(node))
         for function in scope.functions
         for node in ast.walk(function.node)
-        if isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Call)
-        and getattr(node.value.func, "attr", "") in ("append", "insert")
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("append", "insert", "pop")
     ]
 
 
