@@ -113,6 +113,13 @@ def test_of_the_lines_that_could_be_mended_the_one_that_makes_the_value_is(
     assert report["diagnosis"]["lines"][0]["replacement"].strip() == replacement
 
 
+def test_an_operation_too_many_is_found_where_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = report_of(FAULTS["timemajor/slope-twice"], tmp_path, monkeypatch)
+    diagnosis = report["diagnosis"]
+    assert diagnosis["claim"] == "verified patch"
+    assert diagnosis["lines"][0]["text"] == "dhs = dhs * (1 - np.stack(hs[1:]) ** 2)"
+
+
 def test_a_port_that_raises_is_not_mended_by_giving_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = report_of(FAULTS["net/readout-transposed"], tmp_path, monkeypatch)
     first = report["diagnosis"]["lines"][0]

@@ -224,6 +224,9 @@ class _Reading:
             for one in below:
                 if meanings is None or isinstance(self.node(one), ast.IfExp):
                     self.made(one, quantity, step, depth + 1)
+                elif isinstance(self.node(one), ast.BinOp) and any(self.empty(p) for p in self.operands(one)):
+                    # Nothing is added yet: what there is was passed on.
+                    self.made(one, quantity, step, depth + 1)
         elif isinstance(site.node, ast.IfExp):
             self.made(position, quantity, step, depth + 1)
         elif meanings and (packed := self.packed_at(position)) is not None:
@@ -233,7 +236,8 @@ class _Reading:
                 self.kept(packed, quantity, step)
         elif (handed := self.handed_in(position)) is not None:
             self.leaf(position, quantity, step, 0.8, "is something else")
-            self.expect(handed, quantity, step, depth + 1)
+            element = isinstance(site.node, ast.Subscript)
+            self.expect(handed, quantity, None if element else step, depth + 1)
         elif isinstance(site.node, ast.BinOp | ast.Call):
             # What another quantity is made of, in the place of this one's.
             self.leaf(position, quantity, step, 0.5, "is something else")
@@ -542,18 +546,22 @@ class _Reading:
             self.leaf(position, quantity, step, 0.3 if source is None else 1.5, "is set here")
 
     def handed_in(self, position: int) -> int | None:
-        """The event in the caller that had the value which a parameter has; None for any other name."""
+        """The event in the caller that had the value which a parameter has, or that it is an element of.
+
+        None for any other name.
+        """
         event = self.trace.events[position]
         site = self.trace.sites[event.site]
         frame = self.trace.recorder.frames[event.frame]
-        name = site.text if site.kind == "load" else getattr(site.node, "arg", "")
-        entry = self.trace.events[frame.event : frame.event + 24]
-        own = [self.trace.sites[one.site] for one in entry if one.frame == frame.number]
-        if not any(one.kind == "argument" and getattr(one.node, "arg", "") == name for one in own):
-            return None
-        for other in range(frame.event - 1, max(-1, frame.event - 200), -1):
+        name = _base(site.text) if site.kind == "load" else getattr(site.node, "arg", "")
+        value = None
+        for one in self.trace.events[frame.event : frame.event + 24]:
+            own = self.trace.sites[one.site]
+            if one.frame == frame.number and own.kind == "argument" and getattr(own.node, "arg", "") == name:
+                value = one.value if isinstance(site.node, ast.Subscript) else event.value
+        for other in range(frame.event - 1, max(-1, frame.event - 200), -1) if value is not None else ():
             one = self.trace.events[other]
-            if one.frame == frame.caller and np.array_equal(one.value, event.value):
+            if one.frame == frame.caller and np.array_equal(one.value, value):
                 return other
         return None
 
@@ -696,7 +704,14 @@ class _Reading:
         # Numbers and what was handed in say nothing; zeros where something should be do.
         arrays = [p for p in arrays if self.trace.meanings[p] is not None or self.empty(p)]
         if any(self.is_(p, quantity, step) for p in arrays):
-            self.leaf(position, quantity, step, 0.0, "should leave it as it is")
+            # There is an operation too many: this one, or one that made the operand.
+            self.leaf(position, quantity, step, 0.15, "should leave it as it is")
+            for formula in self.formulas(quantity):
+                lacking, strange, at = self.matched(formula, arrays, step)
+                if len(lacking) == len(strange) == 1 and self.is_(strange[0], quantity, step):
+                    there = None if lacking[0].shift is None or at is None else at + lacking[0].shift
+                    self.expect(strange[0], lacking[0].quantity, there, depth + 1)
+                    break
             return
         if self.shared(position, quantity, step, depth) or self.regrouped(position, quantity, step, depth):
             return
