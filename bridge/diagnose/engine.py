@@ -743,8 +743,9 @@ def _unnatural(scope: Scope, edit: Edit) -> float:
         if old.isidentifier() and not new.isidentifier() and edit.kind == "variable":
             cost += 0.5
         here = statement_at(source, splice.start)
-        if isinstance(here, ast.Assign) and new == source.segment(here.targets[0]) and old == source.segment(here.value):
-            cost += 1.5  # what sets a name to itself is not wanted at all
+        whole = isinstance(here, ast.Assign) and old == source.segment(here.value)
+        if new == "1" or (isinstance(here, ast.Assign) and whole and new == source.segment(here.targets[0])):
+            cost += 1.5  # a factor of one, or a name set to itself: it is not wanted at all
         if edit.kind == "formula" and isinstance(here, ast.Return) and old.isidentifier():
             cost += 0.4  # made where it is handed back, though it has a name
         if edit.kind == "order" and new == f"{old}[::-1]" and here and "[::-1]" not in source.segment(here):
