@@ -559,7 +559,9 @@ class _Reading:
             own = self.trace.sites[one.site]
             if one.frame == frame.number and own.kind == "argument" and getattr(own.node, "arg", "") == name:
                 value = one.value if isinstance(site.node, ast.Subscript) else event.value
-        for other in range(frame.event - 1, max(-1, frame.event - 200), -1) if value is not None else ():
+        if value is None:
+            return None
+        for other in range(frame.event - 1, max(-1, frame.event - 200), -1):
             one = self.trace.events[other]
             if one.frame == frame.caller and np.array_equal(one.value, value):
                 return other
