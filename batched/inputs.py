@@ -8,11 +8,12 @@ import numpy as np
 from .rows import Array, empty, one_hot, rows
 
 
-def forward(x: Array, Wxh: Array, bh: Array) -> Array:
-    """(time, batch, hidden), or (time, batch, gates times hidden); a class index picks a row of Wxh."""
+def forward(x: Array, Wxh: Array, bh: Array, out: Array | None = None) -> Array:
+    """(time, batch, hidden), or (time, batch, gates times hidden), in `out` if given; a class index picks a row of
+    Wxh."""
     if is_indices(x):
-        return Wxh[x] + bh
-    projected = empty((*x.shape[:2], Wxh.shape[-1]), Wxh, x, bh)
+        return np.add(Wxh[x], bh, out=out)
+    projected = empty((*x.shape[:2], Wxh.shape[-1]), Wxh, x, bh) if out is None else out
     np.matmul(rows(x), Wxh, out=rows(projected))
     projected += bh
     return projected

@@ -67,9 +67,10 @@ def layer(
 def forward(x: Array, h0: Array, Wxh: Array, Whh: Array, bh: Array, activation: str = "tanh") -> Array:
     """All states, h (time + 1, batch, hidden), the initial one in front: h[0] = h0. Shapes as in `rnn`."""
     f, _ = activation_and_slope(activation)
-    projected = inputs.forward(x, Wxh, bh)
-    h = empty((len(x) + 1, *h0.shape), Whh, h0, projected)
+    of_x = () if inputs.is_indices(x) else (x,)
+    h = empty((len(x) + 1, *h0.shape), Whh, h0, Wxh, bh, *of_x)
     h[0] = h0
+    projected = inputs.forward(x, Wxh, bh, out=h[1:])  # a step's state takes the place of what was projected
     for t in range(len(x)):
         pre = projected[t] + h[t] @ Whh
         h[t + 1] = f(pre)
@@ -88,12 +89,11 @@ def backward(
     h_prev = h[:-1]
 
     # Only the recurrence has to go step by step; all the rest is single products with what it leaves in dpre.
-    f_slope = slope(h[1:])
-    dpre = empty(f_slope.shape, dh_out, h)
+    dpre = empty(dh_out.shape, dh_out, h)
     dh_next = np.zeros(h[0].shape, dpre.dtype)
     for t in reversed(range(len(dpre))):
         dh = dh_out[t] + dh_next
-        dpre[t] = dh * f_slope[t]
+        dpre[t] = dh * slope(h[t + 1])
         dh_next = dpre[t] @ Whh.T
 
     dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
