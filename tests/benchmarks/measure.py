@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from collections.abc import Callable
@@ -75,6 +76,7 @@ def peak_memory(work: Work) -> float | None:
     child = os.fork()
     if child == 0:
         try:
+            _give_back_what_is_free()
             with open("/proc/self/clear_refs", "w", encoding="ascii") as file:
                 file.write("5")  # the peak starts anew
             before = _status("VmHWM")
@@ -87,6 +89,13 @@ def peak_memory(work: Work) -> float | None:
         text = file.read()
     os.waitpid(child, 0)
     return float(text) if text else None
+
+
+def _give_back_what_is_free() -> None:
+    """Memory that earlier work has left free in this process would else be taken first, and not be counted."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _status(name: str) -> int:
