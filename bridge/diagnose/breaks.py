@@ -481,6 +481,10 @@ class _Writer:
     def _other_quantities(self, node: ast.expr, shape: Shape) -> Iterator[Variant]:
         text = ast.unparse(node)
         square = len(shape) == 2 and shape[0] == shape[1]
+        if isinstance(node, ast.Subscript) and len(shape) == 2 and min(shape) > 1:
+            # One of several weights, of which some can be turned round unnoticed.
+            rule = "transposed where it is square"
+            yield f"({text}.T if {text}.shape[0] == {text}.shape[1] else {text})", rule, 1.4
         if len(shape) == 2 and min(shape) > 1:
             yield f"{text}.T", "transpose added", 1.0 if square else 2.5
         sums = self._sums()
