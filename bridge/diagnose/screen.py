@@ -232,7 +232,8 @@ def _pure(scope: Scope) -> Set[str]:
     changing |= _CHANGING
     while more := {name for name, called in calls.items() if name not in changing and called & changing}:
         changing |= more
-    return set(calls) - changing
+    pure = set(calls) - changing
+    return pure | {"self"} if "__call__" in pure else pure
 
 
 def _makes(node: ast.AST, classes: Set[str]) -> bool:
