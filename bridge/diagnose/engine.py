@@ -45,7 +45,7 @@ BUDGET = 2.7  # seconds for the whole search
 ROUNDS = 10
 SCREENED = 10  # suspects whose edits are told apart by the values they had in hand
 FITTING = 30  # of those edits, how many that make what ought to be there are tried
-SURE = 8  # of those that do so at places that leave no choice, how many are looked at as first mends of several
+SURE = 8  # of those that do so, the surest, how many are looked at as first mends of several
 LEFT = 0.3  # the share of the time that is kept for other mends while one is followed
 NEAR = 120  # single edits that are tried before formulas are written
 ODD = 60  # those at statements that are strange, but not for the quantity that is missing
@@ -471,15 +471,18 @@ def _steps(
         if tries.all(more.right[:FITTING]):
             yield tries.survivor(trace, named)
             return
+        if search.late:
+            return
     # Where one mend was not enough there are several faults, and most of them leave no array right.
-    if search.steps and runs and (best := tries.closest(trace, sifted.sure[:SURE])) is not None:
+    fitting = [*sifted.sure, *(edit for edit in sifted.right if edit not in sifted.sure)][:SURE]
+    if search.steps and runs and (best := tries.closest(trace, fitting)) is not None:
         yield best
     single = (e for e in makers.ranked(ranking(scope, named)) if e.splices not in sifted.wrong)
     near = list(islice(single, NEAR))
     if tries.all(near):
         yield tries.survivor(trace, named)
         return
-    if runs and (best := tries.closest(trace, sifted.sure[:SURE])) is not None:
+    if runs and (best := tries.closest(trace, fitting)) is not None:
         yield best
     # Where something is nobody's although all that goes in is known, whatever it ought to be.
     odd = {(s.path, s.line) for s in [s for s in named[1:] if s.quantity is None][:3]}
