@@ -28,6 +28,7 @@ from ..problem import Problem
 from ..run import Answer, canonical, run
 from ..timings import stage
 from .align import Need, Trace, Trusted
+from .early import Early, early, mends, suspect
 from .edits import Edit, Edits
 from .explain import explained
 from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
@@ -396,9 +397,13 @@ def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) ->
         # All is there but for a factor: where the first gradient has it, the others may have it from.
         first = _scaled(trace, search.factors)
         named[1:1] = [one for one in first if (one.path, one.line) != (named[0].path, named[0].line)]
+    changed = early(trace, search.bench.port.family)
+    if changed:
+        first = [suspect(one) for one in changed]
+        named = first + [one for one in named if all((one.path, one.line) != (own.path, own.line) for own in first)]
     if search.first is None:
         search.first, search.first_suspects, search.first_needs = trace, named, needs
-    for edit, new in _steps(search, scope, trace, needs, named, score, wanted):
+    for edit, new in _steps(search, scope, trace, needs, named, score, wanted, changed):
         mended = scope.mended(edit.splices)
         reason = edit.sentence
         if edit.kind == "transpose" and (axes := meeting(trace, edit.path, edit.line, search.bench.port.family)):
@@ -459,10 +464,19 @@ def _steps(
     named: Sequence[Suspect],
     score: Score,
     wanted: frozenset[str],
+    changed: Sequence[Early],
 ) -> Iterator[tuple[Edit, Score]]:
     """The edit that mends everything; or else those that bring most, one after another while they are asked for."""
     makers = Edits(scope, trace.recorder)
     tries = _Tries(search, scope, score, wanted, makers)
+    if changed:
+        keeping = list(mends(changed))
+        if tries.all(keeping):
+            yield tries.survivors[0]
+            return
+        # That it comes too early is certain, whatever else is wrong.
+        yield from tries.others(keeping)[:1]
+        tries.frozen = frozenset(one.span for one in changed)
     runs = trace.failed is None
     sifted = Screened([], [], set())
     for some in (named[:1], named[1:3], named[3:6], named[6:SCREENED]) if runs else ():
@@ -556,6 +570,7 @@ class _Tries:
         self.progress: list[tuple[Edit, Score]] = []
         self.seen: dict[int, tuple[Edit, Score]] = {}
         self.taken: set[tuple[Splice, ...]] = set()  # edits that were followed already
+        self.frozen: frozenset[tuple[str, int, int]] = frozenset()  # statements that no edit touches
         self.looked = 0  # how many of those that bring something were looked at and found wanting
 
     def all(self, some: Iterable[Edit]) -> bool:
@@ -564,6 +579,8 @@ class _Tries:
         for edit in some:
             if self.search.late or clock() > stop:
                 break
+            if self.idle(edit):
+                continue
             new = bench.score(self.scope, edit.splices)
             if new is None or (new.raised is not None and self.score.raised is None):
                 continue
@@ -576,6 +593,20 @@ class _Tries:
             elif better(new, self.score):
                 self.progress.append((edit, new))
         return bool(self.survivors)
+
+    def idle(self, edit: Edit) -> bool:
+        """Whether an edit is no mend, whatever it brings: at a statement that none touches, or one that leaves `x = x`."""
+        for splice in edit.splices:
+            if any(splice.path == p and splice.start < end and splice.end > start for p, start, end in self.frozen):
+                return True
+            source = self.scope.source(splice.path)
+            first, last = source.line(splice.start), source.line(splice.end)
+            start, end = source.line_start(first), source.line_start(last + 1)
+            if "=" in source.text[start:end]:
+                line = source.text[start : splice.start] + splice.text + source.text[splice.end : end]
+                if re.fullmatch(r"\s*([^=\n]+?) = \1\s*", line):
+                    return True
+        return False
 
     def survivor(self, trace: Trace, named: Sequence[Suspect]) -> tuple[Edit, Score]:
         """Of the edits that mend everything, the one that a person would make."""
