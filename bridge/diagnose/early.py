@@ -7,17 +7,19 @@ such a statement is moved behind the last use, or the weights are kept before it
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from ..family import Family
 from .align import Trace
-from .pieces import Edit, called_name
+from .pieces import PRODUCTS, Edit, called_name
 from .source import Function, Source, Splice
 from .suspects import Suspect
-from .trace import Event
+from .trace import Event, Loops
 
 LOOPS = (ast.For, ast.While)
+LOOKED = 3  # readings of one place that are looked at
 
 
 class Early(NamedTuple):
@@ -35,11 +37,6 @@ class Early(NamedTuple):
     text: str
     name: str
 
-    @property
-    def span(self) -> tuple[str, int, int]:
-        """Where the change stands."""
-        return self.source.path, *self.source.span(self.statement)
-
     def sentence(self, source: Source) -> str:
         line, used = source.line(source.span(self.outer)[0]), source.line(source.span(self.uses[0])[0])
         what = self.text if self.text == self.name else f"{self.text} ({self.name})"
@@ -48,15 +45,20 @@ class Early(NamedTuple):
         return f"line {line} changes {what}, and line {used} {then} passes the gradient through the changed {self.text}"
 
 
-def early(trace: Trace, family: Family) -> list[Early]:
-    """The changes of parameters that a gradient passes through afterwards, in the order in which they happen."""
+def early(trace: Trace, family: Family, weights: Mapping[bytes, str]) -> list[Early]:
+    """The changes of parameters that a gradient passes through afterwards, in the order in which they happen.
+
+    `weights` are the port's own, as it was handed them: their bytes, and what the reference calls them.
+    """
     quantities = trace.trusted.quantities
     parameters = {**family.parameters, **family.readout}
     # By what the port calls them: what was seen there with a parameter's own values.
     called: dict[str, str] = {}
+    changed: dict[bytes, str] = {}  # what came of them in place
     begun = False
     found: list[Early] = []
-    seen: set[tuple[str, str, int]] = set()
+    seen: dict[tuple[str, int], int] = {}
+    run = _Run(trace)
     for position, event in enumerate(trace.events):
         site, meanings = trace.sites[event.site], trace.meanings[position]
         known = [quantities[m.quantity] for m in meanings or ()]
@@ -64,15 +66,57 @@ def early(trace: Trace, family: Family) -> list[Early]:
         if event.value.size < 2:
             continue
         own = [quantity.name for quantity in known if quantity.name.split("[")[0].split(".")[0] in parameters]
-        if own:
-            called.setdefault(site.text, own[0])
-        elif begun and meanings == () and site.kind == "load" and site.text in called:
-            place = site.text, site.path, _statement(trace, event).lineno
-            if place not in seen:
-                seen.add(place)
-                one = _change(trace, position, called[site.text])
+        name = weights.get(event.value.tobytes()) or (own[0] if own else None)
+        if name is not None:
+            called[site.text] = name
+        elif site.kind == "store" and site.text in called:
+            changed[event.value.tobytes()] = called[site.text]
+        elif begun and not meanings and site.kind == "load":
+            place, name = (site.path, site.start), changed.get(event.value.tobytes()) or called.get(site.text)
+            if name is not None and seen.setdefault(place, 0) < LOOKED:
+                one = _change(run, position, name)
                 found += [] if one is None else [one]
-    return _together(found)
+                seen[place] += 1 if one is None else LOOKED
+    return _together([*found, *_also(run, found, changed)])
+
+
+class _Run:
+    """A traced run, by what its values are and by when they were seen; worked out where it is asked for."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+
+    @cached_property
+    def same(self) -> dict[tuple[tuple[int, ...], bytes], list[int]]:
+        """The events that have a value."""
+        found: dict[tuple[tuple[int, ...], bytes], list[int]] = {}
+        for position, event in enumerate(self.trace.events):
+            found.setdefault((event.value.shape, event.value.tobytes()), []).append(position)
+        return found
+
+    @cached_property
+    def turns(self) -> dict[tuple[int, Loops], list[int]]:
+        """The events of a call, at the same turn of its loops."""
+        found: dict[tuple[int, Loops], list[int]] = {}
+        for position, event in enumerate(self.trace.events):
+            found.setdefault((event.frame, event.loops), []).append(position)
+        return found
+
+
+def _also(run: _Run, found: Sequence[Early], changed: Mapping[bytes, str]) -> list[Early]:
+    """Of other parameters that the same statements change, those that are multiplied with anything afterwards."""
+    statements = {id(one.statement) for one in found}
+    more: dict[tuple[str, int], Early] = {}
+    trace = run.trace
+    for position, event in enumerate(trace.events) if found else ():
+        site = trace.sites[event.site]
+        name = changed.get(event.value.tobytes())
+        if name is None or site.kind != "load" or _product(trace, event) is None or (site.path, site.start) in more:
+            continue
+        one = _change(run, position, name, passed=True)
+        if one is not None and id(one.statement) in statements:
+            more[site.path, site.start] = one
+    return list(more.values())
 
 
 def _statement(trace: Trace, event: Event) -> ast.stmt:
@@ -80,52 +124,80 @@ def _statement(trace: Trace, event: Event) -> ast.stmt:
     return trace.scope.source(site.path).statement(site.node)
 
 
-def _change(trace: Trace, position: int, name: str) -> Early | None:
+def _change(run: _Run, position: int, name: str, passed: bool = False) -> Early | None:
     """The change that was met where a parameter is read with another value, if a gradient is passed through it."""
+    trace = run.trace
     event = trace.events[position]
-    site, use = trace.sites[event.site], _statement(trace, event)
-    if not isinstance(use, ast.Assign | ast.AugAssign | ast.AnnAssign) or not _passes(trace, position, use):
+    if not passed and not _passes(run, position):
         return None
-    value = event.value
+    site, use, value = trace.sites[event.site], _statement(trace, event), event.value
+    same = [p for p in run.same.get((value.shape, value.tobytes()), ()) if p < position]
+    if any(_product(trace, trace.events[p]) is not None and not _passes(run, p) for p in same[:LOOKED]):
+        return None  # another forward pass has begun with it
+    other = trace.events[same[0]] if same else None
+    if other is not None and not _updates(trace, other, _statement(trace, other)):
+        return None
+    other = other or _unseen(trace, position)
+    if other is None or (writer := _statement(trace, other)) is use:
+        return None
+    function = trace.scope.function_at(site.path, site.start)
+    outer = writer if other.frame == event.frame else _calling(trace, other, event, function)
+    if function is None or outer is None:
+        return None
+    return Early(trace.scope.source(trace.sites[other.site].path), writer, function, outer, (use,), site.text, name)
+
+
+def _unseen(trace: Trace, position: int) -> Event | None:
+    """The last value before that went into an array which a call gives: `getattr(self, name)[...] -= value`."""
     for other in reversed(trace.events[:position]):
-        if other.value.shape != value.shape or other.value.tobytes() != value.tobytes():
-            continue
-        at, writer = trace.sites[other.site], _statement(trace, other)
-        source = trace.scope.source(at.path)
-        if writer is use or not _updates(source, writer):
-            continue
-        function = trace.scope.function_at(site.path, site.start)
-        outer = writer if other.frame == event.frame else _calling(trace, other, event, function)
-        if function is None or outer is None:
-            return None
-        return Early(source, writer, function, outer, (use,), site.text, name)
+        statement = _statement(trace, other)
+        if isinstance(statement, ast.AugAssign) and any(isinstance(n, ast.Call) for n in ast.walk(statement.target)):
+            return other
     return None
 
 
-def _passes(trace: Trace, position: int, use: ast.stmt) -> bool:
-    """Whether a gradient is multiplied in the statement, as it runs then."""
+def _passes(run: _Run, position: int) -> bool:
+    """Whether what is read is multiplied with a gradient, as matrices are."""
+    trace = run.trace
     event, quantities = trace.events[position], trace.trusted.quantities
-    for other, meanings in zip(trace.events, trace.meanings, strict=True):
-        if (other.frame, other.loops) != (event.frame, event.loops) or trace.sites[other.site].kind != "load":
+    product = _product(trace, event)
+    if product is None:
+        return False
+    for place in run.turns[event.frame, event.loops]:
+        other = trace.sites[trace.events[place].site]
+        if other.number == event.site:
             continue
-        if any(quantities[m.quantity].name.startswith("d") for m in meanings or ()):
-            if _statement(trace, other) is use:
+        if any(quantities[m.quantity].name.startswith("d") for m in trace.meanings[place] or ()):
+            inside = other.parent
+            while inside is not None and inside != product:
+                inside = trace.sites[inside].parent
+            if inside is not None:
                 return True
     return False
 
 
-def _updates(source: Source, statement: ast.stmt) -> bool:
-    """Whether a statement changes what it stores into: what was there goes into what is there then."""
+def _product(trace: Trace, event: Event) -> int | None:
+    """The site of the product that a value is an operand of."""
+    product = trace.sites[event.site].parent
+    while product is not None and not _is_product(trace.sites[product].node):
+        product = trace.sites[product].parent
+    return product
+
+
+def _is_product(node: ast.AST) -> bool:
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.MatMult)
+    return isinstance(node, ast.Call) and called_name(node) in PRODUCTS
+
+
+def _updates(trace: Trace, event: Event, statement: ast.stmt) -> bool:
+    """Whether a value is what was there before and something more, or less."""
+    node = trace.sites[event.site].node
     if isinstance(statement, ast.AugAssign):
-        return True
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target = statement.targets[0]
-        whole = target.value if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Slice) else target
-        texts = {source.segment(n) for n in ast.walk(statement.value) if isinstance(n, ast.expr)}
-        if source.segment(whole) in texts and not isinstance(statement.value, ast.Name | ast.Attribute | ast.Call):
-            return True
-    calls = [n for n in ast.walk(statement) if isinstance(n, ast.Call)]
-    return any(keyword.arg == "out" for call in calls for keyword in call.keywords)
+        return trace.sites[event.site].kind == "store"
+    if isinstance(node, ast.Call):
+        return called_name(node) in ("subtract", "add") or any(keyword.arg == "out" for keyword in node.keywords)
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
 
 
 def _calling(trace: Trace, writer: Event, use: Event, function: Function | None) -> ast.stmt | None:
@@ -137,8 +209,12 @@ def _calling(trace: Trace, writer: Event, use: Event, function: Function | None)
         return None
     name = frames[frame].function.rpartition(".")[2]
     calls = [n for n in ast.walk(function.node) if isinstance(n, ast.Call) and called_name(n) == name]
-    made = {id(function.source.statement(n)): function.source.statement(n) for n in calls}
-    return next(iter(made.values())) if len(made) == 1 else None
+    made = {n.lineno: n for n in map(function.source.statement, calls)}
+    # Of several calls that run once each, the one whose turn it was.
+    alike = [one.number for one in frames if (one.function, one.caller) == (frames[frame].function, use.frame)]
+    if len(made) == 1:
+        return next(iter(made.values()))
+    return made[sorted(made)[alike.index(frame)]] if len(made) == len(alike) else None
 
 
 def _together(found: Sequence[Early]) -> list[Early]:
@@ -147,11 +223,14 @@ def _together(found: Sequence[Early]) -> list[Early]:
     for one in found:
         key = one.function.path, one.outer.lineno, one.text
         old = kept.get(key)
-        kept[key] = one if old is None else old._replace(uses=(*old.uses, *one.uses))
+        if old is None:
+            kept[key] = one
+        elif one.uses[0] not in old.uses:
+            kept[key] = old._replace(uses=(*old.uses, *one.uses))
     return list(kept.values())
 
 
-def suspect(one: Early) -> Suspect:
+def finding(one: Early) -> Suspect:
     """The finding, as the first of the suspects."""
     source = one.function.source
     start = source.span(one.outer)[0]
@@ -162,15 +241,14 @@ def suspect(one: Early) -> Suspect:
 def mends(found: Sequence[Early]) -> Iterator[Edit]:
     """Every change mended at once, first by moving what can be moved; then each alone."""
     for some in (found, *([one] for one in found if len(found) > 1)):
-        for moving in (True, False):
-            made = [_moved(one) if moving else None for one in some]
-            made = [done or _kept(one) for one, done in zip(some, made, strict=True)]
-            if some and all(made) and (moving is False or any(_moved(one) for one in some)):
-                splices = dict.fromkeys(s for mend in made if mend is not None for s in mend.splices)
-                first = made[0]
-                assert first is not None
-                sentence = "; ".join(dict.fromkeys(mend.sentence for mend in made if mend is not None))
-                yield first._replace(splices=tuple(splices), sentence=sentence)
+        offered: set[tuple[Splice, ...]] = set()
+        for way in (_moved, _passed, _kept, _kept_there):
+            made = [edit for edit in (way(one) or _kept(one) for one in some) if edit is not None]
+            splices = tuple(dict.fromkeys(splice for edit in made for splice in edit.splices))
+            if made and len(made) == len(some) and splices not in offered:
+                offered.add(splices)
+                sentence = "; ".join(dict.fromkeys(edit.sentence for edit in made))
+                yield made[0]._replace(splices=splices, sentence=sentence)
 
 
 def _moved(one: Early) -> Edit | None:
@@ -185,8 +263,7 @@ def _moved(one: Early) -> Edit | None:
     behind = block[max(last, place)]
     passed = [anchor] if anchor is not None else []
     passed += block[place + 1 : last + 1]
-    read = {n.id for n in ast.walk(one.outer) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    if behind is one.outer or read & _replaced(passed, one.outer):
+    if behind is one.outer or isinstance(behind, ast.Return) or _read(one.outer) & _replaced(passed, one.outer):
         return None
     where = source.line(source.span(behind)[0])
     ends = f"the loop of line {where}" if isinstance(behind, LOOPS) else f"line {where}"
@@ -202,10 +279,40 @@ def _moved(one: Early) -> Edit | None:
     return Edit(splices, source.path, line, source.span(one.outer)[0], "moved", sentence)
 
 
+def _passed(one: Early) -> Edit | None:
+    """The statement behind the last use in the same block: of a loop that has parameters of its own at each turn."""
+    source, text = one.function.source, one.function.source.segment(one.outer)
+    block, place = source.block(one.outer)
+    last = max((k for k, other in enumerate(block) if any(_holds(other, use) for use in one.uses)), default=place)
+    if last <= place or isinstance(block[last], ast.Return) or not source.opens_line(one.outer):
+        return None
+    if _read(one.outer) & _replaced(block[place + 1 : last + 1], one.outer):
+        return None
+    line = source.line(source.span(one.outer)[0])
+    where = source.line(source.span(block[last])[0])
+    sentence = f"{one.sentence(source)}: `{text.splitlines()[0]}` belongs after line {where}"
+    splices = source.delete(one.outer), source.after(block[last], text)
+    return Edit(splices, source.path, line, source.span(one.outer)[0], "moved", sentence)
+
+
 def _kept(one: Early) -> Edit | None:
     """What the parameter was before the change, kept under a name of its own for those that pass the gradient."""
+    source, anchor = one.function.source, _outermost(one.function.source, one)
+    if anchor is None:
+        # A loop over several parameters changes them all before any is used.
+        anchor = one.outer
+        while isinstance(outer := source.parent(anchor), LOOPS):
+            anchor = outer
+    return _kept_before(one, anchor)
+
+
+def _kept_there(one: Early) -> Edit | None:
+    """The same, of a parameter that has its name at one turn of a loop only."""
+    return _kept_before(one, one.outer)
+
+
+def _kept_before(one: Early, anchor: ast.stmt) -> Edit | None:
     source = one.function.source
-    anchor = _outermost(source, one) or one.outer
     if not source.opens_line(anchor):
         return None
     names = {n.id for n in ast.walk(one.function.node) if isinstance(n, ast.Name)}
@@ -240,6 +347,10 @@ def _outermost(source: Source, one: Early) -> ast.stmt | None:
             found = inner
         inner = source.parent(inner)
     return found
+
+
+def _read(statement: ast.stmt) -> set[str]:
+    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def _holds(outer: ast.AST, inner: ast.AST) -> bool:

@@ -23,6 +23,7 @@ from .pieces import (
     Edit,
     called_name,
     inside,
+    makes_nothing,
     nameable,
     names_in,
     own_nodes,
@@ -200,7 +201,9 @@ class _Maker(Expressions):
         own = (found.group(1) or "") + "="
         tail = between[len(found.group().rstrip()) :]
         others = {"=": ("+=", "-="), "+=": ("=", "-="), "-=": ("+=", "="), "*=": ("=",), "/=": ("=",)}
-        for place, other in enumerate(others.get(own, ())):
+        # To add nothing to it is no way to say that a statement is one too many.
+        choices = () if own == "=" and makes_nothing(statement.value) else others.get(own, ())
+        for place, other in enumerate(choices):
             splice = Splice(self.path, start, end, f" {other}{tail or ' '}")
             weight = 0.4 + 0.3 * place if self.is_array(target) else 2.0
             sentence = f"`{other}` where `{own}` stands"

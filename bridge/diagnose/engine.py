@@ -22,18 +22,29 @@ from .. import run as running
 from ..bar import MARGIN
 from ..case import Case, cases
 from ..declaration import Declaration, side
-from ..diff import BLINDNESS, DIFFERS, LOSS, NOT_PROVIDED, Expected, compare_once, expect, laid_out_for, single_cases
+from ..diff import (
+    BLINDNESS,
+    DIFFERS,
+    LOSS,
+    NOT_PROVIDED,
+    Expected,
+    compare_once,
+    expect,
+    laid_out_for,
+    parameters_of,
+    single_cases,
+)
 from ..judge import Judgement
 from ..problem import Problem
-from ..run import Answer, canonical, run
+from ..run import Answer, arguments, canonical, run
 from ..timings import stage
 from .align import Need, Trace, Trusted
-from .early import Early, early, mends, suspect
+from .early import Early, early, finding, mends
 from .edits import Edit, Edits
 from .explain import explained
 from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
 from .joined import joined
-from .repair import better, hunks, minimal, patch
+from .repair import better, hunks, minimal, moves, patch
 from .screen import Screened, screened
 from .source import Function, NotInForce, Scope, Source, Splice
 from .suspects import Suspect, off, suspects
@@ -71,6 +82,7 @@ class Score:
     agree: frozenset[str]
     differ: frozenset[str]
     raised: Problem | None = None
+    remarks: frozenset[str] = frozenset()
 
     @property
     def all_agree(self) -> bool:
@@ -108,7 +120,7 @@ class Bench:
         verdicts = compare_once(self.port, expected, answer)
         agree = frozenset(n for n, v in verdicts.items() if v.state != DIFFERS and v.state != NOT_PROVIDED)
         differ = frozenset(n for n, v in verdicts.items() if v.state == DIFFERS and n not in self.excused)
-        return Score(agree | (self.excused & set(verdicts)), differ)
+        return Score(agree | (self.excused & set(verdicts)), differ, None, frozenset(answer.remarks))
 
     def score(self, scope: Scope, splices: Iterable[Splice], expected: Expected | None = None) -> Score | None:
         """The score with splices in force; None where they cannot be."""
@@ -211,6 +223,7 @@ class Search:
     most: tuple[int, int] = (0, 0)  # what they brought: arrays that agree, and how many mends there were
     seen: set[tuple[str, ...]] = field(default_factory=set)
     explaining: float = 0.0  # seconds that the numbers took: they are not the search's
+    updates: set[str] = field(default_factory=set)  # statements that came too early: no edit touches them
 
     def within(self, search: Callable[[], Scope | None], mended: Scope, score: Score) -> Scope | None:
         """Search on from a mend, with part of the time that is left: it may be taken back."""
@@ -247,6 +260,14 @@ class Search:
         values = [np.asarray(value) for value in expected.gradients.values()]
         found = {m.factor for value in values for m in self.reference.lookup(value)}
         return frozenset(float(f"{factor:.5g}") for factor in found)
+
+    @cached_property
+    def weights(self) -> dict[bytes, str]:
+        """The port's parameters as it is handed them, and what the reference calls them."""
+        port = self.bench.port
+        given = arguments(port, port.bind(self.case.sizes), self.case)
+        names = {line.base: "|".join(line.arrays) for line in port.layout.lines}
+        return {np.asarray(given[name]).tobytes(): names[name] for name in parameters_of(port) & set(given)}
 
     @property
     def now(self) -> float:
@@ -344,7 +365,9 @@ def _diagnose(
         needed = hunks(scope, solved)
         if len(search.steps) > 1:
             everything = [*bench.expected, *fresh]
-            needed = minimal(needed, lambda some: bench.holds(scope, list(some), everything, wanted))
+            needed = minimal(
+                needed, lambda some: bench.holds(scope, list(some), everything, wanted), moves(scope, needed)
+            )
         if bench.holds(scope, needed, fresh, wanted):
             verified, changed = len(fresh), needed
     bench.tried, bench.seconds = tried, spent
@@ -397,9 +420,10 @@ def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) ->
         # All is there but for a factor: where the first gradient has it, the others may have it from.
         first = _scaled(trace, search.factors)
         named[1:1] = [one for one in first if (one.path, one.line) != (named[0].path, named[0].line)]
-    changed = early(trace, search.bench.port.family)
+    changed = early(trace, search.bench.port.family, search.weights)
     if changed:
-        first = [suspect(one) for one in changed]
+        search.updates |= {one.source.segment(one.statement) for one in changed}
+        first = [finding(one) for one in changed]
         named = first + [one for one in named if all((one.path, one.line) != (own.path, own.line) for own in first)]
     if search.first is None:
         search.first, search.first_suspects, search.first_needs = trace, named, needs
@@ -476,7 +500,7 @@ def _steps(
             return
         # That it comes too early is certain, whatever else is wrong.
         yield from tries.others(keeping)[:1]
-        tries.frozen = frozenset(one.span for one in changed)
+    tries.frozen = [(source, *source.span(node)) for source, node in _updating(scope, search.updates)]
     runs = trace.failed is None
     sifted = Screened([], [], set())
     for some in (named[:1], named[1:3], named[3:6], named[6:SCREENED]) if runs else ():
@@ -560,6 +584,20 @@ def _steps(
         yield best
 
 
+def _written(score: Score) -> set[str]:
+    """The arguments that a port wrote into."""
+    said = [remark.partition(" into its argument")[2] for remark in score.remarks]
+    return {name for one in said for name in one.removeprefix("s").strip().split(", ")}
+
+
+def _updating(scope: Scope, texts: Set[str]) -> Iterator[tuple[Source, ast.stmt]]:
+    """The statements that read like these."""
+    for source in scope.sources.values() if texts else ():
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr) and source.segment(node) in texts:
+                yield source, node
+
+
 class _Tries:
     """Edits tried against a score: those that mend everything, and those that bring something."""
 
@@ -570,7 +608,7 @@ class _Tries:
         self.progress: list[tuple[Edit, Score]] = []
         self.seen: dict[int, tuple[Edit, Score]] = {}
         self.taken: set[tuple[Splice, ...]] = set()  # edits that were followed already
-        self.frozen: frozenset[tuple[str, int, int]] = frozenset()  # statements that no edit touches
+        self.frozen: list[tuple[Source, int, int]] = []  # statements that no edit touches
         self.looked = 0  # how many of those that bring something were looked at and found wanting
 
     def all(self, some: Iterable[Edit]) -> bool:
@@ -584,6 +622,8 @@ class _Tries:
             new = bench.score(self.scope, edit.splices)
             if new is None or (new.raised is not None and self.score.raised is None):
                 continue
+            if self.stilled(edit, new):
+                continue
             self.seen[id(edit)] = edit, new
             if new.all_agree and self.wanted <= new.agree:
                 if bench.holds(self.scope, edit.splices, bench.expected[1:], self.wanted):
@@ -595,11 +635,11 @@ class _Tries:
         return bool(self.survivors)
 
     def idle(self, edit: Edit) -> bool:
-        """Whether an edit is no mend, whatever it brings: at a statement that none touches, or one that leaves `x = x`."""
+        """Whether an edit is no mend, whatever it brings: where none may be, or one that leaves `x = x`."""
         for splice in edit.splices:
-            if any(splice.path == p and splice.start < end and splice.end > start for p, start, end in self.frozen):
-                return True
             source = self.scope.source(splice.path)
+            if any(own is source and splice.start < end and splice.end > start for own, start, end in self.frozen):
+                return True
             first, last = source.line(splice.start), source.line(splice.end)
             start, end = source.line_start(first), source.line_start(last + 1)
             if "=" in source.text[start:end]:
@@ -607,6 +647,14 @@ class _Tries:
                 if re.fullmatch(r"\s*([^=\n]+?) = \1\s*", line):
                     return True
         return False
+
+    def stilled(self, edit: Edit, new: Score) -> bool:
+        """Whether an edit of an update, or one that moves it, only keeps it from changing the weights any more."""
+        weights = parameters_of(self.search.bench.port)
+        if self.score.raised is not None or not (_written(self.score) - _written(new)) & weights:
+            return False
+        statement = statement_at(self.scope.source(edit.path), edit.offset)
+        return edit.kind in DRASTIC or isinstance(statement, ast.AugAssign)
 
     def survivor(self, trace: Trace, named: Sequence[Suspect]) -> tuple[Edit, Score]:
         """Of the edits that mend everything, the one that a person would make."""
@@ -1018,11 +1066,6 @@ def _report(
         )
         report["changes"] = changes(scope, changed)
         lines = _changed_lines(search, changed)
-        if len(search.steps) == 1:
-            # The line that the edit is about; a statement that moves leaves one line and comes to another.
-            lines.sort(key=lambda line: line["line"] != search.steps[0].line)
-            if lines[0]["line"] != search.steps[0].line:
-                lines.insert(0, _line(search, search.steps[0], lines[0]["replacement"]))
         report["lines"] = lines
     elif named:
         report["claim"] = DIVERGENT if search.first_suspects[0].certain else SUSPECTS
@@ -1051,32 +1094,53 @@ def _line(search: Search, step: Step, replacement: str) -> dict[str, Any]:
     }
 
 
-def _reason(search: Search, path: str, line: int) -> str:
-    """What was said of the edit that is nearest to a line."""
+def _nearest_step(search: Search, path: str, line: int) -> Step | None:
+    """The edit that is nearest to a line."""
     steps = [step for step in search.steps if step.path == path] or search.steps
-    return min(steps, key=lambda step: abs(step.line - line)).sentence if steps else ""
+    return min(steps, key=lambda step: abs(step.line - line), default=None)
 
 
 def _changed_lines(search: Search, changed: Sequence[Splice]) -> list[dict[str, Any]]:
-    """The lines that the patch changes, the likeliest cause first."""
-    lines = []
+    """The lines that the patch changes: of each edit what was said of it, and what becomes of its other lines."""
+    found: list[tuple[int, dict[str, Any], Step | None]] = []
     for splice in changed:
         source = search.scope.source(splice.path)
-        line = source.line(splice.start)
-        old = source.text[splice.start : splice.end]
+        line, old = source.line(splice.start), source.text[splice.start : splice.end]
+        step = _nearest_step(search, splice.path, line)
+        away = abs(line - step.line) if step is not None else 0
         if not old:
             line = max(1, line - 1)
-        lines.append(
-            {
-                "file": splice.path,
-                "line": line,
-                "text": source.line_text(line).strip(),
-                "replacement": splice.text.rstrip("\r\n"),
-                "reason": _reason(search, splice.path, line),
-                "quantity": None,
-            }
-        )
-    return lines
+        one = {
+            "file": splice.path,
+            "line": line,
+            "text": source.line_text(line).strip(),
+            "replacement": splice.text.rstrip("\r\n"),
+            "reason": _becomes(old, splice.text),
+            "quantity": None,
+        }
+        found.append((away, one, step))
+    lines = [one for _, one, _ in found]
+    if len(search.steps) == 1:
+        # The line that the edit is about; a statement that moves leaves one line and comes to another.
+        lines.sort(key=lambda one: one["line"] != search.steps[0].line)
+        if lines[0]["line"] != search.steps[0].line:
+            return [_line(search, search.steps[0], lines[0]["replacement"]), *lines]
+    for step in search.steps:
+        own = [(away, place) for place, (away, _, whose) in enumerate(found) if whose is step]
+        if own:
+            # What is said of an edit is said before what comes with it.
+            place = min(own)[1]
+            found[place][1]["reason"] = step.sentence
+            found.insert(min(own, key=lambda one: one[1])[1], found.pop(place))
+    return [one for _, one, _ in found]
+
+
+def _becomes(old: str, new: str) -> str:
+    """What a hunk does to its line, where the edit it belongs to was said beside another."""
+    if not new.strip():
+        return "with that, this line goes from here"
+    text = " / ".join(f"`{line.strip()}`" for line in new.strip().splitlines())
+    return f"with that, this line becomes {text}" if old else f"with that, after this line comes {text}"
 
 
 def statement_at(source: Source, offset: int) -> ast.stmt | None:

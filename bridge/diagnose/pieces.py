@@ -113,6 +113,13 @@ def called_name(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
+def makes_nothing(node: ast.expr) -> bool:
+    """Whether an expression is a new array of zeros, or the number."""
+    if isinstance(node, ast.Call):
+        return called_name(node) in ("zeros", "zeros_like")
+    return isinstance(node, ast.Constant) and node.value in (0, 0.0)
+
+
 def nameable(node: ast.AST) -> bool:
     """Whether an expression only names something: a variable, an attribute, an element at a plain index."""
     while True:

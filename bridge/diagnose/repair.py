@@ -124,19 +124,41 @@ def hunks(scope: Scope, mended: Scope) -> list[Splice]:
         for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
             if tag == "replace" and j - i == m - k:
                 found += [Splice(path, starts[i + n], starts[i + n + 1], new[k + n]) for n in range(j - i)]
+            elif tag == "replace" and m - k == 1:
+                # One line of several is changed, the others go: each is a change of its own.
+                kept = max(range(i, j), key=lambda n: SequenceMatcher(None, old[n], new[k], autojunk=False).ratio())
+                found += [Splice(path, starts[n], starts[n + 1], new[k] if n == kept else "") for n in range(i, j)]
             elif tag != "equal":
                 found.append(Splice(path, starts[i], starts[j], "".join(new[k:m])))
     return found
 
 
-def minimal(hunks: Sequence[Splice], verify: Callable[[Sequence[Splice]], bool]) -> list[Splice]:
-    """Leave each hunk out once; keep those without which `verify` fails. All of them verify together."""
+def minimal(
+    hunks: Sequence[Splice],
+    verify: Callable[[Sequence[Splice]], bool],
+    moves: Sequence[tuple[Splice, Splice]] = (),
+) -> list[Splice]:
+    """Leave each hunk out once; keep those without which `verify` fails. All of them verify together.
+
+    `moves` are pairs of hunks that are one change: a statement is not left out because it may be moved.
+    """
     kept = list(hunks)
     for hunk in hunks:
-        rest = [other for other in kept if other is not hunk]
+        pair = next((pair for pair in moves if hunk in pair), (hunk,))
+        rest = [other for other in kept if other not in pair]
         if rest and verify(rest):
             kept = rest
     return kept
+
+
+def moves(scope: Scope, hunks: Sequence[Splice]) -> list[tuple[Splice, Splice]]:
+    """The hunks that take a line from one place, each with the one that puts it elsewhere."""
+    found = []
+    for out in hunks:
+        gone = scope.source(out.path).text[out.start : out.end].strip()
+        if gone and not out.text.strip():
+            found += [(out, into) for into in hunks if into.start == into.end and gone in into.text][:1]
+    return found
 
 
 def patch(scope: Scope, splices: Iterable[Splice], relative_to: str | None = None) -> str:
