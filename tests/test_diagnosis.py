@@ -184,3 +184,13 @@ def test_a_stretch_that_trains_for_many_steps_is_mended_in_the_first(
     diagnosis = examined("check.py", Options())[0]["diagnosis"]
     assert diagnosis["claim"] == "verified patch"
     assert diagnosis["lines"][0]["replacement"].strip() == "dh_next = draw @ Wh.T"
+
+
+def test_a_line_that_the_numbers_tell_of_is_named_with_what_they_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = next(fault for fault in load("variety") if fault.id == "yields/mask-of-the-gradient")
+    diagnosis = report_of(fault, tmp_path, monkeypatch)["diagnosis"]
+    assert diagnosis["claim"] == "suspects"
+    assert diagnosis["lines"][0]["text"] == "d = d * (d > 0)"
+    assert "`dpre = dh * slope(h[k])` read as `dpre = dh * slope(dh)`" in diagnosis["lines"][0]["reason"]

@@ -172,6 +172,96 @@ def test_a_single_edit_mends(tmp_path: Path, name: str) -> None:
     assert not shop.judge().all_agree
 
 
+PIECES = """
+    import numpy as np
+
+    product = np.einsum
+    count = np.zeros(3)
+
+
+    def tanh_slope(h):
+        return 1 - h * h
+
+
+    def sigmoid_slope(h):
+        return h * (1 - h)
+
+
+    def walked(kept):
+        carry = np.zeros(3)
+        for _ in range(len(kept)):
+            carry = kept.pop() - 0.5 * carry
+        return carry
+
+
+    def judged(error):
+        return np.sum(error ** 2) / len(error), error / len(error)
+
+
+    def counted(x):
+        global count
+        count += x.sum(axis=0)
+
+
+    def pieces(x, words, p):
+        count[:] = 0
+        counted(x)
+        table = np.zeros((4, 3))
+        np.add.at(table, words, x)
+        layers = [(x, tanh_slope), (p, sigmoid_slope)]
+        states = [np.zeros(3), *x]
+        gates = {"r": x, "z": p}
+        through = 0
+        for k in gates:
+            through = through + x @ gates[k]
+        squared, error = judged(x - p)
+        entropy = -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum()
+        return {
+            "count": count.copy(),
+            "table": table,
+            "walked": walked(list(x)),
+            "slopes": sum(slope(h) for h, slope in layers),
+            "states": sum(h * row for h, row in zip(reversed(states[:-1]), reversed(p))),
+            "through": through,
+            "turned": product("ab,cb->ac", x, p),
+            "squared": squared,
+            "error": error,
+            "entropy": entropy,
+        }
+"""
+
+OTHER_FAULTS = {
+    "taken from the front": ("kept.pop()", "kept.pop(0)"),
+    "the square of a sum": ("np.sum(error ** 2)", "np.sum(error) ** 2"),
+    "an error not divided where it is made": (", error / len(error)", ", error"),
+    "a name that is not declared global": ("    global count\n", ""),
+    "repeated indices added once": ("np.add.at(table, words, x)", "table[words] += x"),
+    "another function in a table": ("(p, sigmoid_slope)", "(p, tanh_slope)"),
+    "a list read without its offset": ("reversed(states[:-1])", "reversed(states)"),
+    "one key for all": ("gates[k]", 'gates["r"]'),
+    "letters exchanged": ('product("ab,', 'product("ba,'),
+    "half a cross-entropy": ("x * np.log(p) + (1 - x) * np.log(1 - p)", "x * np.log(p)"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FAULTS)
+def test_a_single_edit_mends_other_pieces(tmp_path: Path, name: str) -> None:
+    rng = np.random.default_rng(0)
+    x, p = rng.uniform(0.1, 0.9, (2, 3, 3))
+
+    def on_pieces(module: Any) -> Any:
+        return module.pieces(x.copy(), np.array([1, 3, 1]), p.copy())
+
+    right, wrong = OTHER_FAULTS[name]
+    text = textwrap.dedent(PIECES)
+    assert text.count(right) == 1
+    shop = Workshop(tmp_path, text.replace(right, wrong), on_pieces)
+    (tmp_path / "right").mkdir()
+    shop.expected = dict(Workshop(tmp_path / "right", text, on_pieces).run())
+    assert not shop.judge().all_agree
+    assert repair(shop.scope, shop.judge, shop.edits(), 10.0).mends
+
+
 def test_edits_that_mend_a_part_are_progress(tmp_path: Path) -> None:
     text = textwrap.dedent(RNN).replace("da @ W.T", "da @ W").replace("db += da.sum", "db += da.mean")
     shop = Workshop(tmp_path, text, on_data)

@@ -113,11 +113,11 @@ class Expressions(Steps):
             yield from self.other_names(node, own)
             yield from self.terms(node, own, shape, statement)
             yield from self.likewise(node, own)
-            yield from self.stretches(node, own)
         yield from self.simpler(node, own)
         yield from self.reductions(node, own, shape)
         yield from self.nested(node)
         yield from self.powers(node)
+        yield from self.stretches(node, own)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             yield from self.other_half(node)
         yield from self.slopes(node, own, shape)
