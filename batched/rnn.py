@@ -93,7 +93,8 @@ def backward(
     dh_next = np.zeros(h[0].shape, dpre.dtype)
     for t in reversed(range(len(dpre))):
         dh = dh_out[t] + dh_next
-        dpre[t] = dh * slope(h[t + 1])
+        f_slope = slope(h[t + 1])
+        dpre[t] = dh * f_slope
         dh_next = dpre[t] @ Whh.T
 
     dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
