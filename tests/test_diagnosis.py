@@ -194,3 +194,53 @@ def test_a_line_that_the_numbers_tell_of_is_named_with_what_they_tell(
     assert diagnosis["claim"] == "suspects"
     assert diagnosis["lines"][0]["text"] == "d = d * (d > 0)"
     assert "`dpre = dh * slope(h[k])` read as `dpre = dh * slope(dh)`" in diagnosis["lines"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("name", "replacement"),
+    [
+        # A softmax's derivative without its row sum, in one expression and in statements that change in place.
+        ("attention_rows/no-row-sum", "dS = A * (dA - (dA * A).sum(axis=-1, keepdims=True))"),
+        ("attention_packed/row-sum-forgotten", "datt = att * (datt - np.sum(datt * att, axis=-1, keepdims=True))"),
+        ("attention_block/dot-not-weighted", "return self.s * (ds - dot)"),
+        # Axes that a reshape mixes, an axis that is missing, a scale that comes in twice.
+        ("attention_rows/heads-not-moved-back", "return t.swapaxes(1, 2).reshape(B, T, H * d)"),
+        (
+            "attention_rows/dctx-reshaped-only",
+            'dctx = (dout @ p["Wo"].T).reshape(B, T, H, D // H).swapaxes(1, 2)',
+        ),
+        ("attention_recompute/delta-per-key", "ds = tau * p * (dp - delta[i][:, None])"),
+        # What is packed, and what is swapped.
+        ("attention_packed/only-through-the-queries", "return dqkv @ self.c_attn_w.T"),
+        ("attention_packed/split-as-k-q-v", "q, k, v = np.split(qkv, 3, axis=2)"),
+        (
+            "attention_heads_loop/crossed-weights",
+            "return self.Wq.T @ dQ + self.Wk.T @ dK + self.Wv.T @ dV",
+        ),
+        # Numbers in keys, indices from the end, functions left out, neighbours.
+        ("dense_course/slope-of-this-layer", 'dZ = dA_prev * (cache["A" + str(l - 1)] > 0)'),
+        ("dense_minibatch/own-activation", "nabla_w[-l] = delta @ activations[-l - 1].T"),
+        ("dense_layers/logits-for-probabilities", "return np.exp(self.log_p) - targets"),
+        (
+            "dense_minibatch/biases-not-averaged",
+            "return cost / n, [w / n for w in total_w], [w / n for w in total_b]",
+        ),
+    ],
+)
+def test_attention_and_dense_networks_are_mended_in_the_line_that_is_wrong(
+    name: str, replacement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = {fault.id: fault for fault in load(name.partition("_")[0])}
+    diagnosis = report_of(faults[name], tmp_path, monkeypatch)["diagnosis"]
+    assert diagnosis["claim"] == "verified patch"
+    assert diagnosis["lines"][0]["replacement"].strip() == replacement
+
+
+def test_a_transpose_over_the_wrong_axes_is_not_named_with_certainty_where_it_is_only_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every operand of the product has the right numbers, in axes of another order: the product is not at fault."""
+    fault = {f.id: f for f in load("attention")}["attention_sgd/attends-to-the-batch"]
+    diagnosis = report_of(fault, tmp_path, monkeypatch)["diagnosis"]
+    first = diagnosis["lines"][0]
+    assert diagnosis["claim"] == "suspects" or (first["file"], first["line"]) in fault.blamed_lines()

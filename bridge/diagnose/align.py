@@ -91,6 +91,11 @@ class Quantity:
     def steps(self) -> list[int | None]:
         return list(self.values)
 
+    @property
+    def is_gradient(self) -> bool:
+        """Whether one of its names is that of a gradient: `dz`, which is `error` too."""
+        return any(name.isidentifier() and name.startswith("d") for name in (self.name, *self.aliases))
+
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
@@ -195,7 +200,7 @@ class Trusted:
             self._regroup(number, ast.Add)
         names: set[str] = set()
         for quantity in self.quantities:
-            if quantity.name in names:
+            if quantity.name in names or not quantity.name.isidentifier():
                 other = (a for a in quantity.aliases if a.isidentifier() and a not in names)
                 quantity.name = next(other, quantity.name)
             names.add(quantity.name)
@@ -310,7 +315,7 @@ class Trusted:
     def terms(
         self, number: int, sign: type[ast.operator], shift: int | None = 0, depth: int = 3
     ) -> list[tuple[int, int | None]]:
-        """The quantities that one is the sum or the product of, with their steps."""
+        """The quantities that one is the sum, or the product, of, with their steps."""
         for formula in self.quantities[number].formulas:
             node = formula.node
             if depth and isinstance(node, ast.BinOp) and isinstance(node.op, sign) and len(formula.operands) == 2:
@@ -609,7 +614,8 @@ class Trace:
             at.append(position)
             if len(at) > SIDE_BY_SIDE:
                 self._late.add(position)
-            if self.meanings[position] == () and event.value.tobytes() in given:
+            own = given.get(event.value.tobytes()) if self.meanings[position] == () else None
+            if own is not None and _merges(_long(own), _long(event.value.shape)):
                 self.meanings[position] = None
             elif self.meanings[position] == () and position not in self._late:
                 self.meanings[position] = trusted.packed(event.value)
@@ -775,6 +781,10 @@ def series(
     return found
 
 
+def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n > 1)
+
+
 @cache
 def _merges(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     """Whether one of two shapes has neighbouring axes of the other merged, and no axis of it torn."""
@@ -896,6 +906,8 @@ def _called(site: Site) -> str:
     """What a value is called where it first has a name: the variable, or the expression's text."""
     node = site.node
     while isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name | ast.Subscript):
+        if any(isinstance(getattr(n, "value", None), str) for n in ast.walk(node.slice)):
+            return site.text  # of a dict, whose name says nothing of what is in it
         node = node.value
     if isinstance(node, ast.Name):
         return node.id

@@ -123,11 +123,11 @@ class _Maker(Expressions):
 
     def of(self, statement: ast.stmt) -> Iterator[Edit]:
         """Every edit of one statement."""
-        here = self.source.text
+        here, unit = self.source.text, self.function.unit
         for edit in self._of(statement):
-            if all(here[s.start : s.end] == s.text for s in edit.splices):
-                continue
-            yield edit
+            within_it = all(unit.start <= s.start and s.end <= unit.end for s in edit.splices)
+            if within_it and any(here[s.start : s.end] != s.text for s in edit.splices):
+                yield edit
 
     def _of(self, statement: ast.stmt) -> Iterator[Edit]:
         if isinstance(self.function.node, ast.Lambda):

@@ -44,6 +44,7 @@ from .edits import Edit, Edits
 from .explain import explained
 from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
 from .joined import joined
+from .pieces import own_nodes
 from .repair import better, hunks, minimal, moves, patch
 from .screen import Screened, screened
 from .source import Function, NotInForce, Scope, Source, Splice
@@ -72,6 +73,7 @@ EQUIVALENT = 0.03  # seconds in which further edits that mend everything are loo
 ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only make up for
 CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
 FAR_MORE = 1.25  # times as many values for the side in rows to be what the port is read by
+FEEDING = 3  # steps that are gone back from a suspect to what it is made from
 FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 
 
@@ -449,7 +451,7 @@ def _scaled(trace: Trace, factors: Set[float]) -> list[Suspect]:
     quantities = trace.trusted.quantities
     for position, event in enumerate(trace.events):
         meanings = trace.meanings[position] or ()
-        if not meanings or not any(quantities[m.quantity].name.startswith("d") for m in meanings):
+        if not meanings or not any(quantities[m.quantity].is_gradient for m in meanings):
             continue
         if all(off(m.factor, factors) for m in meanings):
             site = trace.sites[event.site]
@@ -1007,9 +1009,8 @@ def ranking(scope: Scope, named: Sequence[Suspect]) -> Callable[[str, int], floa
     """
     feeding: dict[tuple[str, int], float] = {}
     for place, suspect in enumerate(named[:3]):
-        source = scope.source(suspect.path)
-        for away, statement in _feeding(scope, source, suspect):
-            key = suspect.path, source.line(source.span(statement)[0])
+        for away, path, statement in _feeding(scope, suspect):
+            key = path, statement.lineno
             feeding[key] = min(feeding.get(key, 12.0), 0.6 * place + 2.0 + 0.8 * away)
 
     def rank(path: str, offset: int) -> float:
@@ -1025,24 +1026,42 @@ def ranking(scope: Scope, named: Sequence[Suspect]) -> Callable[[str, int], floa
     return rank
 
 
-def _feeding(scope: Scope, source: Source, suspect: Suspect) -> list[tuple[int, ast.Assign | ast.AugAssign]]:
-    """The statements of a function that set what a suspect reads, or what these read, and how many lie between."""
-    statement, function = statement_at(source, suspect.start), scope.function_at(suspect.path, suspect.start)
-    if statement is None or function is None:
-        return []
-    setting: list[tuple[set[str], ast.Assign | ast.AugAssign]] = []
-    for node in ast.walk(function.node):
-        if isinstance(node, ast.Assign | ast.AugAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            setting.append(({n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}, node))
-    found: list[tuple[int, ast.Assign | ast.AugAssign]] = []
-    read = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
-    for away in range(3):
-        nearer = [node for _, node in found]
-        here = [node for names, node in setting if names & read and node not in nearer and node is not statement]
-        found += [(away, node) for node in here]
-        read = {n.id for node in here for n in ast.walk(node.value) if isinstance(n, ast.Name)}
-    return found
+def _feeding(scope: Scope, suspect: Suspect) -> Iterator[tuple[int, str, ast.stmt]]:
+    """The statements that set what a suspect reads, what these read, and so on, also in what they call.
+
+    Each with how many lie between, and its file; with a statement come the loops around it.
+    """
+    statement = statement_at(scope.source(suspect.path), suspect.start)
+    function = scope.function_at(suspect.path, suspect.start)
+    waiting = [] if statement is None or function is None else [(function, statement)]
+    seen = {id(statement)}
+    for away in range(FEEDING):
+        found: list[tuple[Function, ast.stmt]] = []
+        for own, reader in waiting:
+            nodes = list(ast.walk(reader.iter if isinstance(reader, ast.For) else reader))
+            read = {n.id for n in nodes if isinstance(n, ast.Name)}
+            called = {getattr(n.func, "attr", getattr(n.func, "id", "")) for n in nodes if isinstance(n, ast.Call)}
+            found += [(own, one) for one in own_nodes(own.node) if isinstance(one, ast.stmt) and read & _set_by(one)]
+            for other in scope.functions:
+                if other.name.rpartition(".")[2] in called:
+                    found += [(other, one) for one in own_nodes(other.node) if isinstance(one, ast.Return)]
+        waiting = []
+        for own, one in found:
+            around: ast.AST | None = one
+            while isinstance(around, ast.stmt) and not isinstance(around, ast.FunctionDef):
+                if id(around) not in seen and (around is one or isinstance(around, ast.For)):
+                    seen.add(id(around))
+                    waiting.append((own, around))
+                    yield away, own.path, around
+                around = own.source.parent(around)
+
+
+def _set_by(statement: ast.stmt) -> set[str]:
+    """The names that a statement sets, or sets elements of."""
+    if not isinstance(statement, ast.Assign | ast.AugAssign):
+        return set()
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
 
 
 # The report ------------------------------------------------------------------------------------------------

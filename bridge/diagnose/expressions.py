@@ -34,8 +34,10 @@ from .pieces import (
     is_simple,
     is_transpose,
     nameable,
+    names_in,
     renamed,
     slopes_of,
+    terms_of,
     unlike,
     untransposed,
     within,
@@ -246,6 +248,9 @@ class Expressions(Steps):
             isinstance(parent, ast.Call) and parent.func is not node
         )
         factor = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult | ast.MatMult)
+        if shape and isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub):
+            for place, function in enumerate([*self.unary(), "np.exp"] if nameable(node) else ()):
+                yield "function", Text(f"{function}({own.text})", ATOM), 2.2 + 0.2 * place, f"`{function}` is missing"
         if not (whole or factor) or isinstance(parent, ast.For):
             return
         yield (
@@ -287,7 +292,7 @@ class Expressions(Steps):
                     new = Text(f"{within(own, PRODUCT)} {sign} {scale}", PRODUCT)
                     yield "factor", new, weight + 0.2 * place, f"`{sign} {scale}` is missing"
         if shape and not isinstance(node, ast.Constant):
-            for place, function in enumerate([*self.unary(), "np.tanh"]):
+            for place, function in enumerate([*self.unary(), "np.tanh", "np.exp"]):
                 new = Text(f"{function}({own.text})", ATOM)
                 yield "function", new, 2.0 + 0.2 * place + 0.3 * extra, f"`{function}` is missing"
         if shape and isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and whole:
@@ -912,6 +917,12 @@ class Expressions(Steps):
         elif isinstance(node, ast.Tuple | ast.List) and 1 < len(node.elts) < 10:
             yield from self.exchange(node.elts, "the elements")
             yield from self.left_out(node)
+            yield from self.neighbours(node.elts)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            products = [n for n in terms_of(node) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult)]
+            if len(products) < 6 and not isinstance(self.source.parent(node), ast.BinOp):
+                yield from self.exchange([product.left for product in products], "the factors")
+                yield from self.exchange([product.right for product in products], "the factors")
         elif isinstance(node, ast.Dict) and 1 < len(node.values) < 12:
             yield from self.exchange(node.values, "the entries")
 
@@ -922,6 +933,18 @@ class Expressions(Steps):
             new, where = ("", "the end") if given == ["0"] else ("0", "the front")
             splice = self.source.replace(node, f"{self.segment(base)}.pop({new})")
             yield self.make(node, "order", f"taken from {where}", 0.7, splice)
+
+    def neighbours(self, nodes: Sequence[ast.expr]) -> Iterator[Edit]:
+        """`db`, where its neighbour is `[w / n for w in dW]`: the same of it."""
+        for one in nodes:
+            if not isinstance(one, ast.Name):
+                continue
+            for other in (n for n in nodes if not isinstance(n, ast.Name)):
+                for name in {n.id for n in names_in(other)}:
+                    if apart(name, one.id)[0] and name[:1] == one.id[:1]:
+                        text = renamed(self.segment(other), {name: one.id})
+                        sentence = f"`{text}` where `{one.id}` stands"
+                        yield self.make(one, "name", sentence, 0.7, self.source.replace(one, text))
 
     def exchange(
         self, nodes: Sequence[ast.expr], what: str, constants: bool = False, unlike_weight: float = 1.6
@@ -1008,6 +1031,7 @@ class Expressions(Steps):
         options: list[tuple[str, Text, float]] = []
         if self.is_array(first) and not self.is_called(first) and not self.in_index(first):
             options = [("variable", new, 1.0 + 0.15 * i) for i, new in enumerate(self.fitting(first)[:MOST])]
+            options += [("function", Text(f"{function}({text})", ATOM), 1.2) for function in self.unary()]
         if isinstance(first, ast.Call) and len(first.args) == 1:
             options.append(("function", self.text(first.args[0]), 1.0))
         if isinstance(first, ast.Subscript):

@@ -120,6 +120,11 @@ def makes_nothing(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value in (0, 0.0)
 
 
+def is_plain(node: ast.AST) -> bool:
+    """Whether a call only makes a string, a length or a whole number: `str(l)`."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("str", "len", "int")
+
+
 def nameable(node: ast.AST) -> bool:
     """Whether an expression only names something: a variable, an attribute, an element at a plain index."""
     while True:
@@ -128,7 +133,7 @@ def nameable(node: ast.AST) -> bool:
         if isinstance(node, ast.Attribute):
             node = node.value
         elif isinstance(node, ast.Subscript):
-            if any(isinstance(n, ast.Call | ast.Lambda) for n in ast.walk(node.slice)):
+            if any(isinstance(n, ast.Call | ast.Lambda) and not is_plain(n) for n in ast.walk(node.slice)):
                 return False
             node = node.value
         else:
@@ -138,6 +143,12 @@ def nameable(node: ast.AST) -> bool:
 def factors_of(node: ast.expr) -> list[ast.expr]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return [*factors_of(node.left), *factors_of(node.right)]
+    return [node]
+
+
+def terms_of(node: ast.expr) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return [*terms_of(node.left), *terms_of(node.right)]
     return [node]
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .align import JOINS, Formula, Meaning, Operand, Trace, trivial
+from .align import EXAMPLE, JOINS, Formula, Meaning, Operand, Trace, trivial
 from .trace import Loops
 
 LIMIT = 4000
@@ -46,17 +46,19 @@ def leaves(trace: Trace, wrong: Sequence[tuple[str, int]], factors: Set[float] =
     """
     reading = _Reading(trace, factors)
     lacking = reading.lacking(wrong)
+    reading.loss_right = all(name != "loss" for name, _ in wrong)
     short = {name for name, _ in lacking}
     for name, quantity in wrong:
         last = trace.trusted.quantities[quantity].steps[-1]
-        # Of an array that lacks something, what is there is as it should be.
-        whole = (name, quantity) in lacking or name not in short
         for position in reading.returned(name):
+            # Of an array that lacks something, what is there is as it should be, unless it is off by a factor.
+            whole = (name, quantity) in lacking or name not in short or reading.is_off(position, quantity)
             if whole and reading.is_(position, quantity, last):
                 # The right numbers, but in another order, or times a factor.
                 for p in (position, reading.start(position)):
                     reading.leaf(p, quantity, last, 0.3, "is laid out otherwise, or off by a factor")
                 reading.rescaled(position)
+                reading.added_up(position, quantity)
             if (name, quantity) in lacking:
                 reading.expect(position, quantity, last, 0)
     return reading.leaves
@@ -71,6 +73,7 @@ class _Reading:
         self.loss = min(orders, default=-1)
         self.leaves: list[Leaf] = []
         self.followed: set[int] = set()  # what was looked into for where a factor comes in
+        self.loss_right = False
         self.seen: set[tuple[int, int, int | None]] = set()
         self.turns: dict[tuple[int, Loops], int] = {}
         self.visits: list[int] = []
@@ -204,7 +207,8 @@ class _Reading:
             if isinstance(site.node, ast.Name) and any(m.quantity == quantity for m in meanings or ()):
                 # The right thing of another step: so the name was set.
                 use, made = 0.3, 0.05
-            if meanings and any(self.backward(m.quantity) for m in meanings) and self.used(position) > 1:
+            read = meanings and any(self.backward(m.quantity) for m in meanings) and self.used(position) > 1
+            if read or (meanings and self.loss_right and all(self.before(m) for m in meanings)):
                 # What it holds is right for something else: more is to be made of it here.
                 use = 0.1
             packed = self.packed_at(setter) if meanings else None
@@ -269,6 +273,11 @@ class _Reading:
         """Whether a quantity is given as a gradient, or made after the loss."""
         one = self.trusted.quantities[quantity]
         return one.order > self.loss if one.formulas else one.name in self.trusted.upstream
+
+    def before(self, meaning: Meaning) -> bool:
+        """Whether a value is a quantity that the trusted side makes on the way to its loss."""
+        one = self.trusted.quantities[meaning.quantity]
+        return bool(one.formulas) and one.order <= self.loss and abs(meaning.factor - 1) < 1e-6
 
     def short(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """What is right but for a term or a factor: here, or in what is added last."""
@@ -346,17 +355,39 @@ class _Reading:
             self.rescaled(p, wrong, depth + 1)
         setter = self.setter(position)
         here = position if setter is None else setter
-        for p in [here, *(self.origin(one) for one in below)] if not off else ():
+        # Where it was made, and where it was called for.
+        made = [p for one in below for p in dict.fromkeys((self.origin(one), self.chain(one)[-1]))]
+        for p in [here, *made] if not off else ():
             meaning = self.gradient(p)
             if meaning is not None:
                 weight = 0.1 if self.scale(p) in wrong else 0.2
                 self.leaf(p, meaning.quantity, meaning.t, weight, "is off by a factor, or what is made from it")
 
+    def is_off(self, position: int, quantity: int) -> bool:
+        """Whether a value, or a block of it, is a quantity times a factor that it ought not to have."""
+        some = (*(self.trace.meanings[position] or ()), *self.trace.within(position))
+        own = {float(f"{m.factor:.5g}") for m in some if m.quantity == quantity}
+        return bool(own) and not own & {1.0, *self.factors}
+
+    def added_up(self, position: int, quantity: int) -> None:
+        """What is that of one example alone, where that of all is returned: what is added to may begin anew."""
+        some = (*(self.trace.meanings[position] or ()), *self.trace.within(position))
+        forms = {m.form for m in some if m.quantity == quantity}
+        if forms != {EXAMPLE}:
+            return
+        for p in self.chain(position):
+            setter = self.setter(p)
+            site = self.trace.sites[self.trace.events[p if setter is None else setter].site]
+            statement = self.trace.scope.source(site.path).statement(site.node)
+            if site.kind == "store" and isinstance(statement, ast.AugAssign):
+                for other in self.stores[_base(site.text)]:
+                    self.leaf(other, quantity, None, 0.0, "does not add up")
+
     def gradient(self, position: int) -> Meaning | None:
         """What a value is of all that is made on the way back: by name, where it has one."""
-        names = self.trusted.quantities
+        quantities = self.trusted.quantities
         meanings = self.trace.meanings[position] or ()
-        found = [m for m in meanings if self.backward(m.quantity) or names[m.quantity].name.startswith("d")]
+        found = [m for m in meanings if self.backward(m.quantity) or quantities[m.quantity].is_gradient]
         named = [m for m in found if self.trusted.quantities[m.quantity].named]
         return next(iter(named or found), None)
 
@@ -368,6 +399,9 @@ class _Reading:
     def origin(self, position: int) -> int:
         """Where what an event holds was first made: it may be scaled, reshaped and handed on since."""
         last = self.chain(position)[-1]
+        stored = self.trace.sites[self.trace.events[last].site].kind == "store"
+        if stored or isinstance(self.node(last), ast.BinOp | ast.UnaryOp):
+            return last
         start = self.born(last)
         return start if isinstance(self.node(start), ast.BinOp | ast.UnaryOp | ast.Call) else last
 
@@ -399,7 +433,10 @@ class _Reading:
                 setter = self.handed_in(position)
             if setter is None:
                 same = [p for p in self.holding.get((value.size, value.tobytes()), ()) if p < position]
-                setter = same[-1] if same else self.start(position)
+                if not same:
+                    position = self.start(position)
+                    continue
+                setter = same[-1]
             position = next(iter(self.operands(setter)), setter)
         return position
 
@@ -409,7 +446,9 @@ class _Reading:
         if joined is not None:
             return joined
         setter = self.setter(position)
-        return self.sources(position if setter is None else setter)
+        below = self.sources(position if setter is None else setter)
+        handed = None if below or setter is not None else self.handed_in(position)
+        return below if handed is None else [handed]
 
     def sources(self, position: int) -> list[int]:
         """The operands of an event; of `+=` also what was there before; of a name that is unpacked what it held."""
@@ -535,6 +574,15 @@ class _Reading:
                     for other in self.stores.get(_base(site.text), ()):
                         self.leaf(other, quantity, step, 0.1, "does not add up")
                 return
+        if adds and not added and self.trusted.quantities[quantity].steps == [None]:
+            # Added up over examples, one after the other, which the trusted side has at once.
+            turns = [p for number in self.children.get(event.site, ()) for p in self.trace.at(number)]
+            off = [p for p in turns if not self.is_(p, quantity, None)]
+            if len(off) < len(turns) or len(turns) >= self.trusted.sizes.get("batch", 1) > 1:
+                for p in off[:TURNS]:
+                    self.expect(p, quantity, None, depth + 1)
+                if off:
+                    return
         if adds:
             self.operation(position, quantity, step, self.sources(position), depth)
         elif below:

@@ -79,6 +79,10 @@ class Steps(Names):
             value = part.operand.value
             if isinstance(value, int) and isinstance(part.op, ast.USub):
                 found = [(str(1 - value), 0.6), (str(-value - 1), 0.8), ("0", 1.0)]
+        elif isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.USub) and isinstance(part.operand, ast.Name):
+            found = [(f"{own} - 1", 0.5), (f"{own} + 1", 0.5), (part.operand.id, 1.0)]
+        elif self.keyed(part):
+            found = self.other_keys(part)
         elif isinstance(part, ast.Constant):
             names = self.string_keys(part.value) if isinstance(part.value, str) else []
             found = [(name, 0.8 + 0.1 * i) for i, name in enumerate(names)]
@@ -98,6 +102,36 @@ class Steps(Names):
                         text = f"{source.segment(part.left)} {'+' if other > 0 else '-'} {abs(other)}"
                         found.append((text, 0.9))
         return [(text, weight) for text, weight in found if text != own]
+
+    def keyed(self, part: ast.expr) -> bool:
+        """Whether an index is a string with a number in it: `"A" + str(l)`, `f"A{l}"`."""
+        within_it = (n for n in ast.walk(part) if n is not part)
+        texts = any(isinstance(n, ast.Constant) and type(n.value) is str for n in within_it)
+        return texts or isinstance(part, ast.JoinedStr)
+
+    def other_keys(self, part: ast.expr) -> list[tuple[str, float]]:
+        """The string with another number in it, or with other letters."""
+        own = self.source.segment(part)
+        found = []
+        for number in re.finditer(r"(?:(?<=str\()|(?<=\{))[^(){}]+(?=[)}])", own):
+            for step, weight in ((-1, 0.5), (1, 0.6)):
+                found.append((own[: number.start()] + shifted(number.group(), step) + own[number.end() :], weight))
+        for letters in re.finditer(r"(?<=[\"'])[A-Za-z_]+", own):
+            for other in self.string_heads(letters.group()):
+                found.append((own[: letters.start()] + other + own[letters.end() :], 0.9))
+        return found
+
+    def string_heads(self, own: str) -> list[str]:
+        """What other strings with a number in them begin with in the function: `A` and `Z` of `A1` and `Z1`."""
+        keys = (n.slice for n in self.nodes if isinstance(n, ast.Subscript))
+        heads = {
+            str(n.value): None
+            for key in keys
+            if self.keyed(key)
+            for n in ast.walk(key)
+            if isinstance(n, ast.Constant) and type(n.value) is str and n.value.isidentifier() and n.value != own
+        }
+        return list(heads)
 
     def first_step(self, node: ast.Subscript, parts: Sequence[ast.expr]) -> Iterator[Edit]:
         """`x[t - 1]`, but something else at the first step, where the index wraps around."""
@@ -126,7 +160,7 @@ class Steps(Names):
 
     def other_slices(self, node: ast.Subscript, parts: Sequence[ast.expr]) -> list[str]:
         """The subscript with its slices moved by one, dropped, or set as elsewhere."""
-        head = self.segment(node.value)
+        head = within(self.text(node.value), ATOM)
         texts = [self.segment(part) for part in parts]
         found: list[str] = []
         if all(isinstance(p, ast.Slice) for p in parts):
@@ -145,7 +179,7 @@ class Steps(Names):
                 elif low and not high:
                     others += [f":{low}", f":-{low}", f"-{low}:"]
                 elif high and not low:
-                    others += [f"{high}:", f"-{high}:"]
+                    others += [f"{high.removeprefix('-')}:", f"{high}:", f"-{high}:"][: 2 if high[0] == "-" else 3]
             others += [*_SLICES.get(own.replace(" ", ""), (":", "1:", ":-1")), *self.slices_used()]
             others += [text for size in self.sizes[:8] for text in (f"{size}:", f":{size}")]
             for new in others:

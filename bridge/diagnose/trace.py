@@ -82,7 +82,7 @@ class Recorder:
         self.limit = limit
         self.sites: list[Site] = []
         self.events: list[Event] = []
-        self.given: set[bytes] = set()  # the arrays that the outermost call was handed
+        self.given: dict[bytes, tuple[int, ...]] = {}  # what the outermost call was handed
         self.ints: dict[int, int] = {}  # the last value of every site that held an int
         self.frames: list[Frame] = [Frame(0, "", "", 0, 0, ())]
         self._names: list[tuple[str, str]] = []  # of each entered function: name and path
@@ -164,7 +164,7 @@ class Recorder:
             if number == 1:
                 many = type(value) in (dict, tuple)
                 for one in (value.values() if type(value) is dict else value) if many else (value,):
-                    self.given |= {one.tobytes()} if isinstance(one, np.ndarray) else set()
+                    self.given |= {one.tobytes(): one.shape} if isinstance(one, np.ndarray) else {}
 
     def _leave(self, function: int, entered: None = None, value: Any = None) -> Any:
         while len(self._stack) > 1:

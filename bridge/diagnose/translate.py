@@ -12,15 +12,16 @@ import ast
 import builtins
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import product
+from itertools import permutations, product
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..problem import Problem
-from .align import STACK, TOTAL, Meaning, Trace, Trusted, neutral, series
+from .align import STACK, TOTAL, Formula, Meaning, Operand, Trace, Trusted, neutral, series
 from .edits import Edit
+from .pieces import is_plain
 from .source import NotInForce, Scope, Source, Splice
 from .trace import Array, Site
 
@@ -309,7 +310,7 @@ class Translator:
             if all(neutral(v) for v in arrays):
                 continue
             # Zeros on the first turn only: nothing is carried yet.
-            meanings = [self.trusted.lookup(v) if not neutral(v) else None for v in arrays]
+            meanings = [None if neutral(v) else self.trusted.lookup(v) + self.trusted.packed(v) for v in arrays]
             for quantity, key in keys(self.trusted, meanings):
                 found.setdefault(quantity, []).append(Term(text, quantity, key, arrays[-1].shape))
         for terms in found.values():
@@ -321,7 +322,7 @@ class Translator:
     ) -> Iterator[tuple[str, Key]]:
         """Texts that may have the values of a quantity, and at which steps."""
         count = 0
-        for formula in self.trusted.quantities[quantity].formulas:
+        for formula in (*self._side_by_side(quantity, terms), *self.trusted.quantities[quantity].formulas):
             if formula.node is None or isinstance(formula.node, ast.Compare):
                 continue
             options: list[list[Term]] = []
@@ -344,6 +345,22 @@ class Translator:
                     count += 1
                     if count > 150:
                         return
+
+    def _side_by_side(self, quantity: int, terms: Iterable[int]) -> Iterator[Formula]:
+        """A sum of products as one: `[dq dk dv] @ [Wq Wk Wv].T`, where the port has the factors side by side."""
+        factors: list[tuple[Operand, Operand]] = []
+        for number, shift in self.trusted.terms(quantity, ast.Add):
+            for formula in self.trusted.quantities[number].formulas[:1]:
+                if isinstance(formula.node, ast.BinOp) and isinstance(formula.node.op, ast.MatMult):
+                    one, two = (o._replace(shift=_later(o.shift, shift)) for o in formula.operands)
+                    factors.append((one, two))
+                    node = formula.node
+        packs = {tuple(b.quantity for b in self.trusted.quantities[k].blocks): k for k in terms}
+        for order in permutations(range(len(factors))) if 1 < len(factors) < 5 else ():
+            first, second = (packs.get(tuple(factors[k][side].quantity for k in order)) for side in (0, 1))
+            if first is not None and second is not None:
+                one, two = factors[order[0]]
+                yield Formula(node, "", (one._replace(quantity=first), two._replace(quantity=second)))
 
     def _distinct(self, terms: Iterable[Term]) -> list[Term]:
         """The shortest two texts for each series of steps and shape."""
@@ -543,6 +560,11 @@ def _producer(source: Source, statement: ast.stmt, text: str, variable: str) -> 
     return block[place]
 
 
+def _later(one: int | None, other: int | None) -> int | None:
+    """So many steps, and so many more."""
+    return None if one is None or other is None else one + other
+
+
 def _targets(statement: ast.stmt) -> list[ast.Name]:
     """The plain names that a statement sets."""
     targets = statement.targets if isinstance(statement, ast.Assign) else []
@@ -730,7 +752,7 @@ def _harmless(node: ast.AST) -> bool:
             inner, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom | ast.Lambda | ast.comprehension
         ):
             return False
-        if isinstance(inner, ast.Call):
+        if isinstance(inner, ast.Call) and not is_plain(inner):
             function = inner.func
             if not isinstance(function, ast.Attribute):
                 return False
