@@ -167,6 +167,27 @@ class Layout(NamedTuple):
                 lines = (*self.lines[:place], swapped, *self.lines[place + 1 :])
                 yield line, self._replace(lines=lines), text
 
+    def steps(self) -> Iterator[tuple[Layout, str]]:
+        """Every layout with one line a step away: an axis of length one more or less, two axes exchanged, class
+        indices for vectors or the other way round. With the line's new text."""
+        for place, line in enumerate(self.lines):
+            own = [_written(dimension) for dimension in line.dimensions]
+            texts = [[*own, "1"], ["1", *own]]
+            texts += [own[:k] + own[k + 1 :] for k, axis in enumerate(own) if axis in ("1", "input", "output")]
+            texts += [[*own, axis] for axis in ("input", "output") if axis not in own]
+            for one in range(len(own)):
+                for other in range(one):
+                    swapped = list(own)
+                    swapped[one], swapped[other] = own[other], own[one]
+                    texts.append(swapped)
+            for axes in texts:
+                text = line.head + " ".join(axes)
+                try:
+                    read = _Reader(text, line.number, self.vocabulary).line()
+                except LayoutError:
+                    continue
+                yield self._replace(lines=(*self.lines[:place], read, *self.lines[place + 1 :])), text
+
     def bind(self, sizes: Mapping[str, int]) -> Map:
         """The layout as a map between arrays of these sizes; an axis with letters or a tie needs none.
 

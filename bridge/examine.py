@@ -23,6 +23,7 @@ from .diff import (
 )
 from .judge import ANOTHER_MODEL, DECLARATION, NAMES, Judgement, judge
 from .load import load
+from .meant import declaration_that_runs
 from .options import Options
 from .oracle import OwnLoss, trusted_side
 from .problem import AGREES as STATUS_AGREES
@@ -35,6 +36,9 @@ from .timings import stage, taken
 
 if TYPE_CHECKING:
     from .report.detail import Details
+
+
+OFF = "reports a loss of "  # what a remark on a loss in other units begins with
 
 
 def examine_file(path: str, options: Options, *, apart: bool = False) -> list[Report]:
@@ -125,6 +129,13 @@ def _examined(
         port, found = judgement.port, judgement.found
     except Problem as problem:
         report = _tell_of(port, failed(problem.at(port.file, port.line), options.seed))
+        if isinstance(problem, Raised) and against is None and not by_numbers:
+            _add(report, "declared", lambda: declaration_that_runs(port, options.seed))
+            if report["declared"] is not None:
+                said = f"The declaration, not the code, is what differs: with {report['declared']} everything agrees."
+                assert report["error"] is not None
+                report["error"]["what"] += f"\n    {said}"
+                return report, lambda: None
         if options.diagnose and isinstance(problem, Raised) and against is None:
             _add(report, "diagnosis", lambda: _of_one_that_raises(port, options))
             return report, lambda: _details_of_one_that_raises(port, report, options)
@@ -155,7 +166,7 @@ def _withhold_patch(report: Report) -> None:
     report["remarks"].append("rowcol fix writes a patch that makes it the declared model, if that is wanted")
 
 
-def _add(report: Report, what: Literal["diagnosis", "details"], work: Callable[[], Any]) -> None:
+def _add(report: Report, what: Literal["diagnosis", "details", "declared"], work: Callable[[], Any]) -> None:
     """Add a part of a report. One that fails is our own mistake, which is said, and costs nobody the verdict."""
     try:
         found = work()
@@ -317,6 +328,8 @@ def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
         return NOT_ANSWERED, "every gradient is blind: these cases cannot tell"
     checked = states.count(AGREES)
     blind = f", {states.count(BLIND)} blind" if BLIND in states else ""
+    if loss and loss.state == AGREES and loss.note.startswith(OFF):
+        about_loss = f"the loss is {loss.note.removeprefix(OFF)}: a numerical check of your own is off by that factor"
     excused = any(v.note for v in judgement.verdicts.values() if v.state == AGREES and v.name != LOSS)
     return STATUS_AGREES, f"{checked} of {total} gradients checked, all agree{' *' * excused}{blind}; {about_loss}"
 

@@ -8,9 +8,9 @@ from itertools import product
 
 import numpy as np
 
-from .case import Case
-from .declaration import Clip, Declaration, reduction_phrase
-from .diff import AGREES, LOSS, Diff, Expected, clipped, compare_once, expect, merged, parameters_of
+from .case import Case, cases
+from .declaration import Clip, Declaration, parse_sizes, reduction_phrase
+from .diff import AGREES, LOSS, Diff, Expected, clipped, compare_once, expect, merged, parameters_of, single_cases
 from .diff import diff as diff_of
 from .family import Family
 from .objective import Objective
@@ -60,6 +60,25 @@ def other_declaration(port: Declaration, found: Diff) -> str | None:
         if _all_agree(other, port, [e.case for e in found.expected]):
             return phrase
     return None
+
+
+def declaration_that_runs(port: Declaration, seed: int) -> str | None:
+    """Of a port that raises: what to write so that it runs and everything it gives agrees, its loss too."""
+    for phrase, other in _steps_away(port):
+        try:
+            if _all_agree(other, other, single_cases(other, cases(other, seed, None, 2))):
+                return phrase
+        except (Problem, ValueError):
+            continue
+    return None
+
+
+def _steps_away(port: Declaration) -> Iterator[tuple[str, Declaration]]:
+    for layout, text in port.layout.steps():
+        yield f"the layout line '{text}'", port.with_(layout=layout)
+    axes = {axis for shape in port.family.every_array().values() for axis in shape}
+    if not port.sizes.tied and not port.sizes.fixed and {"input", "output"} <= axes:
+        yield 'sizes="output = input"', port.with_(sizes=parse_sizes("output = input", port.family))
 
 
 def nearer(port: Declaration, found: Diff) -> tuple[str, Declaration, Diff] | None:

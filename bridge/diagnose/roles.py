@@ -188,7 +188,7 @@ class _Reading:
                 if renamed:
                     # It has a name of its own before it is called what it ought to be: nothing tells more.
                     self.leaf(self.operands(renamed[-1])[0], quantity, step, -0.3, "is only called otherwise here")
-                    self.leaf(start, quantity, step, 0.5, "lacks something")
+                    self.leaf(start, quantity, step, 0.5, "has a part missing")
                 else:
                     self.short(start, quantity, step, depth + 1)
                 return
@@ -287,7 +287,7 @@ class _Reading:
             moved = [(o.quantity, None if step is None or o.shift is None else step + o.shift) for o in both]
             lacking = [one for one in moved if not self.is_(position, *one)]
             if zero is not None and len(moved) == 2 and len(lacking) == 1:
-                self.leaf(position, quantity, step, 0.3, "lacks something")
+                self.leaf(position, quantity, step, 0.3, "has a part missing")
                 self.expect(zero, *lacking[0], depth + 1)
                 return
         site = self.trace.sites[self.trace.events[position].site]
@@ -301,20 +301,20 @@ class _Reading:
                     other = formula.operands[kinds.index(True) - 1]
                     self.expect(below[0], other.quantity, step, depth + 1)
                     break
-            self.leaf(position, quantity, step, 0.1, "lacks something")
+            self.leaf(position, quantity, step, 0.1, "has a part missing")
             return
         pieces = [p for p in self.stores.get(_base(site.text), ()) if p < position]
         pieces = [p for p in pieces if isinstance(self.node(p), ast.Subscript)]
         if isinstance(site.node, ast.Name | ast.Attribute) and pieces and site.kind == "load":
             # Filled piece by piece.
             for p in {self.trace.events[p].site: p for p in pieces}.values():
-                self.leaf((self.operands(p) or [p])[0], quantity, step, 0.05, "lacks something")
+                self.leaf((self.operands(p) or [p])[0], quantity, step, 0.05, "has a part missing")
             return
         setter = self.setter(position) if isinstance(site.node, ast.Subscript) else None
         if setter is not None and self.operands(setter):
             # A slice of something larger, in which all of it may be lacking.
-            self.leaf(self.operands(setter)[0], quantity, step, 0.05, "lacks something")
-        self.leaf(below[0] if site.kind == "store" and below else position, quantity, step, 0.1, "lacks something")
+            self.leaf(self.operands(setter)[0], quantity, step, 0.05, "has a part missing")
+        self.leaf(below[0] if site.kind == "store" and below else position, quantity, step, 0.1, "has a part missing")
 
     def added_zero(self, position: int) -> int | None:
         """What is added to an event's value in the same expression, and is zero still."""
@@ -890,7 +890,7 @@ class _Reading:
         elif len(strange) == 1 and not left:
             self.leaf(position, quantity, at, 0.0, "has something more")
         elif not strange and left:
-            self.leaf(position, quantity, at, 0.0, "lacks something")
+            self.leaf(position, quantity, at, 0.0, "has a part missing")
         else:
             return False
         return True
