@@ -109,7 +109,8 @@ def suspects(
         for loop, path in reading.loops(leaf.position):
             if leaf.weight <= 0.3 and isinstance(loop, ast.stmt):
                 start = trace.scope.source(path).span(loop)[0]
-                suspect = Suspect(path, loop.lineno, start, 0.7 + 0.1 * place, "the loop that the wrong value is made in", None, False)
+                reason = "the loop that the wrong value is made in"
+                suspect = Suspect(path, loop.lineno, start, 0.7 + 0.1 * place, reason, None, False)
                 found.setdefault((path, loop.lineno), suspect)
     certain = None
     for position, event in enumerate(trace.events):
