@@ -65,6 +65,7 @@ def answers(folder: str, order: Order) -> Declaration:
     """A program as a port: its declaration, and a function that gives the answers in the folder."""
     import os
 
+    from .diff import LOSS
     from .exchange import DECLARATION, answering, check_inputs, folder_of, questions, read_answer
 
     port = order.port(os.path.join(folder, DECLARATION))
@@ -82,4 +83,15 @@ def answers(folder: str, order: Order) -> Declaration:
             file=folder,
             status=NOT_ANSWERED,
         )
+    given = {folder_of(k): [LOSS] * (found[k][0] is not None) + [*found[k][1]] for k, q in enumerate(asked) if q.needed}
+    anywhere = dict.fromkeys(name for names in given.values() for name in names)
+    for where, names in given.items():
+        lacking = [name for name in anywhere if name not in names]
+        if lacking:
+            raise Problem(
+                f"the answer in {where} lacks {', '.join(lacking)}, which other cases have. Expected the same arrays "
+                "in each; was the program ended early?",
+                file=folder,
+                status=NOT_ANSWERED,
+            )
     return answering(port.with_(file=folder), asked, found)

@@ -225,6 +225,12 @@ def diff(port: Declaration, expected: Sequence[Expected]) -> Diff:
 
 def compared(port: Declaration, expected: Sequence[Expected], answers: Sequence[Answer]) -> Diff:
     """The verdicts on what a port answered on every case."""
-    verdicts = merged(compare_once(port, e, a) for e, a in zip(expected, answers, strict=True))
+    each = [compare_once(port, e, a) for e, a in zip(expected, answers, strict=True)]
+    verdicts = merged(each)
+    for name, verdict in verdicts.items():
+        given = [v for v in each if name in v and v[name].state != NOT_PROVIDED]
+        if given and len(given) < len(each) and verdict.state != DIFFERS:
+            note = f"is returned on {len(given)} of {len(each)} cases only: it counts as not provided"
+            verdicts[name] = Verdict(name, NOT_PROVIDED, verdict.shape, size=verdict.size, note=note)
     remarks = list(dict.fromkeys(remark for answer in answers for remark in answer.remarks))
     return Diff(verdicts, list(expected), list(answers), remarks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from rowcol.bridge.cli import main
 from rowcol.bridge.options import Options
 from rowcol.bridge.worker import examined
+from tests.bad_ports import source
 
 PORTS = Path(__file__).parent / "ports"
 LAYER = (PORTS / "lstm_time_layer.py").read_text(encoding="utf-8")
@@ -89,6 +91,17 @@ def test_names_too_many_beside_right_gradients_are_no_end_of_the_comparison(tmp_
     report = verdict(tmp_path, LAST_STATE.replace("RETURNED", "None").replace('"x": dx}', '"x": dx, "extra": dW}'))
     assert report["status"] == 1
     assert "3 agree" in report["headline"]
+
+
+def test_a_gradient_that_is_returned_on_some_cases_only_does_not_agree(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    then = "if X.shape[0] != 3: g.pop('Wh')\nreturn loss, g"
+    (tmp_path / "mine.py").write_text(source(then))
+    main(["diff", str(tmp_path / "mine.py")])
+    printed = capsys.readouterr().out
+    assert "5 of 7 gradients checked" in printed
+    assert re.search(r"Wh is returned on \d of 3 cases only: it counts as not provided", printed)
 
 
 @pytest.mark.parametrize("limit", ["0", "-1"])

@@ -488,6 +488,14 @@ def test_a_case_without_an_answer_is_named(folder: Path) -> None:
     refused(folder, "no answer in case-02", "cases")
 
 
+def test_an_array_that_one_case_lacks_is_not_vouched_for(folder: Path) -> None:
+    answers = [dict(np.load(case / "answer.npz")) for case in sorted(folder.glob("case-*"))]
+    name = next(name for name in answers[1] if name != "loss")
+    second = sorted(folder.glob("case-*"))[1] / "answer.npz"
+    np.savez(second, **{key: value for key, value in answers[1].items() if key != name})
+    refused(folder, f"the answer in case-02 lacks {name}, which other cases have", "cases")
+
+
 def test_two_answers_to_a_case_are_one_too_many(folder: Path) -> None:
     (folder / "case-02" / "answer.json").write_text("{}")
     refused(folder, "answer.npz and answer.json", "case-02")
