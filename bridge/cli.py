@@ -73,7 +73,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     diff.add_argument("--family", help="without a port: this family only")
     _common(diff)
     diff.add_argument(
-        "--limit", type=_seconds, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)"
+        "--limit", type=seconds, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)"
     )
     diff.add_argument("--show-output", action="store_true", help="let what the port prints through")
     diff.add_argument("--watch", action="store_true", help="compare again at every save, until Ctrl-C")
@@ -138,10 +138,11 @@ def page_file(text: str) -> str:
     return text
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """A time, as an argument."""
     value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError("must be more than 0")
+    if not 0 < value <= 1e6:
+        raise argparse.ArgumentTypeError("must be more than 0, and at most a million")
     return value
 
 

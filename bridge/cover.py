@@ -25,7 +25,7 @@ from .declaration import Declaration, Sizes
 from .diagnose.breaks import CUT, RATE, SHARE, Break, breaks
 from .diagnose.explain import Side, in_force
 from .diff import LOSS, parameters_of
-from .problem import AGREES, DIFFERS, Problem
+from .problem import AGREES, DIFFERS, NOT_ANSWERED, Problem
 from .run import OutOfTime, in_time, parameter_names, raised, scale
 
 Array = NDArray[Any]
@@ -530,19 +530,22 @@ def cover_file(path: str, wanted: str | None, budget: float) -> Cover:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `rowcol cover`."""
+    from .cli import seconds
+
     parser.description = (
         "Run a gradient check of yours, `def check(port): ...`, against right gradients and then against every fault "
         "of the family's backward pass, in the layout of the @port in the file; say which it does not see, and why."
     )
     parser.add_argument("check", metavar="FILE.py", help="the file with the check and the @port; FILE.py::name")
     parser.add_argument("--port", metavar="NAME", help="the layout is that of this port, where there are several")
-    parser.add_argument("--budget", type=float, default=BUDGET, metavar="SECONDS", help=f"for all faults ({BUDGET:g})")
+    budget = f"for all faults ({BUDGET:g})"
+    parser.add_argument("--budget", type=seconds, default=BUDGET, metavar="SECONDS", help=budget)
     parser.add_argument("--json", action="store_true", help="the same for programs")
     parser.add_argument("--verbose", "-v", action="store_true", help="every fault that is missed")
 
 
 def command(args: argparse.Namespace) -> int:
-    """0 where every fault is caught; 1 where one is not, or the check fails on right gradients."""
+    """0 where every fault is caught; 1 where one is not, or the check fails on right gradients; 2 out of time."""
     from .worker import performed
 
     found: Cover = performed(args.check, lambda: cover_file(args.check, args.port, args.budget), args.budget + 60)
@@ -555,4 +558,6 @@ def command(args: argparse.Namespace) -> int:
         from .report.paper import Paper
 
         print(render(found, Paper(), args.verbose))
-    return DIFFERS if found["missed"] else AGREES
+    if found["missed"]:
+        return DIFFERS
+    return NOT_ANSWERED if found["not_tried"] else AGREES

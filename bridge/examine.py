@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from .case import Case, cases
-from .declaration import Declaration, Sizes, parse_sizes, reduction_phrase
+from .declaration import DTYPES, Declaration, Sizes, parse_sizes, reduction_phrase
 from .diff import (
     AGREES,
     BLIND,
@@ -101,6 +101,7 @@ def _examined(
     look_around()
     try:
         with stage("case"):
+            _check(options)
             if options.family is not None or options.objective is not None:
                 port = port.anew(options.family, options.objective)
             if options.dtype is not None:
@@ -155,6 +156,15 @@ def _examined(
         return details(port, trusted, found.expected, judgement, report["diagnosis"])
 
     return report, details
+
+
+def _check(options: Options) -> None:
+    """Raise `Problem` where a case cannot be chosen so: the command's own arguments have been checked, a call's not."""
+    for name, value, least in (("seed", options.seed, 0), ("cases", options.cases, 1)):
+        if value is not None and (not hasattr(value, "__index__") or value < least):
+            raise Problem(f"{name} = {value!r} must be a whole number from {least} on.")
+    if options.dtype is not None and options.dtype not in DTYPES:
+        raise Problem(f"dtype = {options.dtype!r} must be one of {', '.join(map(repr, DTYPES))}.")
 
 
 def _withhold_patch(report: Report) -> None:

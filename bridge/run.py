@@ -338,13 +338,18 @@ def raised(side: Declaration, error: BaseException) -> Problem:
         what = f"{side.name}() called sys.exit({error.code!r})."
     else:
         text = str(error).strip().splitlines()
-        what = f"{side.name}() raised {type(error).__name__}" + (f": {text[0]}" if text else "")
+        what = f"{side.name}() raised {type(error).__name__}" + (f": {printable(text[0])}" if text else "")
     set_then = getattr(error, "globals_then", {})  # globals that a helper had set, and has put back
     shapes = [] if frame is None or file is None else shapes_on_line(frame, file, line or 0, set_then)
     if shapes:
         what += f"\n    on that line {', '.join(shapes)}"
     kind = Problem if isinstance(error, OutOfTime | SystemExit) else Raised
     return kind(what, file=file, line=line or side.line, status=DIFFERS)
+
+
+def printable(text: str) -> str:
+    """A text of a port's that commands no terminal: what cannot be printed is written as Python writes it."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _own_frame(error: BaseException, file: str | None) -> tuple[FrameType | None, int | None]:

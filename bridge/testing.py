@@ -48,6 +48,8 @@ def assert_agrees(
     """
     try:
         asked = _asked(port, layout, families, keywords)
+        if not 0 < limit <= 1e6:
+            raise Problem(f"limit = {limit!r} must be more than 0 seconds, and at most a million.")
         chosen = [
             _several("families", families if layout is None else None),
             _several("objectives", objectives),
@@ -110,6 +112,8 @@ def _several(name: str, value: str | int | Iterable[Any] | None, empty: bool = F
     """One value or several, as a list. None at all would compare nothing, and pass."""
     if value is None or isinstance(value, str | int):
         return [value]
+    if not isinstance(value, Iterable):
+        raise Problem(f"{name} = {value!r} is neither one value nor several.")
     found = list(value)
     if not found and not empty:
         raise Problem(f"{name} is empty: nothing would be compared.")

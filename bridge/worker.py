@@ -106,9 +106,11 @@ def performed(path: str, work: Callable[[], Any], total: float) -> Any:
 
 
 def loadable(port: Declaration) -> bool:
-    """Can the port be found in its file? Not what stands inside another function, nor without `@port`."""
+    """Can the port be found in its file? Not what stands in a cell or another function, nor without `@port`."""
     function = port.function
-    return getattr(function, "__rowcol__", None) is port and "<locals>" not in getattr(function, "__qualname__", "")
+    if getattr(function, "__rowcol__", None) is not port or "<locals>" in getattr(function, "__qualname__", ""):
+        return False
+    return port.file is not None and os.path.isfile(port.file)
 
 
 def listed(path: str, *, limit: float = CALL_LIMIT) -> list[Listed]:

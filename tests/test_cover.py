@@ -274,3 +274,20 @@ def test_of_a_long_statement_the_part_that_changes_is_shown() -> None:
     assert "dWhh, 'bh'" in was and "dWhh.T, 'bh'" in becomes
     assert max(len(was), len(becomes)) < 50
     assert changed("a = b", "a = c") == ("a = b", "a = c")
+
+
+def test_faults_that_were_not_tried_are_not_called_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("check.py").write_text(HEAD + "def check(port):\n    gradient_check(port, data())\n", encoding="utf-8")
+    assert main(["cover", "check.py", "--budget", "1e-9"]) == 2
+    said = capsys.readouterr().out
+    assert "catches 0 of 0 wrong backward passes" in said and "faults were not tried" in said
+
+
+@pytest.mark.parametrize("budget", ["0", "-1", "nan", "inf"])
+def test_a_budget_is_a_time(budget: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["cover", "check.py", f"--budget={budget}"])
+    assert "argument --budget: must be more than 0" in capsys.readouterr().err

@@ -53,6 +53,7 @@ HARMLESS = {
 ENDED = {
     "recursion without end": ("def f(n): return f(n + 1)\nf(0)", "raised RecursionError"),
     "an exception that nothing should catch": ("class B(BaseException): pass\nraise B('hm')", "raised B: hm"),
+    "what commands the terminal": ("raise ValueError('a\\x1b[31mb\\0')", r"raised ValueError: a\x1b[31mb\x00"),
     "the end of a generator": ("raise GeneratorExit", "raised GeneratorExit"),
     "Ctrl-C from inside": ("raise KeyboardInterrupt", "the port raised KeyboardInterrupt"),
     "more memory than there is": ("np.zeros((10**7, 10**7))", "raised MemoryError"),

@@ -131,6 +131,14 @@ def test_a_function_that_no_file_holds_is_compared_too() -> None:
     assert text.splitlines()[-1] == "compared with seed 3"
 
 
+def test_a_function_of_a_cell_is_compared_and_no_command_is_named_for_it() -> None:
+    names: dict[str, Any] = {}
+    text = "def net(Wx, Wh, b, X, D):\n    return None, {'Wx': Wx, 'Wh': Wh, 'b': b}\n"
+    exec(compile(text, "<ipython-input-1>", "exec"), names)
+    text = message(port("rnn", LINES)(names["net"]), diagnose=False)
+    assert text.splitlines()[-1] == "compared with seed 0"
+
+
 def test_a_function_without_port_is_declared_in_the_test() -> None:
     assert_agrees(net, LINES, families="rnn")
     assert "DIFFERS" in message(lambda **a: net(**a, transposed=False), LINES, families="rnn", diagnose=False)
@@ -236,6 +244,23 @@ def test_what_is_no_port_is_said_to_be_none() -> None:
         assert_agrees(right, layuot="")
     with pytest.raises(Problem, match="a layout goes with a function and one family"):
         assert_agrees(net, LINES)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ({"seeds": -1}, "seed = -1 must be a whole number from 0 on"),
+        ({"seeds": "one"}, "seed = 'one' must be a whole number"),
+        ({"seeds": 1.5}, "seeds = 1.5 is neither one value nor several"),
+        ({"cases": 0}, "cases = 0 must be a whole number from 1 on"),
+        ({"dtypes": "float16"}, "dtype = 'float16' must be one of 'float64', 'float32'"),
+        ({"limit": 0}, "limit = 0 must be more than 0 seconds"),
+    ],
+)
+def test_what_cannot_be_chosen_is_named(chosen: dict[str, Any], said: str) -> None:
+    with pytest.raises((AssertionError, Problem)) as failure:
+        assert_agrees(right, **chosen)
+    assert said in str(failure.value) and "rowcol's" not in str(failure.value)
 
 
 def test_a_port_that_hangs_is_ended_in_time() -> None:

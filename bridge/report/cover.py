@@ -18,7 +18,8 @@ def render(found: Cover, paper: Paper, verbose: bool = False) -> str:
     missed = found["missed"]
     transposes = sum(one["transpose"] for one in missed)
     place = f"{shown_path(found['file'])}:{found['line']}: {found['check']}: "
-    verdict = paper.paint("catches all", "green", "bold") if not missed else f"catches {found['caught']}"
+    whole = not missed and not found["not_tried"]
+    verdict = paper.paint("catches all", "green", "bold") if whole else f"catches {found['caught']}"
     head = f"{place}{verdict} of {found['faults']} wrong backward passes ({found['family']}, {found['convention']})"
     if missed:
         head += "; " + paper.paint(f"blind to {len(missed)}", "red", "bold")
