@@ -22,7 +22,7 @@ from .dialects.entry import READOUT, Dialect, Entry, arrays_of
 from .family import FAMILIES, Family
 from .problem import AGREES, DIFFERS, Problem
 from .recognise import Network, recognise, unknown
-from .weights import read, shown, write
+from .weights import is_ignored, read, shown, write
 
 if TYPE_CHECKING:
     import argparse
@@ -76,7 +76,7 @@ def convert(
 
 def converted(file: Mapping[str, Array], source: Network, to: str) -> Conversion:
     """A recognised network in another dialect, with an account of what was done."""
-    remarks: list[str] = []
+    remarks = list(source.remarks)
     target = counterpart(source, to, file, remarks)
     terms = _terms(source, file)
     out, added = _placed(target, terms)
@@ -248,9 +248,9 @@ def _step(name: str, source: Network, target: Network, file: Mapping[str, Array]
     if not bases or not np.any(value):
         return Step(target.names[name], value.shape, (), "zeros")
     given = [np.asarray(file[source.names[base]]) for base in bases]
-    if len(given) == 1 and given[0].shape == value.shape and np.array_equal(given[0], value, equal_nan=True):
+    if len(given) == 1 and given[0].shape == value.shape and np.array_equal(given[0], value):
         done = ["as it is"]
-    elif len(given) == 1 and given[0].T.shape == value.shape and np.array_equal(given[0].T, value, equal_nan=True):
+    elif len(given) == 1 and given[0].T.shape == value.shape and np.array_equal(given[0].T, value):
         done = ["transposed"]
     else:
         done = []
@@ -384,7 +384,7 @@ def _whole(canonical: Mapping[str, Array], arrays: set[str]) -> Array:
 def _same(one: Array, other: Array) -> bool:
     exact = min(one.dtype, other.dtype, key=lambda d: d.itemsize)
     tolerance = 16 * float(np.finfo(exact).eps)
-    return one.shape == other.shape and np.allclose(one, other, tolerance, tolerance, equal_nan=True)
+    return one.shape == other.shape and np.allclose(one, other, tolerance, tolerance)
 
 
 def _reordered(layout: Layout, name: str) -> Iterator[tuple[Layout, tuple[str, ...]]]:
@@ -423,7 +423,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verify", action="store_true", help="run both through the reference, and compare")
     parser.add_argument("--prefix", help="what the names in IN begin with")
     parser.add_argument("--to-prefix", default="", metavar="PREFIX", help="what those in OUT shall begin with")
-    parser.add_argument("--ignore", nargs="+", default=[], metavar="NAME", help="arrays of IN to leave out")
+    parser.add_argument("--ignore", nargs="+", default=[], metavar="NAME", help="arrays to leave out")
     parser.add_argument("--sizes", default="", metavar="'AXIS = N, ...'", help="what the arrays do not tell")
     parser.add_argument("--reset", choices=("before", "after"), help="of a gru, where the arrays do not tell")
     parser.add_argument("--force", action="store_true", help="write over OUT")
@@ -434,7 +434,7 @@ def command(args: argparse.Namespace) -> int:
     import os
 
     settings = {} if args.reset is None else {"reset": args.reset}
-    file = read(args.input)
+    file = read(args.input, args.ignore)
     sizes = _sizes(args.sizes)
     there = os.path.lexists(args.output)
     if there and os.path.exists(args.input) and os.path.samefile(args.input, args.output):
@@ -450,10 +450,12 @@ def command(args: argparse.Namespace) -> int:
         print(f"wrote {args.output}: {len(done.arrays)} arrays")
     if not args.verify:
         return AGREES
-    other = read(args.output)
+    expected = [args.to_prefix + name for name in done.arrays]
+    ignore = [word for word in args.ignore if not any(is_ignored(name, [word]) for name in expected)]
+    other = read(args.output, ignore)
     try:
         theirs = {k: v for k, v in done.source.entry.settings.items()}
-        target = recognise(other, args.family, args.to, source.sizes, args.to_prefix or None, (), theirs)
+        target = recognise(other, args.family, args.to, source.sizes, args.to_prefix or None, ignore, theirs)
         _check_alike(source, target)
     except Problem as problem:
         raise problem.at(args.output, None) from None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from .dialects import dialect_named
 from .dialects.entry import READOUT, Dialect, Entry, arrays_of, base_of
 from .family import FAMILIES, Family, family_named, words_of
 from .problem import Problem, nearest
-from .weights import shown
+from .weights import is_ignored, shown
 
 Array: TypeAlias = NDArray[Any]
 DEEPEST = 64  # layers that are looked for in a file
@@ -33,6 +33,7 @@ class Network:
     layout: Layout  # lines of the arrays that are there, and of no others
     names: Mapping[str, str]  # the layout's name of an array -> its name in the file
     sizes: Mapping[str, int]
+    remarks: tuple[str, ...] = ()  # what was taken for what, where the names alone do not say it
 
     @property
     def map(self) -> Map:
@@ -61,8 +62,7 @@ def recognise(
         raise Problem(f"unknown family '{family}'{nearest(family, FAMILIES, '.')} Known: {', '.join(FAMILIES)}.")
     spoken = dialect_named(dialect)
     spoken.entry(family, settings or {})
-    ignored = {key for key in file if any(key == word or key.startswith(word) for word in ignore)}
-    keys = {_dotted(key): key for key in file if key not in ignored}
+    keys = {_dotted(key): key for key in file if not is_ignored(key, ignore)}
     found = _candidates(keys, file, spoken, family, settings or {}, prefix)
     if not found:
         raise _none_found(file, spoken, family, prefix)
@@ -93,14 +93,65 @@ def recognise(
             f"{' or '.join(n.entry.note for n in networks)}. Write {options}."
         )
     network = networks[0]
-    inside = [key for dotted, key in keys.items() if dotted.startswith(prefixes[0])]
-    strange = [key for key in inside if key not in network.names.values()]
+    left = _left(file, keys.values(), network)
+    whole = _with_output(file, network, left, sizes)
+    # Who gives a prefix has said of what is outside it that it is not meant.
+    strange = [key for key in _left(file, left, whole) if prefix is None or _dotted(key).startswith(prefixes[0])]
     if strange:
         raise Problem(
             f"{_list(strange)}: no array of this {family} of {spoken.title}. Its arrays are "
-            f"{_list(network.names.values())}. --ignore (ignore=) leaves an array out."
+            f"{_list(whole.names.values())}. --ignore (ignore=) leaves an array out."
         )
-    return network
+    _check_numbers(file, whole)
+    return whole
+
+
+def _left(file: Mapping[str, Array], keys: Iterable[str], network: Network) -> list[str]:
+    """The arrays that are no part of the network and could be weights: integers are counters and seeds."""
+    return [key for key in keys if key not in network.names.values() and file[key].dtype.kind == "f"]
+
+
+def _with_output(
+    file: Mapping[str, Array], network: Network, left: Sequence[str], sizes: Mapping[str, int]
+) -> Network:
+    """The network with the one layer that is left, under whatever name, as its output layer, where it can be that."""
+    if not left or set(READOUT) & network.layout.canonical:
+        return network
+    lines = network.entry.lines(network.family.name, network.layers, network.directions, data=False)
+    names: dict[str, str] = {}
+    stems = set()
+    for base in (base_of(line) for line in lines if arrays_of(line) <= set(READOUT)):
+        _, dot, leaf = base.rpartition(".")
+        for key in left:
+            if dot and _dotted(key).endswith("." + leaf):
+                names[base] = key
+                stems.add(key[: -len(leaf)])
+    if sorted(names.values()) != sorted(left) or len(stems) != 1:
+        return network
+    every = {**network.names, **names}
+    try:
+        whole = _sized(
+            file, network.dialect, network.entry, network.family.name, network.layers, network.directions, every, sizes
+        )
+    except Problem:
+        return network
+    remark = f"{', '.join(map(shown, left))}: taken for the output layer, as the one layer beside this network."
+    return replace(whole, remarks=(remark,))
+
+
+def _check_numbers(file: Mapping[str, Array], network: Network) -> None:
+    """The weights are floating-point numbers, and every one of them is a number."""
+    for key in network.names.values():
+        if file[key].dtype.kind != "f":
+            raise Problem(f"'{shown(key)}' holds {file[key].dtype}; weights are floating-point numbers.")
+        places = np.argwhere(~np.isfinite(file[key]))
+        if len(places):
+            where = tuple(map(int, places[0]))
+            more = f", the first of {len(places)}" if len(places) > 1 else ""
+            raise Problem(
+                f"'{shown(key)}' holds {file[key][where]} at [{', '.join(map(str, where))}]{more}; "
+                "weights are finite numbers."
+            )
 
 
 Candidate: TypeAlias = "tuple[Entry, int, int, str, dict[str, str]]"
@@ -250,6 +301,12 @@ def _check_whole(lines: list[str], names: Mapping[str, str], family: Family) -> 
         if missing and len(missing) < len(bases):
             there = [names[base] for base in bases if base in names]
             raise Problem(f"{_list(there)} without {_list(missing)}: they belong together.")
+    weight, bias = (next((base_of(line) for line in lines if arrays_of(line) == {name}), "") for name in READOUT)
+    if bias in names and weight not in names:
+        key = names[bias]
+        before, separator = key[: len(key) - len(bias)], "/" if "/" in key else "."
+        missing = [before + weight.replace(".", separator)]
+        raise Problem(f"{_list([key])} without {_list(missing)}: they belong together.")
 
 
 @dataclass(frozen=True)

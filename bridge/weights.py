@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, TypeAlias
 
@@ -21,14 +21,17 @@ RATIO = 100  # how much larger than its file an array may be beyond that
 LONGEST = 300  # characters of an array's name
 
 
-def read(path: str) -> dict[str, Array]:
-    """The arrays of a file by name. Raises `Problem` for a file that is damaged, hostile or of another kind."""
+def read(path: str, ignore: Sequence[str] = ()) -> dict[str, Array]:
+    """The arrays of a file by name, without what is to be ignored, which may hold anything.
+
+    Raises `Problem` for a file that is damaged, hostile or of another kind.
+    """
     ending = _ending(path)
     try:
         size = os.path.getsize(path)
         if os.path.isdir(path):
             raise Problem("is a folder; expected a file of weights.", file=path)
-        arrays = _npz(path, size) if ending == ".npz" else _safetensors(path)
+        arrays = _npz(path, size, ignore) if ending == ".npz" else _safetensors(path, ignore)
     except FileNotFoundError:
         raise Problem("no such file.", file=path) from None
     except MemoryError:
@@ -36,14 +39,20 @@ def read(path: str) -> dict[str, Array]:
     except OSError as error:
         raise Problem(f"cannot be read: {error.strerror or error}.", file=path) from None
     if not arrays:
-        raise Problem("holds no arrays.", file=path)
+        raise Problem("holds no arrays" + " beside those to be ignored" * bool(ignore) + ".", file=path)
     for name, value in arrays.items():
         _check_numbers(name, value.dtype, path)
     return arrays
 
 
+def is_ignored(name: str, ignore: Sequence[str]) -> bool:
+    """Is an array to be left out: does its name begin with one of these words?"""
+    return name.startswith(tuple(ignore))
+
+
 def _check_numbers(name: str, dtype: np.dtype[Any], path: str) -> None:
-    if dtype.kind != "f":
+    """Weights are floating-point numbers; integers and truths beside them are counters, seeds and masks."""
+    if dtype.kind not in "fiub":
         raise Problem(f"'{shown(name)}' holds {dtype}; weights are floating-point numbers.", file=path)
 
 
@@ -87,7 +96,7 @@ def _check_name(name: str, path: str) -> None:
         raise Problem(f"'{shown(name)}' is a path, and not the name of an array.", file=path)
 
 
-def _npz(path: str, size: int) -> dict[str, Array]:
+def _npz(path: str, size: int, ignore: Sequence[str]) -> dict[str, Array]:
     import zipfile
     import zlib
 
@@ -100,6 +109,8 @@ def _npz(path: str, size: int) -> dict[str, Array]:
                 raise Problem(f"claims to hold {total:,} bytes in a file of {size:,}: it is not unpacked.", file=path)
             for member in members:
                 name = member.filename.removesuffix(".npy")
+                if is_ignored(name, ignore):
+                    continue
                 _check_name(name, path)
                 if name == member.filename:
                     raise Problem(f"holds '{shown(name)}', which is no array (.npy).", file=path)
@@ -162,7 +173,7 @@ def _extra() -> Any:
         raise Problem(what) from None
 
 
-def _safetensors(path: str) -> dict[str, Array]:
+def _safetensors(path: str, ignore: Sequence[str]) -> dict[str, Array]:
     extra = _extra()
     try:
         arrays: dict[str, Array] = extra.load_file(path)
@@ -175,7 +186,7 @@ def _safetensors(path: str) -> dict[str, Array]:
         ) from None
     for name in arrays:
         _check_name(name, path)
-    return arrays
+    return {name: value for name, value in arrays.items() if not is_ignored(name, ignore)}
 
 
 def _write_safetensors(path: str, arrays: Mapping[str, Array]) -> None:

@@ -194,6 +194,67 @@ def test_one_of_two_biases_is_not_enough() -> None:
         convert(arrays, "lstm", "pytorch", "keras")
 
 
+@pytest.mark.parametrize("name", ["dense_2", "head"])
+def test_an_output_layer_under_another_name_is_taken_along(name: str, tmp_path: Path, capsys: Any) -> None:
+    arrays = {key.replace("dense", name): w for key, w in of("keras", "lstm").items()}
+    lstm = {key if key.startswith(name) else f"lstm_1/lstm_cell/{key}": w for key, w in arrays.items()}
+    words = ["--family", "lstm", "--from", "keras", "--to", "cs231n", "--verify"]
+    assert main(["convert", save(tmp_path / "in.npz", lstm), str(tmp_path / "out.npz"), *words]) == 0
+    said = capsys.readouterr().out
+    assert f"{name}/kernel, {name}/bias: taken for the output layer" in said
+    assert "left out" not in said
+    assert np.array_equal(np.load(tmp_path / "out.npz")["W_vocab"], arrays[f"{name}/kernel"])
+
+
+def test_layers_beside_the_network_are_not_left_out_unasked() -> None:
+    lstm = {f"lstm/lstm_cell/{key}": w for key, w in of("keras", "lstm").items() if "dense" not in key}
+    two = {**lstm, "dense_1/kernel": np.ones((5, 6)), "dense_2/kernel": np.ones((6, 7))}
+    with pytest.raises(Problem, match=r"'dense_1/kernel', 'dense_2/kernel': no array of this lstm.*--ignore"):
+        convert(two, "lstm", "keras", "cs231n")
+    assert "W_vocab" not in convert(two, "lstm", "keras", "cs231n", ignore=["dense_"])
+    with pytest.raises(Problem, match="'dense_1/kernel': no array of this lstm"):
+        convert({**lstm, "dense_1/kernel": np.ones((9, 7))}, "lstm", "keras", "cs231n")
+
+
+def test_half_an_output_layer_is_refused() -> None:
+    arrays = of("keras", "lstm")
+    del arrays["dense/kernel"]
+    with pytest.raises(Problem, match="'dense/bias' without 'dense/kernel': they belong together"):
+        convert(arrays, "lstm", "keras", "cs231n")
+
+
+def test_integers_that_are_no_weights_are_left_out_and_that_is_said(tmp_path: Path, capsys: Any) -> None:
+    seed = {"seed_generator/seed_generator_state": np.arange(2, dtype=np.uint32)}
+    source = save(tmp_path / "in.npz", {**of("keras", "lstm"), **seed})
+    words = ["--family", "lstm", "--from", "keras", "--to", "cs231n"]
+    assert main(["convert", source, str(tmp_path / "out.npz"), *words]) == 0
+    assert "left out, as no part of this network: seed_generator/seed_generator_state" in capsys.readouterr().out
+    whole = {**of("keras", "lstm"), "bias": np.arange(20)}
+    with pytest.raises(Problem, match="'bias' holds int64; weights are floating-point numbers"):
+        convert(whole, "lstm", "keras", "cs231n")
+
+
+def test_what_is_ignored_may_hold_anything(tmp_path: Path) -> None:
+    source = save(tmp_path / "in.npz", {**of("keras", "lstm"), "vocabulary": np.array(["a", "b"])})
+    words = ["convert", source, str(tmp_path / "out.npz"), "--family", "lstm", "--from", "keras", "--to", "keras"]
+    assert main(words) == 2
+    assert main([*words, "--ignore", "vocabulary", "--verify"]) == 0
+
+
+def test_what_the_other_file_must_have_is_not_ignored_there(tmp_path: Path) -> None:
+    source = save(tmp_path / "in.npz", of("keras", "lstm"))
+    words = ["--family", "lstm", "--from", "keras", "--to", "nnx", "--ignore", "dense", "--verify"]
+    assert main(["convert", source, str(tmp_path / "out.npz"), *words]) == 0  # nnx calls the lstm's own dense_i
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_a_weight_that_is_no_finite_number_is_refused_with_its_place(value: float, tmp_path: Path, capsys: Any) -> None:
+    arrays = of("pytorch", "lstm")
+    arrays["weight_hh_l0"][3, 1] = value
+    save(tmp_path / "in.npz", arrays)
+    assert refused(tmp_path, capsys, rf"'weight_hh_l0' holds {value} at \[3, 1\]")
+
+
 def test_a_file_of_another_family_is_recognised() -> None:
     with pytest.raises(Problem, match="As the family 'lstm' of the dialect 'pytorch' they would fit"):
         convert(of("pytorch", "lstm"), "rnn", "pytorch", "keras")
@@ -278,7 +339,7 @@ HOSTILE = {
     "a path of Windows": (("C:\\weight.npy", npy(np.ones(3))), "is a path"),
     "another kind of member": (("weight_ih_l0.txt", b"hello"), "is no array"),
     "no array behind the ending": (("weight_ih_l0.npy", b"hello"), "no array in the .npy format"),
-    "integers": (("weight_ih_l0.npy", npy(np.arange(3))), "weights are floating-point"),
+    "words": (("weight_ih_l0.npy", npy(np.array(["one", "two"]))), "weights are floating-point"),
     "nothing of a number": (("weight_ih_l0.npy", header("(3,)", "|V0")), "weights are floating-point"),
 }
 
