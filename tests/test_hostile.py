@@ -136,3 +136,15 @@ def test_two_submissions_with_modules_of_the_same_name_do_not_meet(
     overview = capsys.readouterr().out.splitlines()[:3]
     assert status == 1
     assert ["DIFFERS" in line for line in overview] == [False, True, False]
+
+
+def test_functions_that_the_port_does_not_call_are_not_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    head = "def store(weights):\n    open('written.txt', 'w').write('x')\n    return weights\n\n"
+    wrong = source(head=head).replace("carry = d @ Wh.T", "carry = d @ (Wh.T if len(Wh) < 0 else Wh)")
+    Path("mine.py").write_text(wrong)
+    assert main(["diff", "mine.py"]) == 1
+    assert "verified patch" in capsys.readouterr().out
+    assert not Path("written.txt").exists()

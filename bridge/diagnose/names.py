@@ -9,6 +9,8 @@ from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
+
 from ..run import without_ones
 from .pieces import (
     ATOM,
@@ -35,6 +37,10 @@ from .pieces import (
 )
 from .source import Function, Scope, Splice
 from .trace import Recorder
+
+# What a function may call that is called to see what it gives: these, and what NumPy has but for what writes.
+COMPUTING = frozenset({"abs", "len", "max", "min", "sum", "float", "int", "range", "zip", "enumerate", "isinstance"})
+WRITING = frozenset({"save", "savez", "savez_compressed", "savetxt", "tofile", "dump", "memmap"})
 
 
 class Atom(NamedTuple):
@@ -407,10 +413,28 @@ def is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
 
 
+def _computes(node: ast.FunctionDef, offered: dict[str, ast.FunctionDef], above: tuple[str, ...]) -> bool:
+    """Whether a function can be called to see what it gives: one that writes files, say, must not be called."""
+    inside = list(ast.walk(node))
+    if not any(isinstance(n, ast.Return) and n.value is not None for n in inside):
+        return False
+    for name in (called_name(n) for n in inside if isinstance(n, ast.Call)):
+        if name in offered:
+            if name not in above and not _computes(offered[name], offered, (*above, node.name)):
+                return False
+        elif name in WRITING or not (name in COMPUTING or hasattr(np, name) or hasattr(np.ndarray, name)):
+            return False
+    return True
+
+
 def _unary(function: Function) -> Iterator[tuple[str, str]]:
     """The calls of one argument that a file offers, each with the class that it is offered in, or ""."""
-    for node in ast.walk(function.source.tree):
+    tree = function.source.tree
+    offered = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
+            if not _computes(node, offered, ()):
+                continue
             parent = function.source.parent(node)
             names = [a.arg for a in node.args.args if a.arg not in ("self", "cls")]
             if len(names) - len(node.args.defaults) != 1:
