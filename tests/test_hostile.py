@@ -138,13 +138,47 @@ def test_two_submissions_with_modules_of_the_same_name_do_not_meet(
     assert ["DIFFERS" in line for line in overview] == [False, True, False]
 
 
+UNCALLED = '''
+import numpy as np
+from rowcol.bridge import port
+LINES = """
+    Wx: Wax  input hidden
+    Wh: Waa  prev hidden
+    b:  b    hidden
+    X:  x    batch time input
+    D:  da   batch time hidden
+"""
+def save(weights):
+    open("written.txt", "w").write("x")
+def train(a):
+    open("written.txt", "w").write("x")
+def net(Wx, Wh, b, X, D):
+    n, T, _ = X.shape
+    H = np.zeros((n, T + 1, len(b)))
+    for t in range(T):
+        H[:, t] = np.tanh(X[:, t] @ Wx + H[:, t - 1] @ Wh + b)
+    g = {"Wx": np.zeros_like(Wx), "Wh": np.zeros_like(Wh), "b": np.zeros_like(b)}
+    carry = np.zeros((n, len(b)))
+    for t in reversed(range(T)):
+        d = (D[:, t] + carry) * (1 - H[:, t] ** 2)
+        g["Wx"] += X[:, t].T @ d
+        g["Wh"] += H[:, t - 1].T @ d
+        g["b"] += d.sum(axis=0)
+        carry = helper(d, Wh)
+    return H[:, :T], g
+def helper(d, Wh):
+    return d @ (Wh.T if False else Wh)
+@port("rnn", LINES)
+def mine(Wx, Wh, b, X, D):
+    return net(Wx, Wh, b, X, D)
+'''
+
+
 def test_functions_that_the_port_does_not_call_are_not_called(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    head = "def store(weights):\n    open('written.txt', 'w').write('x')\n    return weights\n\n"
-    wrong = source(head=head).replace("carry = d @ Wh.T", "carry = d @ (Wh.T if len(Wh) < 0 else Wh)")
-    Path("mine.py").write_text(wrong)
+    Path("mine.py").write_text(UNCALLED)
     assert main(["diff", "mine.py"]) == 1
     assert "verified patch" in capsys.readouterr().out
     assert not Path("written.txt").exists()
