@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="the folder that rowcol export wrote")
     parser.add_argument("--json", action="store_true", help="the report for programs")
     parser.add_argument(
-        "--verbose", "-v", action="store_true", help="both numbers at the worst place, and the cases"
+        "--verbose", "-v", action="store_true", help="both numbers at the worst place, other edits, and the cases"
     )
 
 

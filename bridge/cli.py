@@ -112,7 +112,9 @@ def _common(parser: argparse.ArgumentParser) -> None:
         help="text; json, for programs; csv, a line a port; github, annotations for CI",
     )
     parser.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
-    parser.add_argument("--verbose", "-v", action="store_true", help="both numbers at the worst place, and the cases")
+    parser.add_argument(
+        "--verbose", "-v", action="store_true", help="both numbers at the worst place, other edits, and the cases"
+    )
 
 
 def _own_arguments(name: str, parser: argparse.ArgumentParser) -> None:

@@ -133,18 +133,20 @@ def readme(port: Declaration, asked: list[Question], form: str) -> str:
         "",
         *_table(port, first),
         "",
+        *_model(port),
         "What goes in are parameters, inputs and targets; for each case the program computes",
         "",
         f"    loss      {port.objective}; reduction: {reduction_phrase(port.reduction)}",
         f"    gradients of {', '.join(port.parameters)}" + (f", clipped at {port.clip}" if port.clip else ""),
         "",
-        "and writes them beside the inputs: the loss under the name 'loss', each gradient under the name and",
-        "in the shape of its array. Any of these will do:",
+        "and writes them beside the inputs: the loss under the name 'loss', in the shape () of a single number,",
+        "each gradient under the name and in the shape of its array. Any of these will do:",
         "",
         "    answer.npz             one array for each name",
         '    answer.json            {"loss": 1.5, "W": [[0.1, 0.2], [0.3, 0.4]], ...}',
         "    answer/W.npy, ...      one file for each name; answer/W.json, lists of numbers, is as good",
         "",
+        "Empty answer/ before each run: a file that an earlier one left there counts as an answer, too.",
         "What is left out is not checked. A .npy file may have its elements in either byte order, and rows",
         "or columns first, as its header says. In JSON, write all 17 digits of a float64.",
         "",
@@ -159,6 +161,18 @@ def readme(port: Declaration, asked: list[Question], form: str) -> str:
     return "\n".join(out)
 
 
+def _model(port: Declaration) -> list[str]:
+    """The way forward in the names of the table's second column, and what is zero because no line names it."""
+    family = port.family
+    equations = [f"    {equation}" for equation in family.equations]
+    taking_part = family.arrays(port.objective, port.settings)
+    zero = [name for name in taking_part if name in family.absent and name not in port.layout.canonical]
+    return [
+        *["The model, in the names of the second column:", "", *equations, ""] * bool(equations),
+        *[f"No line of the layout names {', '.join(zero)}: zero.", ""] * bool(zero),
+    ]
+
+
 def _table(port: Declaration, question: Question) -> list[str]:
     import textwrap
 
@@ -169,7 +183,8 @@ def _table(port: Declaration, question: Question) -> list[str]:
     for name, value in question.arrays.items():
         lines = [line for line in port.layout.lines if line.base == name]
         what = ", ".join(dict.fromkeys(array for line in lines for array in line.arrays))
-        kind = "class indices (from 0)" if any(line.indices for line in lines) else port.dtype
+        indices = any(line.indices for line in lines)
+        kind = f"class indices (from 0), {np.asarray(value).dtype}" if indices else port.dtype
         shape = " x ".join(map(str, np.shape(value))) or "a number"
         rows.append((name, what, " ".join(port.layout.axes(name)), shape, kind))
     return textwrap.indent(tabulate(rows, tablefmt="plain", disable_numparse=True), "    ").splitlines()

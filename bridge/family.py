@@ -69,6 +69,7 @@ class Family(NamedTuple):
     absent       arrays a port may do without; they are zero then
     only         arrays that exist under one value of a setting alone
     settings     what a port may choose
+    equations    the way forward, in the canonical names, for who writes it in another language
     make         arrays of a case that are not to be random numbers, for families of a user's own
 
     A family without `reference` has no trusted side: its ports are held against their own loss.
@@ -90,6 +91,7 @@ class Family(NamedTuple):
     absent: frozenset[str] = frozenset()
     only: Mapping[str, tuple[str, Any]] = {}
     settings: Mapping[str, Setting] = {}
+    equations: tuple[str, ...] = ()
     make: Callable[[Mapping[str, int], Any], Mapping[str, Any]] | None = None
 
     def arrays(self, objective: Objective, settings: Mapping[str, Any] | None = None) -> dict[str, Axes]:

@@ -18,6 +18,7 @@ from rowcol.bridge.check import check
 from rowcol.bridge.cli import main
 from rowcol.bridge.declaration import declared
 from rowcol.bridge.export import export
+from rowcol.bridge.family import family_named
 from rowcol.bridge.problem import Problem
 from rowcol.bridge.report.schema import Report
 from rowcol.bridge.report.terminal import render
@@ -135,8 +136,27 @@ def test_folder_says_in_words_what_is_expected(answered: Path) -> None:
         "class indices",
         "softmax",
         "rowcol check",
+        "a[t] = g(Wax x[t] + Waa a[t-1] + b)",
+        "int64",
+        "shape ()",
+        "Empty answer/ before each run",
     ):
         assert word in said
+
+
+@pytest.mark.parametrize(("family", "layout", "zero"), [
+    ("lstm", "Wx: Wax[i f g o] (gate hidden) input\nWh: Waa[i f g o] (gate hidden) prev\nb: b[i f g o] (gate hidden)\n"
+     "Wy: Wya output hidden\nx: x batch time input\ny: y batch time", "by, a0, c0"),
+    ("gru", "Wx: Wax[r z n] (gate hidden) input\nWh: Waa[r z n] (gate hidden) prev\nb: b[r z n] (gate hidden)\n"
+     "Wy: Wya output hidden\nby: by output\nx: x batch time input\nh0: a0 batch hidden\ny: y batch time", "bn"),
+])  # fmt: skip
+def test_folder_says_what_is_zero_and_how_the_gates_act(family: str, layout: str, zero: str, tmp_path: Path) -> None:
+    (tmp_path / "layout.txt").write_text(layout)
+    settings = {"reset": "after", "update": "z keeps"} if family == "gru" else {}
+    export(str(tmp_path / "cases"), family, str(tmp_path / "layout.txt"), settings)
+    said = (tmp_path / "cases" / "README.txt").read_text()
+    assert f"No line of the layout names {zero}: zero." in said
+    assert all(equation in said for equation in family_named(family).equations)
 
 
 def test_declaration_says_sizes_and_shapes_of_every_case(answered: Path) -> None:
@@ -600,6 +620,11 @@ def test_the_missing_transpose_is_explained_in_another_language(
     explanation = report["diagnosis"]["explanation"]
     assert explanation["operation"] == "da_next = Waa.T @ daraw"
     assert "`da_next = Waa.T @ daraw`" in " ".join(text(report).split())
+    assert "would come of" not in text(report)
+    assert main(["check", folder, "--verbose"]) == 1
+    said = capsys.readouterr().out
+    others = said.partition("the same numbers would come of:\n")[2]
+    assert others.count(" read as ") == len(explanation["equivalent"]) > 0
     assert "With time = 1" in " ".join(report["sentences"])
 
 

@@ -25,6 +25,7 @@ def recurrent(
     absent: frozenset[str],
     reference: Implementation,
     batched: Implementation,
+    equations: tuple[str, ...],
     beside: Mapping[str, Axes] | None = None,
     letters: Mapping[str, tuple[str, ...]] | None = None,
     only: Mapping[str, tuple[str, str]] | None = None,
@@ -75,6 +76,12 @@ def recurrent(
         absent=named(absent) | {"by"} | frozenset(beside or ()),
         only={n + suffix: when for n, when in (only or {}).items() for suffix in suffixes},
         settings=settings or {},
+        equations=(
+            *equations,
+            *[f"a layer above the first has the states below for x; {REVERSE}: from the last step to the first"]
+            * (len(suffixes) > 1),
+            "scores[t] = Wya a[t] + by, where there is an output layer",
+        ),
         reference=_deeper(reference, own, suffixes, top),
         batched=_deeper(batched, own, suffixes, top),
     )

@@ -41,6 +41,10 @@ def family(words: frozenset[str]) -> Family:
         letters={"part": ("q", "k", "v")},
         ties={"model": "head key"},
         absent=frozenset({"b", "bo"}),
+        equations=(
+            "q[t], k[t], v[t] = W x[t] + b in each head; p[t] = softmax over s of scale * q[t] . k[s] (causal: s <= t)",
+            "o[t] = sum over s of p[t, s] v[s]; out[t] = sum over the heads of Wo o[t], + bo",
+        ),
         settings={
             "causal": Setting((False, True)),
             "scale": Setting(SCALES, accepts=_is_number, given=_scale),

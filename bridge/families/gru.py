@@ -52,6 +52,12 @@ def family(words: frozenset[str]) -> Family:
         states={"a0": ("batch", "hidden")},
         letters={"gate": ("r", "z", "n")},
         absent=frozenset({"b", "bn", "a0"}),
+        equations=(
+            "r, z = sigmoid(Wax x[t] + Waa a[t-1] + b), each with its own part, as n; a[-1] = a0",
+            "reset before: n = tanh(Wax x[t] + Waa (r * a[t-1]) + b)",
+            "reset after:  n = tanh(Wax x[t] + b + r * (Waa a[t-1] + bn))",
+            "update z keeps: a[t] = z * a[t-1] + (1 - z) * n;  z takes: a[t] = (1 - z) * a[t-1] + z * n",
+        ),
         only={"bn": ("reset", "after")},
         settings={
             "reset": Setting(("before", "after"), required=True),

@@ -54,6 +54,10 @@ def family(words: frozenset[str]) -> Family:
         beside={"dc": ("batch", "hidden")},
         letters={"gate": ("i", "f", "g", "o")},
         absent=frozenset({"b", "a0", "c0"}),
+        equations=(
+            "i, f, o = sigmoid(Wax x[t] + Waa a[t-1] + b); g = tanh(Wax x[t] + Waa a[t-1] + b), each with its own part",
+            "c[t] = f * c[t-1] + i * g; a[t] = o * tanh(c[t]); a[-1] = a0, c[-1] = c0",
+        ),
         reference=Implementation(reference_lstm, REFERENCE, "columns"),
         batched=Implementation(batched_lstm, BATCHED, "rows"),
     )

@@ -44,6 +44,7 @@ def family(words: frozenset[str]) -> Family:
         parameters={"Wax": ("hidden", "input"), "Waa": ("hidden", "prev"), "b": ("hidden",)},
         states={"a0": ("batch", "hidden")},
         absent=frozenset({"b", "a0"}),
+        equations=("a[t] = g(Wax x[t] + Waa a[t-1] + b), g the activation; a[-1] = a0",),
         settings={"activation": Setting(("tanh", "relu", "sigmoid"))},
         reference=Implementation(reference_rnn, REFERENCE, "columns"),
         batched=Implementation(batched_rnn, BATCHED, "rows"),

@@ -9,6 +9,7 @@ from typing import Any
 from .paper import Paper, paragraphs, shown_path
 
 SUSPECTS = "suspects"
+OTHERS = 10  # edits that would give the same numbers, at most
 # What each claim says, and does not say, of itself.
 CLAIMS = {
     "verified patch": "verified patch: with it every gradient and the loss agree on {verified_cases} fresh cases",
@@ -28,7 +29,7 @@ def claimed(diagnosis: Mapping[str, Any]) -> str:
     return f"{words}; the search for a patch ran out of time" if diagnosis.get("ended_early") else words
 
 
-def render_diagnosis(diagnosis: Mapping[str, Any], paper: Paper) -> list[str]:
+def render_diagnosis(diagnosis: Mapping[str, Any], paper: Paper, verbose: bool = False) -> list[str]:
     """The lines of the report that follow the verdict."""
     out = [""]
     lines = diagnosis["lines"]
@@ -45,7 +46,19 @@ def render_diagnosis(diagnosis: Mapping[str, Any], paper: Paper) -> list[str]:
     if explanation and not diagnosis["patch"]:
         out += [""] * (out[-1] != "")
         out += paragraphs([explanation["sentence"]], paper, "explanation, from the numbers alone: ")
+        if verbose and not explanation["unexplained"]:
+            out += _others(explanation["equivalent"], paper)
     return out
+
+
+def _others(edits: Sequence[Mapping[str, Any]], paper: Paper) -> list[str]:
+    """The other edits that would give the same numbers, the most natural first."""
+    out = ["  the same numbers would come of:"] if edits else []
+    for edit in edits[:OTHERS]:
+        read = f"read as `{edit['becomes']}`" if edit["becomes"] else "left out"
+        sentence = f"{edit['side']}, {edit['function']}: `{edit['was']}` {read} ({edit['rule']})"
+        out += ["  " + line for line in paragraphs([sentence], paper)]
+    return out + [f"    and {len(edits) - OTHERS} more"] * (len(edits) > OTHERS)
 
 
 def _excerpt(annotation: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]], paper: Paper) -> list[str]:

@@ -20,7 +20,7 @@ def render(report: Report, paper: Paper | None = None, verbose: bool = False) ->
         if report["diagnosis"] is not None:
             from .line import render_diagnosis
 
-            parts += render_diagnosis(report["diagnosis"], paper)
+            parts += render_diagnosis(report["diagnosis"], paper, verbose)
         return "\n".join(parts)
     parts += ["", table(report["arrays"], paper, verbose, said=report["remarks"])]
     said = list(report["sentences"])
@@ -32,7 +32,7 @@ def render(report: Report, paper: Paper | None = None, verbose: bool = False) ->
     if report["diagnosis"] is not None:
         from .line import render_diagnosis
 
-        parts += render_diagnosis(report["diagnosis"], paper)
+        parts += render_diagnosis(report["diagnosis"], paper, verbose)
     if verbose:
         parts += ["", *_cases(report)]
     return "\n".join(parts)
