@@ -427,6 +427,12 @@ def _computes(node: ast.FunctionDef, offered: dict[str, ast.FunctionDef], above:
     return True
 
 
+def only_computes(function: Function, name: str) -> bool:
+    """Whether a function of the same file can be called for what it gives, though the port does not call it."""
+    offered = {node.name: node for node in ast.walk(function.source.tree) if isinstance(node, ast.FunctionDef)}
+    return name in offered and _computes(offered[name], offered, ())
+
+
 def _unary(function: Function) -> Iterator[tuple[str, str]]:
     """The calls of one argument that a file offers, each with the class that it is offered in, or ""."""
     tree = function.source.tree
@@ -444,6 +450,8 @@ def _unary(function: Function) -> Iterator[tuple[str, str]]:
             elif isinstance(parent, ast.ClassDef) and not node.name.startswith("__"):
                 yield f"self.{node.name}", parent.name
         elif isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Attribute):
+            if node.func.attr in offered and not _computes(offered[node.func.attr], offered, ()):
+                continue
             outer: ast.AST | None = node
             while outer is not None and not isinstance(outer, ast.ClassDef):
                 outer = function.source.parent(outer)
