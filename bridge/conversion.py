@@ -477,6 +477,8 @@ def _check_alike(source: Network, target: Network) -> None:
     lacking = source.layout.canonical - target.layout.canonical - {"bn"}
     if lacking:
         raise Problem(f"lacks what IN says of {', '.join(sorted(lacking))}.")
+    if "Wya" in target.layout.canonical - source.layout.canonical:
+        raise Problem("has an output layer, and IN has none.")
 
 
 def _sizes(text: str) -> dict[str, int]:

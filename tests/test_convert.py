@@ -216,6 +216,15 @@ def test_layers_beside_the_network_are_not_left_out_unasked() -> None:
         convert({**lstm, "dense_1/kernel": np.ones((9, 7))}, "lstm", "keras", "cs231n")
 
 
+def test_an_output_layer_that_only_the_other_file_has_is_not_called_verified(tmp_path: Path, capsys: Any) -> None:
+    whole = of("pytorch", "lstm")
+    one = save(tmp_path / "in.npz", {key: w for key, w in whole.items() if "linear" not in key})
+    other = save(tmp_path / "out.npz", whole)
+    words = ["--family", "lstm", "--from", "pytorch", "--to", "pytorch", "--verify"]
+    assert main(["convert", one, other, *words]) == 2
+    assert "has an output layer, and IN has none" in capsys.readouterr().err
+
+
 def test_half_an_output_layer_is_refused() -> None:
     arrays = of("keras", "lstm")
     del arrays["dense/kernel"]
