@@ -16,6 +16,7 @@ import numpy as np
 
 WATCHED: tuple[ModuleType, ...] = (np, builtins)
 FUNCTIONS = (FunctionType, BuiltinFunctionType, np.ufunc, type(np.sum))
+OURS = ("numpy", "rowcol")
 NOBODY_COMPUTES_WITH = ("print", "input", "open")
 
 
@@ -31,8 +32,9 @@ class Surroundings:
                 if isinstance(value, FUNCTIONS) and name not in NOBODY_COMPUTES_WITH
             }
             self.functions.append((module, list(own), list(own.values())))
-        self.path = list(sys.path)
-        self.modules = dict(sys.modules)
+        # The user's own modules and folders come and go as they are examined; these are everybody's.
+        self.path = [entry for entry in sys.path if entry.startswith((sys.prefix, sys.base_prefix))]
+        self.modules = {name: module for name, module in sys.modules.items() if name.partition(".")[0] in OURS}
         self.folder = os.getcwd()
 
     def put_back(self) -> list[str]:
@@ -44,11 +46,9 @@ class Surroundings:
                     if vars(module).get(name) is not value:
                         setattr(module, name, value)
                         replaced.append(f"{module.__name__}.{name}")
-        if sys.path != self.path:
-            sys.path += [entry for entry in self.path if entry not in sys.path]
-        if len(sys.modules) < len(self.modules):
-            for name, module in self.modules.items():
-                sys.modules.setdefault(name, module)
+        sys.path += [entry for entry in self.path if entry not in sys.path]
+        for name, module in self.modules.items():
+            sys.modules.setdefault(name, module)
         try:
             moved = os.getcwd() != self.folder
         except OSError:  # the folder that it went to is gone
