@@ -143,7 +143,7 @@ def test_the_products_as_they_are_printed_are_the_derivatives(lesson: dict[int, 
             else:
                 assert np.allclose(sum(made), right[name[1:]]), product
 
-    for in_columns, in_rows in table(lesson[3], "  in columns"):
+    for in_rows, in_columns in table(lesson[3], "  in rows"):
         check(
             in_rows.split()[0], in_rows.split(" = ")[-1].split("+= ")[-1], in_columns.split(" = ")[-1].split("+= ")[-1]
         )

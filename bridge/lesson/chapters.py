@@ -163,10 +163,16 @@ def glossary() -> list[list[str]]:
     said = {
         "x": "the inputs of a step",
         "h": "the state after a step",
+        "h0": "the state before the first step",
         "z": "the scores of a step",
+        "p": "softmax of the scores: probabilities",
+        "y": "the targets: 1 at the right class",
         "Wxh": "weights from the inputs",
         "Whh": "weights from the state before",
         "Why": "weights to the scores",
+        "bh": "what is added before tanh",
+        "by": "what is added to the scores",
+        "slope": "of tanh where it gave h: 1 - h²",
         "dpre": "the gradient of what goes into tanh",
         "dh_out": "of the state, through its own scores",
         "dh_next": "of the state before, handed back",
@@ -209,8 +215,8 @@ def turned_round() -> Chapter:
             ),
             Table(
                 "So each product of a recurrent network is read backwards.",
-                ["in columns, W·a", "in rows, X·W"],
-                [[f"`{line(other[e.quantity], COLUMNS)}`", f"`{line(e, ROWS)}`"] for e in forward],
+                ["in rows, X·W", "in columns, W·a"],
+                [[f"`{line(e, ROWS)}`", f"`{line(other[e.quantity], COLUMNS)}`"] for e in forward],
             ),
         ],
     )
