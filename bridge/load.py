@@ -71,6 +71,7 @@ def run_module(path: str) -> ModuleType:
     for file in os.listdir(folder):
         if file.removesuffix(".py") in OURS:
             __import__(file.removesuffix(".py"))
+    _forget_namesakes(folder)
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
     sys.modules[module.__name__] = module
@@ -87,6 +88,16 @@ def run_module(path: str) -> ModuleType:
     if replaced:
         raise Problem(f"the file {complaint(replaced)}", file=path)
     return module
+
+
+def _forget_namesakes(folder: str) -> None:
+    """Forget the user's modules of other folders that have the names of those beside this file."""
+    beside = {file.removesuffix(".py") for file in os.listdir(folder)}
+    everybodys = (sys.prefix, sys.base_prefix, os.path.dirname(__file__), folder + os.sep)
+    for name in [name for name in sys.modules if name.partition(".")[0] in beside]:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and name.partition(".")[0] not in OURS and not os.path.abspath(file).startswith(everybodys):
+            del sys.modules[name]
 
 
 def source_of(path: str) -> bytes:

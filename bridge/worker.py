@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .options import Options
 from .problem import DIFFERS, SWALLOWED, Problem, Several
 from .report.schema import Report, failed
-from .timings import stage
+from .timings import stage, taken
 
 if TYPE_CHECKING:
     from .declaration import Declaration
@@ -286,6 +286,7 @@ def _be_worker(task: dict[str, Any], work: Callable[[], bytes], reading: int, wr
     """The child's whole life; never returns."""
     code = 1
     try:
+        taken()  # what came before is not this worker's time
         os.setpgid(0, 0)
         os.close(reading)
         nowhere = os.open(os.devnull, os.O_RDWR)

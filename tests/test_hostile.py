@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rowcol.bridge.cli import main
+from rowcol.bridge.load import run_module
 from tests.bad_ports import source
 
 Run = Callable[..., tuple[int, str]]
@@ -182,3 +183,13 @@ def test_functions_that_the_port_does_not_call_are_not_called(
     assert main(["diff", "mine.py"]) == 1
     assert "verified patch" in capsys.readouterr().out
     assert not Path("written.txt").exists()
+
+
+def test_a_module_of_another_folder_is_not_taken_for_one_of_the_same_name(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "namesake.py").write_text(f"where = {name!r}\n")
+        (folder / "port.py").write_text("import namesake\n" + source("return loss, g"))
+    modules = [run_module(str(tmp_path / name / "port.py")) for name in ("one", "two")]
+    assert [module.namesake.where for module in modules] == ["one", "two"]
