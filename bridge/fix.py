@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from .problem import AGREES, DIFFERS, Problem
 from .report.schema import Report
@@ -78,11 +78,11 @@ def changes_of(report: Report) -> list[Change]:
 
 
 def apply(changes: Sequence[Change]) -> list[tuple[str, str]]:
-    """Write a patch into the files; the pairs of backup and file.
+    """Write a patch into the files, all of them or none; the pairs of backup and file.
 
     Nothing is written if any of the files is not what it was when it was diagnosed. Every file is whole at
     every moment, the old one or the new one: all is written beside the files first, and then takes its place in one
-    step a file.
+    step a file. Where a step fails, those before it are taken back.
     """
     for change in changes:
         if not os.path.isfile(change["file"]):
@@ -91,28 +91,66 @@ def apply(changes: Sequence[Change]) -> list[tuple[str, str]]:
             raise Problem("has changed since it was diagnosed: nothing was written.", file=change["file"])
     import shutil
 
-    ready: list[tuple[str, str, str]] = []
+    ready: list[_Ready] = []
+    all_written = False
     try:
         for change in changes:
             file = os.path.realpath(change["file"])
-            ready.append((_free(file + ".orig"), change["file"], _free(file + ".new")))
-            backup, _, fresh = ready[-1]
+            one = _Ready(change["file"], _free(file + ".orig"), _free(file + ".new"))
+            ready.append(one)
             with open(file, "rb") as old:
-                _write(fresh, old.read())
-            shutil.copystat(file, fresh)
-            os.replace(fresh, backup)
-            _write(fresh, change["after"].encode(_encoding(file)))
-            shutil.copymode(file, fresh)
-        for _, name, fresh in ready:
-            os.replace(fresh, os.path.realpath(name))
+                _write(one.fresh, old.read())
+            shutil.copystat(file, one.fresh)
+            os.replace(one.fresh, one.backup)
+            _write(one.fresh, change["after"].encode(_encoding(file)))
+            shutil.copymode(file, one.fresh)
+        all_written = True
+        for one in ready:
+            os.replace(one.fresh, os.path.realpath(one.name))
     except BaseException as error:
-        for _, _, fresh in ready:
-            with contextlib.suppress(OSError):
-                os.remove(fresh)
+        mended = [one for one in ready if all_written and not _taken_back(one)]
+        for one in ready:
+            _remove(one.fresh)
+            if one not in mended:
+                _remove(one.backup)
         if isinstance(error, OSError):
-            raise Problem(f"cannot be written: {error.strerror}.", file=ready[-1][1]) from None
+            raise Problem(f"cannot be written: {error.strerror}. {_left(mended)}", file=one.name) from None
         raise
-    return [(backup, name) for backup, name, _ in ready]
+    return [(one.backup, one.name) for one in ready]
+
+
+class _Ready(NamedTuple):
+    """A file to be mended, by its name; what it was and what it shall be are written beside it."""
+
+    name: str
+    backup: str
+    fresh: str
+
+
+def _taken_back(one: _Ready) -> bool:
+    """Put the file as it was where the mended one has taken its place; False where that cannot be."""
+    if os.path.lexists(one.fresh):
+        return True  # it never took its place
+    try:
+        os.replace(one.backup, os.path.realpath(one.name))
+    except OSError:
+        return False
+    return True
+
+
+def _left(mended: Sequence[_Ready]) -> str:
+    """What is in the files after a failure, in words."""
+    if not mended:
+        return "No file was changed."
+    from .report.paper import shown_path
+
+    said = ", ".join(f"{shown_path(one.name)} (as it was: {shown_path(one.backup)})" for one in mended)
+    return f"Mended all the same, and not to be taken back: {said}. No other file was changed."
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.remove(path)
 
 
 def _write(path: str, data: bytes) -> None:
@@ -139,6 +177,10 @@ def _encoding(file: str) -> str:
         return tokenize.detect_encoding(source.readline)[0]
 
 
-def _read(file: str) -> str:
-    with open(file, "rb") as source:
-        return source.read().decode(_encoding(file))
+def _read(file: str) -> str | None:
+    """The text of a file; None where it is no text in the encoding that it names."""
+    try:
+        with open(file, "rb") as source:
+            return source.read().decode(_encoding(file))
+    except (SyntaxError, UnicodeDecodeError):
+        return None
