@@ -211,7 +211,9 @@ def test_a_disk_that_fails_between_two_files_leaves_both_as_they_were(
 def test_what_cannot_be_taken_back_is_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = prepare()
     Failing(monkeypatch, check=0, net=1)  # net.py can be replaced once, and not put back
-    said = r"Mended all the same, and not to be taken back: net.py \(as it was: net.py.orig\). No other file was changed."
+    said = (
+        r"Mended all the same, and not to be taken back: net.py \(as it was: net.py.orig\). No other file was changed."
+    )
     with pytest.raises(Problem, match=f"^check.py: cannot be written: Input/output error. {said}"):
         apply(changes)
     assert whole() == ["new", "old"]
