@@ -35,6 +35,7 @@ SAME = 1e-9  # of two gradients: what is nearer than that, relative to the large
 SMALL = 0.3  # weights that are all smaller than this are tried again at an ordinary size
 RUNS = 3  # of the check, one call's limit each
 BUDGET = 60.0  # seconds for all the faults
+SCHEMA = 1  # of `Cover`, raised when a field changes its meaning or goes away; cover-schema.json tells programs
 
 
 class Missed(TypedDict):
@@ -51,6 +52,7 @@ class Missed(TypedDict):
 class Cover(TypedDict):
     """What a check sees, and what it does not."""
 
+    schema: int
     check: str
     file: str
     line: int
@@ -343,6 +345,7 @@ def covered(port: Declaration, check: Callable[..., Any], budget: float = BUDGET
                 continue
             missed.append(_missed(network, check, fault, points, set(looked_at)))
     return {
+        "schema": SCHEMA,
         "check": check.__name__,
         "file": file,
         "line": line,
@@ -536,16 +539,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Run a gradient check of yours, `def check(port): ...`, against right gradients and then against every fault "
         "of the family's backward pass, in the layout of the @port in the file; say which it does not see, and why."
     )
-    parser.add_argument("check", metavar="FILE.py", help="the file with the check and the @port; FILE.py::name")
+    the_file = "the file with the check and the @port; FILE.py::name"
+    parser.add_argument("check", nargs="?", metavar="FILE.py", help=the_file)
     parser.add_argument("--port", metavar="NAME", help="the layout is that of this port, where there are several")
     budget = f"for all faults ({BUDGET:g})"
     parser.add_argument("--budget", type=seconds, default=BUDGET, metavar="SECONDS", help=budget)
     parser.add_argument("--json", action="store_true", help="the same for programs")
+    parser.add_argument("--schema", action="store_true", help="print what --json gives, as a JSON Schema")
     parser.add_argument("--verbose", "-v", action="store_true", help="every fault that is missed")
 
 
 def command(args: argparse.Namespace) -> int:
     """0 where every fault is caught; 1 where one is not, or the check fails on right gradients; 2 out of time."""
+    if args.schema:
+        from .report.plain import schema
+
+        print(schema("cover-schema.json"), end="")
+        return AGREES
+    if args.check is None:
+        raise Problem("which check? rowcol cover FILE.py, where `def check(port):` stands beside a @port.")
     from .worker import performed
 
     found: Cover = performed(args.check, lambda: cover_file(args.check, args.port, args.budget), args.budget + 60)

@@ -29,7 +29,7 @@ from .oracle import OwnLoss, trusted_side
 from .problem import AGREES as STATUS_AGREES
 from .problem import DIFFERS as STATUS_DIFFERS
 from .problem import NOT_ANSWERED, Problem, Raised, Several
-from .report.schema import ArrayReport, Report, blank, failed
+from .report.schema import ArrayReport, Report, blank, failed, problem_of
 from .run import look_around, run
 from .steady import steady
 from .timings import stage, taken
@@ -41,10 +41,12 @@ if TYPE_CHECKING:
 OFF = "reports a loss of "  # what a remark on a loss in other units begins with
 
 
-def examine_file(path: str, options: Options, *, apart: bool = False) -> list[Report]:
+def examine_file(
+    path: str, options: Options, *, apart: bool = False, tell: Callable[[Report], object] = lambda report: None
+) -> list[Report]:
     """Load a port file and examine each of its ports. Problems become reports too.
 
-    `apart`: raise `Several` rather than examine one port after another in the same process.
+    `apart`: raise `Several` rather than examine one port after another in the same process. `tell` as `examine` has it.
     """
     try:
         with stage("load"):
@@ -61,7 +63,7 @@ def examine_file(path: str, options: Options, *, apart: bool = False) -> list[Re
         return next(port for port in load(path) if port.name == name)
 
     return [
-        examine(port, options, lambda name=port.name: again(name), trusted)  # type: ignore[misc]
+        examine(port, options, lambda name=port.name: again(name), trusted, tell=tell)  # type: ignore[misc]
         for port in ports
     ]
 
@@ -73,12 +75,15 @@ def examine(
     against: Declaration | None = None,
     *,
     by_numbers: bool = False,
+    tell: Callable[[Report], object] = lambda report: None,
 ) -> Report:
     """Compare one port with the trusted side of its family (or with another port, `against`), and report.
 
-    `by_numbers`: the function looks its answers up: it is asked once, and its numbers are diagnosed.
+    `by_numbers`: the function looks its answers up: it is asked once, and its numbers are diagnosed. `tell` is called
+    with what there is of the report, before the port is called and before the line is looked for: the process may
+    end there.
     """
-    report, details = _examined(port, options, again, against, by_numbers)
+    report, details = _examined(port, options, again, against, by_numbers, tell)
     if options.detailed:
         _add(report, "details", details)
     if options.timings:
@@ -96,6 +101,7 @@ def _examined(
     again: Callable[[], Declaration] | None,
     against: Declaration | None,
     by_numbers: bool,
+    tell: Callable[[Report], object],
 ) -> tuple[Report, Callable[[], Details | None]]:
     """The report, and what makes its details: they are for those who ask, then or later."""
     look_around()
@@ -106,6 +112,7 @@ def _examined(
                 port = port.anew(options.family, options.objective)
             if options.dtype is not None:
                 port = port.with_(dtype=options.dtype)
+            tell(_begun(port, options))
             port, trusted = (port, trusted_side(port)) if against is None else facing(port, against)
             sizes = parse_sizes(options.sizes, port.family)
             count = options.cases if options.case is None else options.case + 1
@@ -129,7 +136,7 @@ def _examined(
             judgement = judge(port, trusted, found, options.seed)
         port, found = judgement.port, judgement.found
     except Problem as problem:
-        report = _tell_of(port, failed(problem.at(port.file, port.line), options.seed))
+        report = failed(problem.at(port.file, port.line), options.seed, _begun(port, options))
         if isinstance(problem, Raised) and against is None and not by_numbers:
             _add(report, "declared", lambda: declaration_that_runs(port, options.seed))
             if report["declared"] is not None:
@@ -144,6 +151,7 @@ def _examined(
     report = _report(port, trusted.name, options, judgement, found.expected)
     diagnosable = judgement.finding not in (None, DECLARATION, NAMES) and _says_something(judgement, found)
     if options.diagnose and diagnosable:
+        tell(report)
         _add(report, "diagnosis", lambda: _diagnosis(port, trusted, found, judgement, options, by_numbers))
     if judgement.finding == ANOTHER_MODEL and not options.asked_to_patch:
         _withhold_patch(report)
@@ -284,8 +292,9 @@ def facing(port: Declaration, trusted: Declaration) -> tuple[Declaration, Declar
     return port.with_(sizes=sizes, silent=silent), trusted
 
 
-def _tell_of(port: Declaration, report: Report) -> Report:
-    """Write into a report which port it is on."""
+def _begun(port: Declaration, options: Options) -> Report:
+    """A report that says no more than which port it is on."""
+    report = blank(options.seed)
     report["port"], report["file"], report["line"] = port.name, port.file, port.line
     report["family"], report["objective"] = port.family.name, str(port.objective)
     report["reduction"], report["dtype"] = reduction_phrase(port.reduction), port.dtype
@@ -295,7 +304,7 @@ def _tell_of(port: Declaration, report: Report) -> Report:
 def _report(
     port: Declaration, trusted: str, options: Options, judgement: Judgement, expected: list[Expected]
 ) -> Report:
-    report = _tell_of(port, blank(options.seed))
+    report = _begun(port, options)
     report["trusted"] = trusted
     report["arrays"] = [_array(port, v) for v in judgement.verdicts.values()]
     seen: dict[int, Case] = {e.case.seed: e.case for e in expected}
@@ -427,8 +436,8 @@ def compare(
     declaration = getattr(function, "__rowcol__", None)
     if not isinstance(declaration, Declaration):
         raise Problem(f"{function!r} is no port: put @port(family, layout) above it.")
-    report, details = _examined(declaration, Options(seed, dtype, sizes, cases), None, None, False)
-    if report["error"] is not None and report["status"] == NOT_ANSWERED:
-        error = report["error"]
-        raise Problem(error["what"], file=error["file"], line=error["line"], status=report["status"])
+    report, details = _examined(declaration, Options(seed, dtype, sizes, cases), None, None, False, lambda report: None)
+    problem = problem_of(report)
+    if problem is not None and problem.status == NOT_ANSWERED:
+        raise problem
     return Result(report, details)

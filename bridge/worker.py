@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .options import Options
 from .problem import DIFFERS, SWALLOWED, Problem, Several
-from .report.schema import Report, failed
+from .report.schema import Report, failed, problem_of
 from .timings import stage, taken
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ THREADED = ("torch", "jax", "tensorflow")
 INTERRUPTED = 130  # the exit code of a worker in which KeyboardInterrupt was raised
 LOOK = 0.2  # how often a silent worker is looked after
 SOON = 0.002  # how often one that has closed its pipe: it is about to end
+
+
+Tell = Callable[[Report], object]  # is called with what there is of a report
 
 
 class Listed(NamedTuple):
@@ -58,7 +61,7 @@ def examined(
     unless `quiet` is False. `abandon` is asked from time to time: raises `Abandoned` where it says so.
     """
     task = {"path": path, "options": tuple(options), "limit": limit, "quiet": quiet}
-    answer = _asked(task, lambda: perform(task), abandon)
+    answer = _asked(task, lambda tell: perform(task, tell), abandon)
     if "several" in answer:  # each port of a file gets a worker of its own
         names, file = answer["several"], path.partition("::")[0]
         import_for_all()
@@ -82,14 +85,14 @@ def examined_function(port: Declaration, options: Options, *, limit: float = CAL
         )
     task = {"path": f"{port.file}::{port.name}", "options": tuple(options), "limit": limit, "quiet": True}
 
-    def work() -> dict[str, Any]:
+    def work(tell: Tell) -> dict[str, Any]:
         from .examine import examine
         from .load import load
 
         against = load(options.against)[0] if options.against is not None else None
-        return {"reports": [examine(port, options, against=against)]}
+        return {"reports": [examine(port, options, against=against, tell=tell)]}
 
-    report: Report = _asked(task, lambda: _performed(task, work))["reports"][0]
+    report: Report = _asked(task, lambda tell: _performed(task, lambda: work(tell)))["reports"][0]
     return report
 
 
@@ -98,11 +101,7 @@ def performed(path: str, work: Callable[[], Any], total: float) -> Any:
     task = {"path": path, "options": tuple(Options()), "limit": CALL_LIMIT, "quiet": True}
     if forks_badly() or not hasattr(os, "fork"):
         return work()
-    answer = _asked(task, lambda: _performed(task, lambda: {"done": work()}), total=total)
-    for report in answer.get("reports", ()):
-        error = report["error"]
-        raise Problem(error["what"], file=error["file"], line=error["line"], status=report["status"])
-    return answer["done"]
+    return _answered(_asked(task, lambda tell: _performed(task, lambda: {"done": work()}), total=total))["done"]
 
 
 def loadable(port: Declaration) -> bool:
@@ -116,16 +115,22 @@ def loadable(port: Declaration) -> bool:
 def listed(path: str, *, limit: float = CALL_LIMIT) -> list[Listed]:
     """The ports of a file, found in a process of its own. Raises `Problem` where the file cannot be loaded."""
     task = {"path": path, "options": tuple(Options()), "limit": limit, "quiet": True, "list": True}
-    answer = _asked(task, lambda: perform(task))
-    for report in answer.get("reports", ()):
-        error = report["error"]
-        raise Problem(error["what"], file=error["file"], line=error["line"], status=report["status"])
+    answer = _answered(_asked(task, lambda tell: perform(task, tell)))
     return [Listed(*one) for one in answer["ports"]]
+
+
+def _answered(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer that is no comparison. Raises the `Problem` for which there is none."""
+    for report in answer.get("reports", ()):
+        problem = problem_of(report)
+        if problem is not None:
+            raise problem
+    return answer
 
 
 def _asked(
     task: dict[str, Any],
-    work: Callable[[], bytes],
+    work: Callable[[Tell], bytes],
     abandon: Callable[[], bool] | None = None,
     total: float = FILE_LIMIT,
 ) -> dict[str, Any]:
@@ -133,12 +138,54 @@ def _asked(
     limit = task["limit"]
     total = max(total, 6 * limit)
     data, end = _forked(task, work, total, abandon) if hasattr(os, "fork") else _spawned(task, total)
-    if data:
-        answer: dict[str, Any] = marshal.loads(data)
+    answer, so_far, crash = _heard(data)
+    if answer is not None:
         return answer
     file, _, name = task["path"].partition("::")
-    what = f"{name}: " * bool(name) + _ended(end, total, limit)
-    return {"reports": [failed(Problem(what, file=file, status=DIFFERS), Options(*task["options"]).seed)]}
+    line = None
+    if so_far is not None:
+        file, name, line = so_far["file"] or file, so_far["port"], so_far["line"]
+    place = _place(crash, file)
+    what = _ended(end, total, limit, f"{name}()" if name else "the port", place is not None)
+    if so_far is not None and so_far["headline"]:
+        so_far["remarks"].append(f"the line was not found, because the search for it ended: {what}")
+        return {"reports": [so_far]}
+    file, line = place or (file, line)
+    problem = Problem(what, file=file, line=line, status=DIFFERS)
+    return {"reports": [failed(problem, Options(*task["options"]).seed, so_far)]}
+
+
+def _heard(data: bytes) -> tuple[dict[str, Any] | None, Report | None, str]:
+    """What came through the pipe: the answer; the report so far; and what Python says of a crash.
+
+    Of a worker that died there is no answer, and no crash either where it was killed.
+    """
+    from io import BytesIO
+
+    stream = BytesIO(data)
+    so_far = None
+    while True:
+        start = stream.tell()
+        try:
+            said = marshal.load(stream)
+        except (EOFError, TypeError, ValueError):
+            said = None
+        if not isinstance(said, dict):
+            return None, so_far, data[start:].decode(errors="replace")
+        if "so far" not in said:
+            return said, so_far, ""
+        so_far = said["so far"]
+
+
+def _place(crash: str, file: str) -> tuple[str, int] | None:
+    """The innermost line of the user's own that ran at a crash: of the file, or of one in its folder or below."""
+    folder = os.path.dirname(os.path.abspath(file)) + os.sep
+    for line in crash.splitlines():
+        name, found, rest = line.strip().removeprefix('File "').rpartition('", line ')
+        number = rest.partition(" ")[0]
+        if found and number.isdigit() and (name == file or os.path.abspath(name).startswith(folder)):
+            return name, int(number)
+    return None
 
 
 def import_for_all() -> None:
@@ -146,17 +193,17 @@ def import_for_all() -> None:
     from . import examine  # noqa: F401
 
 
-def _ended(end: int | None, total: float, limit: float) -> str:
+def _ended(end: int | None, total: float, limit: float, who: str, at_this_line: bool) -> str:
     """Why a worker gave nothing back: `end` is its exit code, minus the signal that killed it, or None."""
     if end is None:
-        return f"the port ran past its limit of {total:g} s, and its process was ended."
+        return f"{who} ran past its limit of {total:g} s, and its process was ended."
     if end == SWALLOWED:
         return (
-            f"the port ran past its limit of {limit:g} s. It swallows every exception (a bare `except:`?) or lies "
+            f"{who} ran past its limit of {limit:g} s. It swallows every exception (a bare `except:`?) or lies "
             "too deep in recursion, so that its line cannot be told; its process was ended."
         )
     if end == INTERRUPTED:
-        return "the port raised KeyboardInterrupt, which is what Ctrl-C raises; raise another exception."
+        return f"{who} raised KeyboardInterrupt, which is what Ctrl-C raises; raise another exception."
     if end < 0:
         import signal
 
@@ -164,11 +211,13 @@ def _ended(end: int | None, total: float, limit: float) -> str:
             name = signal.Signals(-end).name
         except ValueError:
             name = f"signal {-end}"
-        return f"the port's process was ended by {name} (out of memory, or a crash in compiled code)."
-    return f"the port ended its own process (exit code {end}) before it answered."
+        if at_this_line:
+            return f"{who} was ended by {name} at this line (a crash in compiled code, or os.abort)."
+        return f"{who} was ended by {name} (out of memory, or a crash in compiled code)."
+    return f"{who} ended its own process (exit code {end}) before it answered."
 
 
-def perform(task: dict[str, Any]) -> bytes:
+def perform(task: dict[str, Any], tell: Tell) -> bytes:
     """What the worker does with a file: examine its ports, or list them."""
 
     def work() -> dict[str, Any]:
@@ -182,7 +231,7 @@ def perform(task: dict[str, Any]) -> bytes:
             from .examine import examine_file
 
         try:
-            return {"reports": examine_file(path, Options(*task["options"]), apart=True)}
+            return {"reports": examine_file(path, Options(*task["options"]), apart=True, tell=tell)}
         except Several as several:
             return {"several": several.names}
 
@@ -222,7 +271,7 @@ def _own_mistake(error: Exception, file: str) -> Problem:
 
 
 def _forked(
-    task: dict[str, Any], work: Callable[[], bytes], total: float, abandon: Callable[[], bool] | None
+    task: dict[str, Any], work: Callable[[Tell], bytes], total: float, abandon: Callable[[], bool] | None
 ) -> tuple[bytes, int | None]:
     import select
     import signal
@@ -282,7 +331,7 @@ def _end_group(child: int) -> None:
         os.killpg(child, signal.SIGKILL)
 
 
-def _be_worker(task: dict[str, Any], work: Callable[[], bytes], reading: int, writing: int) -> None:
+def _be_worker(task: dict[str, Any], work: Callable[[Tell], bytes], reading: int, writing: int) -> None:
     """The child's whole life; never returns."""
     code = 1
     try:
@@ -302,14 +351,26 @@ def _be_worker(task: dict[str, Any], work: Callable[[], bytes], reading: int, wr
         warnings.simplefilter("ignore")
         if task["quiet"]:
             sys.stdout = sys.stderr = os.fdopen(nowhere, "w", closefd=False)
-        data = work()
-        while data:
-            data = data[os.write(writing, data) :]
+        _work_and_answer(work, writing)
         code = 0
     except KeyboardInterrupt:
         code = INTERRUPTED
     finally:
         os._exit(code)
+
+
+def _work_and_answer(work: Callable[[Tell], bytes], pipe: int) -> None:
+    """Do it, and write the answer to the pipe; before it what there is of it, and in its place the lines of a crash."""
+    import faulthandler
+
+    # Where the command or a test suite has it on, what it says of a worker would reach the terminal.
+    faulthandler.enable(pipe, all_threads=False)
+    _write(pipe, work(lambda report: _write(pipe, marshal.dumps({"so far": report}))))
+
+
+def _write(pipe: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(pipe, data) :]
 
 
 def forks_badly() -> str | None:
@@ -346,7 +407,7 @@ def _main() -> None:
     sys.path[:] = task["search"]
     answer = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os.write(answer, perform(task))
+    _work_and_answer(lambda tell: perform(task, tell), answer)
 
 
 if __name__ == "__main__":

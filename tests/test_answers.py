@@ -84,7 +84,7 @@ def test_every_port_of_a_file_runs_in_a_process_of_its_own(tmp_path: Path, capsy
     main(["diff", str(path), "--json"])
     reports = {r["port"] or r["headline"].partition(":")[0]: r for r in json.loads(capsys.readouterr().out)}
     assert [reports[name]["status"] == 0 for name in ("good", "dies", "breaks", "last")] == [True, False, False, True]
-    assert "dies: the port ended its own process (exit code 3)" in reports["dies"]["headline"]
+    assert "dies() ended its own process (exit code 3)" in reports["dies"]["headline"]
 
 
 def test_names_too_many_beside_right_gradients_are_no_end_of_the_comparison(tmp_path: Path) -> None:

@@ -557,7 +557,7 @@ def test_a_port_that_ends_its_process(said: Said) -> None:
     status, text = said(source("import os\nos._exit(3)"))
     assert (status, text) == (
         1,
-        "mine.py: the port ended its own process (exit code 3) before it answered.\n",
+        f"mine.py:{DECORATOR}: mine() ended its own process (exit code 3) before it answered.\n",
     )
 
 
@@ -607,9 +607,7 @@ def test_a_port_that_swallows_its_limit_is_ended(said: Said, monkeypatch: pytest
     loop = "while True:\n    try:\n        while True:\n            Wx = Wx + 0\n    except:\n        pass"
     status, text = said(source(loop), "--limit", "0.2")
     assert status == 1
-    lines_of(
-        text, "mine.py: the port ran past its limit of 0.2 s. It swallows every exception (a bare `except:`?)"
-    )
+    lines_of(text, f"mine.py:{DECORATOR}: mine() ran past its limit of 0.2 s. It swallows every exception")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals as a terminal sends them")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 
 from rowcol.bridge.case import cases
 from rowcol.bridge.cli import main
-from rowcol.bridge.cover import Gradients, Network, sizes_of
+from rowcol.bridge.cover import SCHEMA, Gradients, Network, sizes_of
 from rowcol.bridge.diff import expect
 from rowcol.bridge.load import load
 from rowcol.bridge.oracle import trusted_side
@@ -195,6 +197,27 @@ def test_gradients_are_a_dict_that_knows_which_were_looked_at(
     assert gradients["b"].sum() == 2
 
 
+# What programs read -------------------------------------------------------------------------------------------
+
+
+def test_the_schema_says_what_programs_get_and_each_answer_its_version(
+    covered: Covered, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cover", "--schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    strict = copy.deepcopy(schema)
+    strict["additionalProperties"] = strict["properties"]["missed"]["items"]["additionalProperties"] = False
+    found = covered("gradient_check(port, data(time=1), probes=1, names=['Wh'])")
+    del found["reasons"]  # this suite's own
+    assert found["missed"]
+    jsonschema.validate(found, strict)
+    assert found["schema"] == schema["version"] == SCHEMA
+    for spoil in ({"schema": 0}, {"convention": "diagonals"}, {"missed": [{}]}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**found, **spoil}, schema)
+
+
 # What cannot be answered -------------------------------------------------------------------------------------
 
 
@@ -236,6 +259,7 @@ def test_a_file_without_a_check_or_a_port_is_told_what_to_write(
     Path("check.py").write_text(HEAD, encoding="utf-8")
     Path("none.py").write_text("def check(port):\n    pass\n", encoding="utf-8")
     for given, said in (
+        ([], "which check? rowcol cover FILE.py"),
         (["check.py"], "no function 'check' here. Write `def check(port):`"),
         (["check.py::mien"], "no function 'mien' here"),
         (["check.py::gradient_check", "--port", "yours"], "there is no port 'yours' here. Ports: mine."),

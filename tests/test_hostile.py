@@ -56,7 +56,7 @@ ENDED = {
     "an exception that nothing should catch": ("class B(BaseException): pass\nraise B('hm')", "raised B: hm"),
     "what commands the terminal": ("raise ValueError('a\\x1b[31mb\\0')", r"raised ValueError: a\x1b[31mb\x00"),
     "the end of a generator": ("raise GeneratorExit", "raised GeneratorExit"),
-    "Ctrl-C from inside": ("raise KeyboardInterrupt", "the port raised KeyboardInterrupt"),
+    "Ctrl-C from inside": ("raise KeyboardInterrupt", "mine() raised KeyboardInterrupt"),
     "more memory than there is": ("np.zeros((10**7, 10**7))", "raised MemoryError"),
     "printing without end": ("while True: print('x' * 100000)", "ran past its limit of 1 s"),
     "sleep": ("import time\ntime.sleep(1000)", "ran past its limit of 1 s; it was at this line"),

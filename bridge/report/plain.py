@@ -12,11 +12,11 @@ def as_json(data: Any) -> str:
     return json.dumps(_finite(data), indent=2, allow_nan=False)
 
 
-def schema() -> str:
-    """The JSON Schema of what the commands print as JSON."""
+def schema(name: str = "schema.json") -> str:
+    """The JSON Schema of what a command prints as JSON: that of `rowcol diff`, or another file's."""
     import os
 
-    with open(os.path.join(os.path.dirname(__file__), "schema.json"), encoding="utf-8") as file:
+    with open(os.path.join(os.path.dirname(__file__), name), encoding="utf-8") as file:
         return file.read()
 
 

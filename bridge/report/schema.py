@@ -108,10 +108,18 @@ def blank(seed: int) -> Report:
     }
 
 
-def failed(problem: Problem, seed: int) -> Report:
-    """The report where there is nothing to compare."""
-    report = blank(seed)
+def failed(problem: Problem, seed: int, begun: Report | None = None) -> Report:
+    """The report where there is nothing to compare; `begun` says which port it is about, where that is known."""
+    report = begun or blank(seed)
     report["status"] = problem.status
     report["error"] = {"what": problem.what, "file": problem.file, "line": problem.line}
     report["headline"] = problem.what.splitlines()[0]
     return report
+
+
+def problem_of(report: Report) -> Problem | None:
+    """The problem that a failed report was made of; None where there was a comparison."""
+    error = report["error"]
+    if error is None:
+        return None
+    return Problem(error["what"], file=error["file"], line=error["line"], status=report["status"])
