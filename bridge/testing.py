@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
+from numbers import Integral, Real
 from typing import Any
 
 from .declaration import Declaration, declared
-from .diff import NOT_PROVIDED
+from .diff import LOSS, NOT_PROVIDED
 from .options import Options
-from .problem import AGREES, Problem
+from .problem import AGREES, Problem, nearest
 from .report.schema import Report
 from .worker import CALL_LIMIT, examined, examined_function, loadable
 
@@ -27,7 +28,7 @@ def assert_agrees(
     sizes: str | Iterable[str] = "",
     dtypes: str | Iterable[str] | None = None,
     cases: int | None = None,
-    against: str | None = None,
+    against: str | os.PathLike[str] | None = None,
     not_returned: str | Iterable[str] = (),
     diagnose: bool = True,
     limit: float = CALL_LIMIT,
@@ -48,22 +49,28 @@ def assert_agrees(
     """
     try:
         asked = _asked(port, layout, families, keywords)
-        if not 0 < limit <= 1e6:
+        if isinstance(limit, bool) or not isinstance(limit, Real) or not 0 < limit <= 1e6:
             raise Problem(f"limit = {limit!r} must be more than 0 seconds, and at most a million.")
+        if not isinstance(diagnose, bool):
+            raise Problem(f"diagnose = {diagnose!r} must be True or False.")
+        if against is not None and not isinstance(against, str | os.PathLike):
+            raise Problem(f"against = {against!r} must be the name of a port file.")
+        against = None if against is None else os.fspath(against)
         chosen = [
-            _several("families", families if layout is None else None),
-            _several("objectives", objectives),
-            _several("dtypes", dtypes),
-            _several("sizes", sizes),
-            _several("seeds", seeds),
+            _several("families", families if layout is None else None, "the name of a family, such as 'rnn'", None),
+            _several("objectives", objectives, "the name of an objective, such as 'softmax'", None),
+            _several("dtypes", dtypes, "'float64' or 'float32'", None),
+            _several("sizes", sizes, "a text such as 'batch = 2'"),
+            [int(seed) for seed in _several("seeds", seeds, "a whole number from 0 on", kind=Integral)],
         ]
-        left_out = _several("not_returned", not_returned, empty=True)
+        left_out = _several("not_returned", not_returned, "the name of an array of the port", empty=True)
         for family, objective, dtype, size, seed in product(*chosen):
             options = Options(seed, dtype, size, cases, against, diagnose, family=family, objective=objective)
             if isinstance(asked, str):
                 reports = examined(asked, options, limit=limit)
             else:
                 reports = [examined_function(asked, options, limit=limit)]
+            _must_be_arrays(left_out, reports)
             failures = [text for report in reports if (text := failure_of(report, left_out))]
             if failures:
                 raise AssertionError("\n\n".join([*failures, _again(asked, options)]))
@@ -108,16 +115,31 @@ def _asked(port: Any, layout: str | None, families: Any, keywords: dict[str, Any
     )
 
 
-def _several(name: str, value: str | int | Iterable[Any] | None, empty: bool = False) -> list[Any]:
-    """One value or several, as a list. None at all would compare nothing, and pass."""
-    if value is None or isinstance(value, str | int):
-        return [value]
-    if not isinstance(value, Iterable):
-        raise Problem(f"{name} = {value!r} is neither one value nor several.")
-    found = list(value)
+def _several(name: str, value: Any, expected: str, *own: None, kind: type = str, empty: bool = False) -> list[Any]:
+    """One value or several of a kind, as a list. None at all would compare nothing, and pass.
+
+    With `own` a value may be None, for what is the port's own.
+    """
+    several = isinstance(value, Iterable) and not isinstance(value, str | Mapping)
+    found = list(value) if several else [value]
+    for one in found:
+        if (isinstance(one, bool) or not isinstance(one, kind)) and one not in own:
+            raise Problem(f"{name}: {one!r} is not {expected}.")
     if not found and not empty:
         raise Problem(f"{name} is empty: nothing would be compared.")
     return found
+
+
+def _must_be_arrays(names: Iterable[str], reports: Sequence[Report]) -> None:
+    """Raises `Problem` for a name that no port has: what it was to excuse would go by another one."""
+    if any(report["error"] is not None for report in reports):
+        return  # that is said first
+    known = dict.fromkeys(a["name"] for report in reports for a in report["arrays"] if a["name"] != LOSS)
+    for name in names:
+        if name not in known:
+            ports = " and ".join(f"{report['port']}()" for report in reports)
+            close = nearest(name, known, ".")
+            raise Problem(f"not_returned: '{name}' is no array of {ports}{close} There are {', '.join(known)}.")
 
 
 def _again(asked: str | Declaration, options: Options) -> str:

@@ -250,17 +250,50 @@ def test_what_is_no_port_is_said_to_be_none() -> None:
     ("chosen", "said"),
     [
         ({"seeds": -1}, "seed = -1 must be a whole number from 0 on"),
-        ({"seeds": "one"}, "seed = 'one' must be a whole number"),
-        ({"seeds": 1.5}, "seeds = 1.5 is neither one value nor several"),
+        ({"seeds": "one"}, "seeds: 'one' is not a whole number"),
+        ({"seeds": [0, None]}, "seeds: None is not a whole number"),
+        ({"seeds": 1.5}, "seeds: 1.5 is not a whole number"),
+        ({"seeds": True}, "seeds: True is not a whole number"),
         ({"cases": 0}, "cases = 0 must be a whole number from 1 on"),
+        ({"cases": True}, "cases = True must be a whole number from 1 on"),
         ({"dtypes": "float16"}, "dtype = 'float16' must be one of 'float64', 'float32'"),
+        ({"dtypes": np.float32}, "dtypes: <class 'numpy.float32'> is not 'float64' or 'float32'"),
+        ({"families": ["rnn", 3]}, "families: 3 is not the name of a family"),
+        ({"families": "rn"}, "unknown family 'rn'; did you mean 'rnn'?"),
+        ({"objectives": 3}, "objectives: 3 is not the name of an objective"),
+        ({"objectives": "softmx"}, "unknown objective 'softmx'; did you mean 'softmax'?"),
+        ({"sizes": {"batch": 2}}, "sizes: {'batch': 2} is not a text such as 'batch = 2'"),
+        ({"sizes": None}, "sizes: None is not a text"),
+        ({"sizes": "bach = 2"}, "there is no axis 'bach' in the family 'rnn'; did you mean 'batch'?"),
         ({"limit": 0}, "limit = 0 must be more than 0 seconds"),
+        ({"limit": "5"}, "limit = '5' must be more than 0 seconds"),
+        ({"against": 3}, "against = 3 must be the name of a port file"),
+        ({"against": "nowhere.py"}, "nowhere.py: no such file"),
+        ({"diagnose": "no"}, "diagnose = 'no' must be True or False"),
+        ({"not_returned": 3}, "not_returned: 3 is not the name of an array"),
+        ({"not_returned": None}, "not_returned: None is not the name of an array"),
+        ({"not_returned": ["W", "loss"]}, "not_returned: 'W' is no array of right(); did you mean 'Wx'? There are Wx"),
+        ({"not_returned": "loss"}, "not_returned: 'loss' is no array of right()"),
     ],
 )
 def test_what_cannot_be_chosen_is_named(chosen: dict[str, Any], said: str) -> None:
     with pytest.raises((AssertionError, Problem)) as failure:
         assert_agrees(right, **chosen)
     assert said in str(failure.value) and "rowcol's" not in str(failure.value)
+
+
+def test_a_name_that_excuses_nothing_does_not_hide_what_is_missing() -> None:
+    def forgetful(Wx: Any, Wh: Any, b: Any, X: Any, D: Any) -> Any:
+        return net(Wx, Wh, b, X, D, leave_out="Wh")
+
+    with pytest.raises(Problem, match="not_returned: 'wh' is no array of forgetful"):
+        assert_agrees(forgetful, LINES, families="rnn", not_returned="wh")
+
+
+def test_whole_numbers_and_paths_of_any_kind_are_taken(here: Path) -> None:
+    Path("port.py").write_text(source(), encoding="utf-8")
+    assert_agrees(Path("port.py"), against=Path("port.py"), seeds=np.arange(1, 3), diagnose=False)
+    assert_agrees("port.py", seeds=np.int64(1), not_returned=("X", "Wh"), limit=np.float64(5), diagnose=False)
 
 
 def test_a_port_that_hangs_is_ended_in_time() -> None:
