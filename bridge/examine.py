@@ -168,10 +168,8 @@ def _examined(
 
 def _check(options: Options) -> None:
     """Raise `Problem` where a case cannot be chosen so: the command's own arguments have been checked, a call's not."""
-    for name, value, least in (("seed", options.seed, 0), ("cases", options.cases, 1)):
-        if (value is not None or name == "seed") and (
-            isinstance(value, bool) or not hasattr(value, "__index__") or value < least
-        ):
+    for name, value, least in (("seed", options.seed, 0), ("cases", 1 if options.cases is None else options.cases, 1)):
+        if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
             raise Problem(f"{name} = {value!r} must be a whole number from {least} on.")
     if options.dtype is not None and options.dtype not in DTYPES:
         raise Problem(f"dtype = {options.dtype!r} must be one of {', '.join(map(repr, DTYPES))}.")

@@ -10,7 +10,7 @@ import numpy as np
 
 from .declaration import Declaration
 from .intact import Surroundings, complaint
-from .problem import Problem, nearest
+from .problem import NoPort, Problem, nearest
 from .run import OutOfTime, in_time
 
 # What is imported here only when it is needed: a file of that name beside the port must not take its place.
@@ -31,7 +31,7 @@ def load(path: str) -> list[Declaration]:
         key=lambda d: (d.file != module.__file__, d.line or 0),
     )
     if not ports:
-        raise Problem(
+        raise NoPort(
             'no port in this file. Put @port("rnn", """...layout...""") above a function '
             "(`from rowcol.bridge import port`); `rowcol new FILE` writes one to fill in.",
             file=path,

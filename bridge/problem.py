@@ -46,6 +46,10 @@ class Several(Exception):
         self.names = names
 
 
+class NoPort(Problem):
+    """A file that declares no port."""
+
+
 class Raised(Problem):
     """A port that raised on a legal case: its code is at fault, and not the form of its answer."""
 

@@ -5,7 +5,7 @@ Off unless `--rowcol` is given or the ini option `rowcol_files` is set; nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,17 +48,27 @@ class _Collecting:
 
     def __init__(self, patterns: tuple[str, ...] | list[str]) -> None:
         self.patterns = patterns
+        self.failed: set[Path] = set()  # files whose ports could not be found: that has been said
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> PortFile | None:
         """A port file: one that matches a pattern, or is named on the command line and speaks of rowcol."""
         if file_path.suffix != ".py":
             return None
-        if not any(self._matches(file_path, pattern, parent.config.rootpath) for pattern in self.patterns) and not (
-            parent.session.isinitpath(file_path) and b"rowcol" in file_path.read_bytes()
-        ):
+        meant = any(self._matches(file_path, pattern, parent.config.rootpath) for pattern in self.patterns)
+        if not meant and not (parent.session.isinitpath(file_path) and b"rowcol" in file_path.read_bytes()):
             return None
-        found: PortFile = PortFile.from_parent(parent, path=file_path)
+        found: PortFile = PortFile.from_parent(parent, path=file_path, meant=meant, failed=self.failed)
         return found
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """A file given by name is collected by pytest itself as well: its error is not said twice."""
+        report = yield
+        if report.failed and isinstance(collector, pytest.Module) and collector.path in self.failed:
+            return pytest.CollectReport(collector.nodeid, "passed", None, [])
+        return report
 
     def _matches(self, path: Path, pattern: str, root: Path) -> bool:
         """A pattern with a slash is of the path below the root directory; one without, of the name."""
@@ -68,7 +78,11 @@ class _Collecting:
 
 
 class PortFile(pytest.File):
-    """A file whose ports are tests."""
+    """A file whose ports are tests; one that is `meant` to have some is an error without."""
+
+    def __init__(self, meant: bool, failed: set[Path], **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.meant, self.failed = meant, failed
 
     def collect(self) -> Iterator[PortCase]:
         """One item for each port and case; the file is run in a process of its own to find them."""
@@ -79,7 +93,10 @@ class PortFile(pytest.File):
         try:
             ports = listed(str(self.path))
         except Problem as problem:
+            self.failed.add(self.path)
             raise self.CollectError(str(problem)) from None
+        if self.meant and not ports:
+            raise self.CollectError(f"{self.path}: no port in this file, which rowcol_files names. Put @port in it.")
         for port in ports:
             for number, label in enumerate(port.cases):
                 name = f"{port.name}[{label.replace(' ', '-')}-{seed + number}]"

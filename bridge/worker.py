@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .options import Options
-from .problem import DIFFERS, SWALLOWED, Problem, Several
+from .problem import DIFFERS, SWALLOWED, NoPort, Problem, Several
 from .report.schema import Report, failed, problem_of
 from .timings import stage, taken
 
@@ -113,7 +113,7 @@ def loadable(port: Declaration) -> bool:
 
 
 def listed(path: str, *, limit: float = CALL_LIMIT) -> list[Listed]:
-    """The ports of a file, found in a process of its own. Raises `Problem` where the file cannot be loaded."""
+    """The ports of a file, found in a process of its own. Raises `Problem` where it cannot be loaded."""
     task = {"path": path, "options": tuple(Options()), "limit": limit, "quiet": True, "list": True}
     answer = _answered(_asked(task, lambda tell: perform(task, tell)))
     return [Listed(*one) for one in answer["ports"]]
@@ -226,7 +226,10 @@ def perform(task: dict[str, Any], tell: Tell) -> bytes:
             from .case import recipes
             from .load import load
 
-            return {"ports": [(p.name, p.line, [recipe.label for recipe in recipes(p)]) for p in load(path)]}
+            try:
+                return {"ports": [(p.name, p.line, [recipe.label for recipe in recipes(p)]) for p in load(path)]}
+            except NoPort:
+                return {"ports": []}
         with stage("import"):
             from .examine import examine_file
 

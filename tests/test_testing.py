@@ -454,6 +454,29 @@ def test_a_file_that_cannot_be_collected_is_an_error_at_its_line(
     assert "Traceback" not in result.stdout.str()
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import rowcol.bridge\ndef f(:\n", "named.py:2: syntax error"),
+        ("import rowcol.bridge\nimport nothing_of_that_name\n", "No module named 'nothing_of_that_name'"),
+        (source(layout=("prev hidden", "prev hiden")), "there is no axis 'hiden'"),
+    ],
+)
+def test_the_error_of_a_file_given_by_name_is_said_once(
+    text: str, said: str, suite: Callable[..., pytest.RunResult]
+) -> None:
+    result = suite("--rowcol", "named.py", named=text)
+    result.assert_outcomes(errors=1)
+    assert result.stdout.str().count(said) == 1
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_test_file_given_by_name_is_no_port_file(suite: Callable[..., pytest.RunResult]) -> None:
+    test = "from rowcol.bridge.testing import assert_agrees\ndef test_one():\n    pass\n"
+    suite("--rowcol", "test_own.py", test_own=test).assert_outcomes(passed=1)
+    suite("--rowcol", "test_own.py", test_own=test + "1 / 0\n").assert_outcomes(errors=1)
+
+
 def test_several_processes_run_the_same_tests(suite: Callable[..., pytest.RunResult]) -> None:
     pytest.importorskip("xdist")
     result = suite("--rowcol", "-p", "xdist.plugin", "-n", "2", apart=True, port_right=RIGHT, port_wrong=WRONG)
