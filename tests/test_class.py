@@ -16,6 +16,7 @@ from rowcol.bridge.cli import main
 from rowcol.bridge.diagnose.found import nothing
 from rowcol.bridge.problem import Problem
 from rowcol.bridge.report.schema import failed
+from rowcol.bridge.report.terminal import render
 from rowcol.bridge.report.withhold import withheld
 from tests.bad_ports import source
 
@@ -174,6 +175,29 @@ def test_what_explains_numbers_alone_is_withheld_too() -> None:
     report["diagnosis"] = {**nothing(), "explanation": {"sentence": "your numbers are those of ..."}}
     kept = withheld(report)["diagnosis"]
     assert kept is not None and kept["explanation"] is None
+
+
+@pytest.mark.parametrize("claim", ["first divergent expression", "suspects", "another model"])
+def test_what_is_wrong_with_a_line_is_withheld_where_there_is_no_patch_either(claim: str) -> None:
+    """A reason says what the line should be, and often what is missing in it."""
+    line = {"file": "ben.py", "line": 7, "text": "carry = d @ Wh", "replacement": "carry = d @ Wh.T"}
+    line |= {"reason": "this should be da_next; a transpose is missing: `Wh.T` where `Wh` stands", "quantity": "da_next"}
+    step = {"kind": "transpose", "sentence": "a transpose is missing", "line": 7, "path": "ben.py"}
+    report = failed(Problem("nothing"), 0)
+    report["diagnosis"] = {**nothing(), "claim": claim, "lines": [line], "suspects": [line], "steps": [step]}
+    kept = withheld(report)
+    shown = json.dumps(kept) + render(kept)
+    assert "ben.py:7: carry = d @ Wh\n" in shown
+    assert not [word for word in ("Wh.T", "missing:", "da_next", "stands") if word in shown]
+
+
+def test_what_makes_another_model_of_a_port_is_withheld(run: Run) -> None:
+    text = source().replace("np.tanh(X[:, t] @ Wx + hs[-1] @ Wh + b)", "np.tanh(X[:, t] @ Wx + hs[-1] @ Wh - b)")
+    text = text.replace('g["b"] +=', 'g["b"] -=')
+    _, told = run({"ben.py": text})
+    assert "where it parts from the declared model" in told and "`+`" in told
+    _, out = run({"ben.py": text}, "--no-patch")
+    assert "where it parts from the declared model" in out and "`+`" not in out
 
 
 def test_a_right_port_needs_neither_the_page_nor_its_details(tmp_path: Path) -> None:

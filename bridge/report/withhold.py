@@ -8,6 +8,7 @@ from .schema import Report
 
 WITHHELD = "patch withheld"
 HERE = "the fault is here, or a part of it: a change of this line belongs to the patch"
+MAYBE = "the fault may be here, or in what is missing here"
 
 
 def withheld(report: Report) -> Report:
@@ -15,12 +16,12 @@ def withheld(report: Report) -> Report:
     diagnosis = report["diagnosis"]
     if diagnosis is None:
         return report
-    lines = [_without(line, diagnosis["patch"] is not None) for line in diagnosis["lines"]]
+    reason = HERE if diagnosis["patch"] is not None else MAYBE
     kept: dict[str, Any] = {
         **diagnosis,
         "claim": WITHHELD if diagnosis["patch"] is not None else diagnosis["claim"],
-        "lines": lines,
-        "suspects": [_without(line, diagnosis["patch"] is not None) for line in diagnosis["suspects"]],
+        "lines": [_without(line, reason) for line in diagnosis["lines"]],
+        "suspects": [_without(line, reason) for line in diagnosis["suspects"]],
         "changes": [],
         "patch": None,
         "equivalent": [],
@@ -31,5 +32,6 @@ def withheld(report: Report) -> Report:
     return {**report, "diagnosis": kept, "remarks": remarks}
 
 
-def _without(line: dict[str, Any], mended: bool) -> dict[str, Any]:
-    return {**line, "replacement": None, "reason": HERE if mended else line["reason"]}
+def _without(line: dict[str, Any], reason: str) -> dict[str, Any]:
+    """A line that is named, without what it should be."""
+    return {**line, "replacement": None, "reason": reason, "quantity": None}
