@@ -181,7 +181,7 @@ def test_what_explains_numbers_alone_is_withheld_too() -> None:
 def test_what_is_wrong_with_a_line_is_withheld_where_there_is_no_patch_either(claim: str) -> None:
     """A reason says what the line should be, and often what is missing in it."""
     line = {"file": "ben.py", "line": 7, "text": "carry = d @ Wh", "replacement": "carry = d @ Wh.T"}
-    line |= {"reason": "this should be da_next; a transpose is missing: `Wh.T` where `Wh` stands", "quantity": "da_next"}
+    line |= {"reason": "a transpose is missing: `Wh.T` where `Wh` stands", "quantity": "da_next"}
     step = {"kind": "transpose", "sentence": "a transpose is missing", "line": 7, "path": "ben.py"}
     report = failed(Problem("nothing"), 0)
     report["diagnosis"] = {**nothing(), "claim": claim, "lines": [line], "suspects": [line], "steps": [step]}
