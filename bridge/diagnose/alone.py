@@ -7,8 +7,6 @@ gradients is none.
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,8 +16,8 @@ from ..case import cases
 from ..declaration import Declaration
 from ..diff import LOSS, Expected, expect, single_cases
 from ..oracle import OwnLoss
+from .bench import Bench, clock, of_its_folder
 from .edits import edits
-from .engine import Bench
 from .found import VERIFIED_PATCH, changes, nothing
 from .repair import patch, repair
 from .source import Scope
@@ -32,11 +30,10 @@ AWAY = 12.0  # the rank of a place that no wrong gradient is known to come from
 
 def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 0) -> dict[str, Any] | None:
     """The verified patch of one edit, or the lines that the wrong gradients come from; None without source."""
-    begin = time.process_time()
+    begin = clock()
     measured = [_with_the_loss(port, one) for one in expected]
     bench = Bench(port, port, measured, set())
-    folder = [os.path.dirname(os.path.abspath(port.file))] if port.file and os.path.isfile(port.file) else None
-    scope = Scope.discover(lambda: bench.once(measured[0]), folder)
+    scope = Scope.discover(lambda: bench.once(measured[0]), of_its_folder(port))
     if not scope.functions:
         return None
     before = bench.once(measured[0])
@@ -92,7 +89,7 @@ def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 
         for file, line in lines
     ]
     report["suspects"] = report["lines"]
-    report["seconds"] = time.process_time() - begin
+    report["seconds"] = clock() - begin
     return report
 
 

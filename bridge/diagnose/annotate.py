@@ -18,9 +18,11 @@ from ..diff import Expected
 from ..oracle import OwnLoss
 from ..problem import Problem
 from ..run import run
-from .align import STEP, Meaning, Trace, Trusted
+from .align import Trace
+from .quantities import STEP, Meaning
 from .source import Function, Scope, Source
 from .trace import Array, Event, Recorder, Site
+from .trusted import Trusted
 from .words import meaning
 
 LINES = 240  # of source, of all functions together

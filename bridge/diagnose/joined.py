@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .align import Meaning, Quantity, Trace, trivial
+from .align import Trace
 from .explain import Explanation, Made
+from .quantities import Meaning, Quantity, trivial
 from .roles import Leaf
 from .suspects import Suspect
 
@@ -163,7 +164,6 @@ class _Reading:
             if one.name == name:
                 found |= {m.quantity: None for value in one.right for m in self.trace.trusted.lookup(value)}
         return tuple(found)[:4]
-
 
 
 def _same(one: Made) -> bool:

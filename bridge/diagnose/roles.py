@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .align import EXAMPLE, JOINS, Formula, Meaning, Operand, Trace, trivial
+from .align import Trace
+from .quantities import EXAMPLE, Formula, Meaning, Operand, trivial
 from .trace import Loops
+from .trusted import JOINS
 
 LIMIT = 4000
 TURNS = 60  # of a sum's terms that are not what they ought to be, the first are looked into

@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import Any, NamedTuple
 
-from .align import Trace, neutral
+from .align import Trace
 from .edits import Edit, Edits
 from .pieces import called_name
+from .quantities import neutral
 from .roles import Leaf
 from .source import Scope, Source, Splice, apply
 from .suspects import Suspect

@@ -131,6 +131,16 @@ class Source:
             node = outer
         return node
 
+    def statement_at(self, offset: int) -> ast.stmt | None:
+        """The innermost statement that holds an offset."""
+        best: ast.stmt | None = None
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.stmt):
+                start, end = self.span(node)
+                if start <= offset < end and (best is None or start >= self.span(best)[0]):
+                    best = node
+        return best
+
     def block(self, statement: ast.stmt) -> tuple[list[ast.stmt], int]:
         """The list of statements that a statement stands in, and its place there."""
         if self._blocks is None:

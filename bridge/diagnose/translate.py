@@ -19,11 +19,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..problem import Problem
-from .align import STACK, TOTAL, Formula, Meaning, Operand, Trace, Trusted, neutral, series
+from .align import Trace
 from .edits import Edit
 from .pieces import is_plain
+from .quantities import STACK, TOTAL, Formula, Meaning, Operand, neutral
 from .source import NotInForce, Scope, Source, Splice
 from .trace import Array, Site
+from .trusted import Trusted, series
 
 _PROBE = "__rowcol_probe__"
 TURNS = 8  # how many times a place is looked at

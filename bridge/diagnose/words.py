@@ -6,7 +6,8 @@ import ast
 from typing import Any
 
 from ..family import Family
-from .align import Meaning, Trace
+from .align import Trace
+from .quantities import Meaning
 from .trace import Site
 
 AROUND = 2  # lines shown before and after the one in question

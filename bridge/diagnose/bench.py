@@ -1,0 +1,159 @@
+"""The bench: runs of the port, edits in force, held against what is expected."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .. import run as running
+from ..bar import MARGIN
+from ..case import Case, cases
+from ..declaration import Declaration
+from ..diff import (
+    BLINDNESS,
+    DIFFERS,
+    LOSS,
+    NOT_PROVIDED,
+    Expected,
+    compare_once,
+    expect,
+    laid_out_for,
+    single_cases,
+)
+from ..problem import Problem
+from ..run import Answer, canonical, run
+from .source import NotInForce, Scope, Splice
+
+# Seconds of this process: what else the machine does is not the port's fault.
+clock = time.process_time
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the port does on a case as it is now: what agrees, what differs, or what it raised."""
+
+    agree: frozenset[str]
+    differ: frozenset[str]
+    raised: Problem | None = None
+    remarks: frozenset[str] = frozenset()
+
+    @property
+    def all_agree(self) -> bool:
+        return not self.differ and self.raised is None and bool(self.agree)
+
+
+class Bench:
+    """Runs the port, edits in force, and holds what it gives against what is expected. Never raises."""
+
+    def __init__(
+        self, port: Declaration, trusted: Declaration, expected: Sequence[Expected], excused: set[str]
+    ) -> None:
+        self.port, self.trusted, self.excused = port, trusted, excused
+        self.expected = list(expected)
+        self.quick: dict[int, Expected] = {}  # those whose bars were taken from others
+        self.measured: dict[int, Expected] = {}  # and the same, measured
+        self.tried = 0
+        self.seconds = 0.0
+        # An edited loop may never end: no run is given much longer than the port takes as it is.
+        self.limit = running.limit or 10.0
+
+    def answer(self, case: Case) -> Answer:
+        """What the port gives on a case, in time. Raises `Problem` where it gives nothing."""
+        patient, running.limit = running.limit, self.limit
+        try:
+            return run(self.port, case)
+        finally:
+            running.limit = patient
+
+    def once(self, expected: Expected) -> Score:
+        try:
+            answer = self.answer(expected.case)
+        except Problem as problem:
+            return Score(frozenset(), frozenset(expected.gradients), problem)
+        verdicts = compare_once(self.port, expected, answer)
+        agree = frozenset(n for n, v in verdicts.items() if v.state != DIFFERS and v.state != NOT_PROVIDED)
+        differ = frozenset(n for n, v in verdicts.items() if v.state == DIFFERS and n not in self.excused)
+        return Score(agree | (self.excused & set(verdicts)), differ, None, frozenset(answer.remarks))
+
+    def score(self, scope: Scope, splices: Iterable[Splice], expected: Expected | None = None) -> Score | None:
+        """The score with splices in force; None where they cannot be."""
+        begin = clock()
+        self.tried += 1
+        try:
+            with scope.edited(splices):
+                return self.once(expected or self.expected[0])
+        except (NotInForce, ValueError, RecursionError):
+            return None
+        finally:
+            self.seconds += clock() - begin
+
+    def holds(self, scope: Scope, splices: Sequence[Splice], among: Sequence[Expected], wanted: frozenset[str]) -> bool:
+        """Whether everything agrees on every one of these cases, and everything wanted is given."""
+        for expected in among:
+            score = self.score(scope, splices, self.measured.get(id(expected), expected))
+            if score is not None and score.differ and id(expected) in self.quick and id(expected) not in self.measured:
+                # Rounding may move this case further than those that were measured.
+                self.measured[id(expected)] = expect(self.port, self.trusted, expected.case)
+                score = self.score(scope, splices, self.measured[id(expected)])
+            if score is None or not score.all_agree or not wanted <= score.agree:
+                return False
+        return True
+
+    def given(self, scope: Scope) -> frozenset[str]:
+        """What the port gives, as it is mended."""
+        score = self.score(scope, ())
+        return frozenset() if score is None else score.agree
+
+    def fresh(self, seed: int, count: int) -> list[Expected]:
+        """Cases of other sizes and seeds."""
+        made = single_cases(self.port, cases(self.port, seed + 1000, None, count))
+        if self.port.layout.one_example:
+            made = made[:: max(1, len(made) // (2 * count))]
+        made_quickly = [self.quickly(case) for case in made]
+        self.quick |= {id(one): one for one in made_quickly}
+        return made_quickly
+
+    def quickly(self, case: Case) -> Expected:
+        """What is expected on a fresh case, its bar taken from those that were measured."""
+        loss, gradients = laid_out_for(self.port, case, *canonical(self.trusted, case))
+        deviations = {}
+        for name, value in {LOSS: np.asarray(loss), **gradients}.items():
+            size = float(np.max(np.abs(value), initial=0.0))
+            deviations[name] = self.noise.get(name, size * self.roughness)
+        return Expected(case, loss, gradients, deviations)
+
+    @cached_property
+    def noise(self) -> dict[str, float]:
+        """How far rounding moves the arrays that are nothing but rounding: gradients that are zero by nature."""
+        found: dict[str, float] = {}
+        measurable: set[str] = set()
+        for one in self.expected:
+            for name, value in {LOSS: np.asarray(one.loss), **one.gradients}.items():
+                size = float(np.max(np.abs(value), initial=0.0))
+                found[name] = max(found.get(name, 0.0), 10 * max(one.deviations[name], size))
+                if MARGIN * one.deviations[name] <= BLINDNESS * size:
+                    measurable.add(name)
+        return {name: deviation for name, deviation in found.items() if name not in measurable}
+
+    @cached_property
+    def roughness(self) -> float:
+        """How far rounding moved an array of the measured cases at most, as a share of its size."""
+        shares = [float(np.finfo(self.port.dtype).eps)]
+        for one in self.expected:
+            for name, value in {LOSS: np.asarray(one.loss), **one.gradients}.items():
+                size = float(np.max(np.abs(value), initial=0.0))
+                if size and name not in self.noise:
+                    shares.append(one.deviations[name] / size)
+        return min(max(shares), BLINDNESS / MARGIN)
+
+
+def of_its_folder(port: Declaration) -> list[str] | None:
+    """Where the source is looked for: the folder of the port's file; None for a port that has none."""
+    if port.file is None or not os.path.isfile(port.file):
+        return None
+    return [os.path.dirname(os.path.abspath(port.file))]

@@ -1,0 +1,108 @@
+"""What a diagnosis found, as plain data: the claim, the lines, the patch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .bench import clock
+from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
+from .repair import patch
+from .search import Search, Step
+from .source import Splice
+from .words import excerpt
+
+
+def outcome(
+    search: Search,
+    begin: float,
+    changed: Sequence[Splice],
+    verified: int,
+) -> dict[str, Any]:
+    report = nothing()
+    bench, scope = search.bench, search.scope
+    named = [suspect.plain(scope) for suspect in search.first_suspects[:5]]
+    if changed:
+        report["claim"] = VERIFIED_PATCH
+        report["patch"], report["hunks"], report["verified_cases"] = (
+            patch(scope, changed),
+            len(changed),
+            verified,
+        )
+        report["changes"] = changes(scope, changed)
+        lines = _changed_lines(search, changed)
+        report["lines"] = lines
+    elif named:
+        report["claim"] = DIVERGENT if search.first_suspects[0].certain else SUSPECTS
+        report["lines"] = named
+    report["suspects"] = named
+    if report["lines"] and search.first is not None:
+        first = report["lines"][0]
+        report["annotation"] = excerpt(search.first, first["file"], first["line"])
+    report["edits_tried"] = bench.tried
+    report["edits_per_second"] = bench.tried / bench.seconds if bench.seconds else 0.0
+    report["equivalent"] = [edit.sentence for edit in search.equivalent[:5]]
+    report["ended_early"] = not changed and search.late
+    report["steps"] = [vars(step) for step in (search.steps if changed else search.partial)]
+    report["seconds"] = clock() - begin
+    return report
+
+
+def _line(search: Search, step: Step, replacement: str) -> dict[str, Any]:
+    return {
+        "file": step.path,
+        "line": step.line,
+        "text": search.scope.source(step.path).line_text(step.line).strip(),
+        "replacement": replacement,
+        "reason": step.sentence,
+        "quantity": None,
+    }
+
+
+def _nearest_step(search: Search, path: str, line: int) -> Step | None:
+    """The edit that is nearest to a line."""
+    steps = [step for step in search.steps if step.path == path] or search.steps
+    return min(steps, key=lambda step: abs(step.line - line), default=None)
+
+
+def _changed_lines(search: Search, changed: Sequence[Splice]) -> list[dict[str, Any]]:
+    """The lines that the patch changes: of each edit what was said of it, and what becomes of its other lines."""
+    found: list[tuple[int, dict[str, Any], Step | None]] = []
+    for splice in changed:
+        source = search.scope.source(splice.path)
+        line, old = source.line(splice.start), source.text[splice.start : splice.end]
+        step = _nearest_step(search, splice.path, line)
+        away = abs(line - step.line) if step is not None else 0
+        if not old:
+            line = max(1, line - 1)
+        one = {
+            "file": splice.path,
+            "line": line,
+            "text": source.line_text(line).strip(),
+            "replacement": splice.text.rstrip("\r\n"),
+            "reason": _becomes(old, splice.text),
+            "quantity": None,
+        }
+        found.append((away, one, step))
+    lines = [one for _, one, _ in found]
+    if len(search.steps) == 1:
+        # The line that the edit is about; a statement that moves leaves one line and comes to another.
+        lines.sort(key=lambda one: one["line"] != search.steps[0].line)
+        if lines[0]["line"] != search.steps[0].line:
+            return [_line(search, search.steps[0], lines[0]["replacement"]), *lines]
+    for step in search.steps:
+        own = [(away, place) for place, (away, _, whose) in enumerate(found) if whose is step]
+        if own:
+            # What is said of an edit is said before what comes with it.
+            place = min(own)[1]
+            found[place][1]["reason"] = step.sentence
+            found.insert(min(own, key=lambda one: one[1])[1], found.pop(place))
+    return [one for _, one, _ in found]
+
+
+def _becomes(old: str, new: str) -> str:
+    """What a hunk does to its line, where the edit it belongs to was said beside another."""
+    if not new.strip():
+        return "with that, this line goes from here"
+    text = " / ".join(f"`{line.strip()}`" for line in new.strip().splitlines())
+    return f"with that, this line becomes {text}" if old else f"with that, after this line comes {text}"

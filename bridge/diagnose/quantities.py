@@ -1,0 +1,276 @@
+"""What a value of the trusted side is, and how it is found again among a port's values.
+
+A value of the port is looked up under a key that neither the order of axes, nor singleton axes, nor sign, nor a
+common factor changes; a hit is confirmed by really matching it, so that layout, sign and factor are known.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import accumulate, pairwise, permutations, product
+from math import sqrt
+from operator import mul
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from .trace import Array
+
+STEP, BATCH_SUM, EXAMPLE, STACK, TOTAL, SO_FAR = "step", "batch sum", "example", "stack", "total", "so far"
+HIDDEN = -1e8  # scores below are hidden by a mask
+FEW = 3  # as many numbers are often equal to others by chance, if any factor will do
+VISITS = 12  # how often a site may be visited at one step: once for each gate, head or layer
+# A site, and which of its visits at one step.
+Spot: TypeAlias = tuple[int, int]
+# For each axis, the sizes that it is cut into.
+Grid: TypeAlias = tuple[tuple[int, ...], ...]
+# What nearly equal values have in common: their size, and their moments, rounded.
+Key: TypeAlias = tuple[int, float, float, float]
+
+
+class Meaning(NamedTuple):
+    """What a value is: a quantity of the trusted side, in which form, at which step, times which factor.
+
+    `axes` is the order in which the port has the quantity's axes; None where it merges some.
+    """
+
+    quantity: int
+    form: str
+    t: int | None
+    factor: float
+    axes: tuple[int, ...] | None
+
+
+class Operand(NamedTuple):
+    """A quantity that another is made from, how many steps later (or earlier) it is taken, and its place."""
+
+    quantity: int
+    shift: int | None
+    node: ast.AST
+
+
+class Formula(NamedTuple):
+    """How the trusted side makes a quantity: the expression, and the operands in its order.
+
+    `node` is an operation, or None for an accumulator, whose operand is what is added at every step.
+    """
+
+    node: ast.expr | None
+    text: str
+    operands: tuple[Operand, ...]
+
+
+class Quantity:
+    """A value of the trusted side at each of its steps (None: it has no step), stacked over examples."""
+
+    def __init__(self, name: str, values: dict[int | None, Array], order: int) -> None:
+        self.name, self.values, self.order = name, values, order
+        self.formulas: list[Formula] = []
+        self.regrouped: list[Formula] = []  # the same sum or product with its operands grouped otherwise
+        # Of a sum or product: for each that some of its terms make, which these are, and how many steps off.
+        self.shares: dict[tuple[int, int], frozenset[int]] = {}
+        self.blocks: tuple[Meaning, ...] = ()  # of what a port has side by side, steps counted from the first
+        self.aliases: list[str] = []
+        self.named = False
+
+    @property
+    def steps(self) -> list[int | None]:
+        return list(self.values)
+
+    @property
+    def is_gradient(self) -> bool:
+        """Whether one of its names is that of a gradient: `dz`, which is `error` too."""
+        return any(name.isidentifier() and name.startswith("d") for name in (self.name, *self.aliases))
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+class Entry(NamedTuple):
+    quantity: int
+    form: str
+    t: int | None
+    value: Array
+    norm: float
+
+
+def longer_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n > 1)
+
+
+@cache
+def merges(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether one of two shapes has neighbouring axes of the other merged, and no axis of it torn."""
+    ends, other_ends = set(accumulate(one, mul)), set(accumulate(other, mul))
+    return ends <= other_ends or other_ends <= ends
+
+
+@cache
+def orders_of(count: int) -> list[tuple[int, ...]]:
+    return list(permutations(range(count)))
+
+
+def moments(value: Array) -> tuple[int, float, float, float]:
+    """Size and norm, and two numbers that neither order, sign nor a common factor of the elements changes."""
+    flat = np.abs(value.ravel())
+    square = flat * flat
+    norm = sqrt(float(square.sum()))
+    if not (1e-90 < norm < 1e90):
+        return flat.size, norm, 0.0, 0.0
+    return flat.size, norm, float(flat.sum()) / norm, float(square.dot(flat)) / norm**3
+
+
+def _moments(values: Array) -> Array:
+    """The three moments of many values of one shape; zeros for those that are equal to too much."""
+    rows = values.reshape(len(values), -1).astype(np.float64)
+    flat = np.abs(rows)
+    square = flat * flat
+    norm = np.sqrt(square.sum(axis=1))
+    telling = (norm > 1e-90) & (norm < 1e90)
+    telling &= (rows != rows[:, :1]).any(axis=1) if rows.shape[1] > 1 else (flat[:, 0] != 1)
+    size = np.where(telling, norm, 1.0)
+    first, third = flat.sum(axis=1) / size, (square * flat).sum(axis=1) / size**3
+    return np.stack([norm, first * telling, third * telling])
+
+
+def cut_along(value: Array, grid: Grid) -> Iterator[Array]:
+    """The blocks of an array, in the order in which they stand in it."""
+    edges = [[0, *np.cumsum(sizes).tolist()] for sizes in grid]
+    for place in product(*(pairwise(one) for one in edges)):
+        yield np.ascontiguousarray(value[tuple(slice(*pair) for pair in place)])
+
+
+def keys_of(series: Mapping[int | None, Array]) -> dict[int | None, Key]:
+    """What to look the values of some steps up under: those of the first example, where they are not trivial."""
+    found: dict[int | None, Key] = {}
+    for shape in dict.fromkeys(value.shape for value in series.values()):
+        steps = [step for step, value in series.items() if value.shape == shape]
+        firsts = np.stack([series[step][0] for step in steps])
+        size = firsts[0].size
+        for step, value, (norm, first, third) in zip(steps, firsts, _moments(firsts).T.tolist(), strict=True):
+            if first > 0:
+                sign = -1.0 if size == 1 and value.flat[0] < 0 else 1.0
+                found[step] = size, round(first, 9), round(third, 9), float(f"{sign * norm:.9e}")
+    return found
+
+
+def alike(one: Array, other: Array) -> bool:
+    """Whether two stacks of examples are equal, up to the order of their axes and to axes that are merged."""
+    if one.shape == other.shape and _close(one, other):
+        return True
+    one, other = (other, one) if one.ndim < other.ndim else (one, other)
+    wanted = other.ravel()
+    first = float(wanted[0])
+    for axes in orders_of(one.ndim - 1):
+        turned = one.transpose(0, *(axis + 1 for axis in axes)).ravel()
+        if abs(float(turned[0]) - first) <= 1e-9 * abs(first) and _close(turned, wanted):
+            return True
+    return False
+
+
+def _close(one: Array, other: Array) -> bool:
+    apart = np.subtract(one, other, dtype=np.float64)
+    return bool((np.abs(apart) <= 1e-9 * np.abs(other)).all())
+
+
+def is_finer(one: Mapping[int | None, Array], other: Mapping[int | None, Array]) -> bool:
+    """Whether values have axes of their own for what is merged in others."""
+    return all(sum(n > 1 for n in one[t].shape) > sum(n > 1 for n in other[t].shape) for t in one)
+
+
+def shown(value: Array) -> Array:
+    """A value with zeros where a mask hides it behind minus infinity, or a number that is as good."""
+    if value.dtype.kind != "f" or not value.size or value.min() > HIDDEN:
+        return value
+    return np.where(value > HIDDEN, value, 0.0)
+
+
+def trivial(value: Array) -> bool:
+    """Zeros, ones and the like: what is equal to too much."""
+    if value.size == 0:
+        return True
+    first = value.flat[0]
+    return bool((value == first).all()) and (value.size > 1 or float(abs(first)) in (0.0, 1.0))
+
+
+def neutral(value: Array) -> bool:
+    """What has no meaning of its own: numbers, indices, zeros; nothing to hold against anybody."""
+    if value.dtype.kind in "iu":
+        return True
+    if value.size == 1:
+        number = float(value.reshape(()).real)
+        return number == int(number) if abs(number) < 1e6 else False
+    return trivial(value)
+
+
+class Forms(NamedTuple):
+    """Values of one quantity in one form, along the first axis, each with its step."""
+
+    quantity: int
+    form: str
+    steps: Sequence[int | None]
+    values: Array
+
+
+class Group:
+    """All values of one size, by two numbers that a port's order of axes, sign and factor do not change."""
+
+    def __init__(self, forms: Sequence[Forms]) -> None:
+        self.forms = forms
+        norms, firsts, thirds = np.concatenate([_moments(one.values) for one in forms], axis=1)
+        # Of few numbers only their size tells anything.
+        self.few = forms[0].values[0].size <= FEW
+        order = np.argsort(norms if self.few else firsts)
+        order = order[firsts[order] > 0]
+        self.norms, self.firsts, self.thirds = norms[order], firsts[order], thirds[order]
+        counts = [len(one.values) for one in forms]
+        self.of = np.repeat(np.arange(len(forms)), counts)[order]
+        self.place = np.concatenate([np.arange(count) for count in counts])[order]
+
+    def near(self, norm: float, first: float, third: float, room: float, factors: Array) -> Iterator[Entry]:
+        """The values that have these two numbers, nearly; of few numbers, those that are off by one of the factors."""
+        keys, wanted = (self.norms, norm / factors) if self.few else (self.firsts, np.array([first]))
+        lows, highs = keys.searchsorted(wanted * (1 - room)), keys.searchsorted(wanted * (1 + room))
+        spans = zip(lows[lows < highs], highs[lows < highs], strict=True)
+        for k in (k for span in spans for k in range(*span)):
+            if abs(self.firsts[k] - first) <= room * first and abs(self.thirds[k] - third) <= 3 * room * third + 1e-12:
+                forms, place = self.forms[self.of[k]], self.place[k]
+                value = forms.values[place].squeeze()
+                yield Entry(forms.quantity, forms.form, forms.steps[place], value, float(self.norms[k]))
+
+
+def forms_of(number: int, quantity: Quantity) -> Iterator[Forms]:
+    """The forms in which a port may hold a quantity."""
+    by_shape: dict[tuple[int, ...], list[int | None]] = {}
+    for t, value in quantity.values.items():
+        by_shape.setdefault(value.shape, []).append(t)
+    for shape, its in by_shape.items():
+        values = np.stack([quantity.values[t] for t in its])
+        yield Forms(number, STEP, its, values)
+        if shape[0] > 1:
+            yield Forms(number, BATCH_SUM, its, values.sum(axis=1))
+            each = [t for t in its for _ in range(shape[0])]
+            yield Forms(number, EXAMPLE, each, values.reshape(-1, *shape[1:]))
+        elif its == [None]:
+            # Of a whole batch: the examples, and of these what each has several of.
+            for count in range(2, len(shape) - 1):
+                parts = values.reshape(-1, *shape[count:])
+                yield Forms(number, EXAMPLE, [None] * len(parts), parts)
+    steps = sorted(t for t in quantity.values if t is not None)
+    if len(steps) < 2 or len({quantity.values[t].shape for t in steps}) != 1:
+        return
+    stacked = np.stack([quantity.values[t] for t in steps])
+    yield Forms(number, STACK, steps[:1], stacked[None])
+    if steps[0] < 0:
+        yield Forms(number, STACK, steps[1:2], stacked[None, 1:])
+        yield Forms(number, STACK, steps[:1], stacked[None, :-1])
+        stacked = stacked[1:]
+    together = stacked.sum(axis=1)
+    yield Forms(number, TOTAL, (None,), together.sum(axis=0)[None])
+    if len(steps) > 2:
+        inner = range(1, len(steps) - 1)
+        yield Forms(number, SO_FAR, [steps[k] for k in inner], np.cumsum(together, axis=0)[1 : len(steps) - 1])
+        back = np.cumsum(together[::-1], axis=0)[1 : len(steps) - 1]
+        yield Forms(number, SO_FAR, [steps[-1 - k] for k in inner], back)

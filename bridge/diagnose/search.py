@@ -1,0 +1,137 @@
+"""The state of a diagnosis: the port as mended so far, and what was seen on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..case import Case
+from ..diff import LOSS, parameters_of
+from ..problem import Problem
+from ..run import arguments
+from .align import Trace
+from .bench import Bench, Score, clock
+from .edits import Edit
+from .explain import explained
+from .joined import joined
+from .source import Scope
+from .suspects import Suspect
+from .trusted import Trusted
+
+ROUNDS = 10
+LEFT = 0.3  # the share of the time that is kept for other mends while one is followed
+EXPLAINING = 1.2  # seconds for the edits of our implementations that give the port's numbers, over all rounds
+EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
+
+
+@dataclass
+class Step:
+    """One mend that was accepted: how it was found, and what it says."""
+
+    kind: str
+    sentence: str
+    line: int
+    path: str
+
+
+@dataclass
+class Search:
+    """The state of a diagnosis: the port as mended so far, and what was seen on the way."""
+
+    scope: Scope
+    bench: Bench
+    case: Case
+    reference: Trusted
+    outputs: list[int]
+    until: float
+    steps: list[Step] = field(default_factory=list)
+    first: Trace | None = None
+    first_suspects: list[Suspect] = field(default_factory=list)
+    equivalent: list[Edit] = field(default_factory=list)
+    partial: list[Step] = field(default_factory=list)  # the mends that brought most, where not all was mended
+    most: tuple[int, int] = (0, 0)  # what they brought: arrays that agree, and how many mends there were
+    seen: set[tuple[str, ...]] = field(default_factory=set)
+    explaining: float = 0.0  # seconds that the numbers took: they are not the search's
+    updates: set[str] = field(default_factory=set)  # statements that came too early: no edit touches them
+
+    def within(self, search: Callable[[], Scope | None], mended: Scope, score: Score) -> Scope | None:
+        """Search on from a mend, with part of the time that is left: it may be taken back."""
+        if (brought := (len(score.agree), len(self.steps))) > self.most:
+            self.most, self.partial = brought, list(self.steps)
+        text = tuple(source.text for source in mended.sources.values())
+        if self.late or len(self.steps) >= ROUNDS or text in self.seen:
+            return None
+        self.seen.add(text)
+        until, self.until = self.until, self.until - LEFT * (self.until - self.now)
+        try:
+            return search()
+        finally:
+            self.until = until
+
+    def wrong(self, score: Score) -> list[tuple[str, int]]:
+        """The arrays that differ, with the quantities that they ought to be."""
+        return [(name, quantity) for name in sorted(score.differ) for quantity in self.meant(name)]
+
+    def meant(self, name: str) -> list[int]:
+        """The quantities that an array of the port, or the loss, ought to be: by name, or else by value."""
+        lines = self.bench.port.layout.lines
+        arrays = ["loss"] if name == LOSS else [a for line in lines if line.base == name for a in line.arrays]
+        outputs = self.reference.outputs(arrays)
+        # Of an array of several gates, the port may have a part, or several side by side.
+        value = self.bench.expected[0].gradients.get(name)
+        own = set() if value is None else self.reference.among(value)
+        return [quantity for quantity in outputs if quantity in own] or sorted(own) or outputs
+
+    @cached_property
+    def factors(self) -> frozenset[float]:
+        """By what the port's results ought to differ from the trusted side's: where it takes a mean, say."""
+        expected = self.bench.expected[0]
+        values = [np.asarray(value) for value in expected.gradients.values()]
+        found = {m.factor for value in values for m in self.reference.lookup(value)}
+        return frozenset(float(f"{factor:.5g}") for factor in found)
+
+    @cached_property
+    def weights(self) -> dict[bytes, str]:
+        """The port's parameters as it is handed them, and what the reference calls them."""
+        port = self.bench.port
+        given = arguments(port, port.bind(self.case.sizes), self.case)
+        names = {line.base: "|".join(line.arrays) for line in port.layout.lines}
+        return {np.asarray(given[name]).tobytes(): names[name] for name in parameters_of(port) & set(given)}
+
+    @property
+    def now(self) -> float:
+        """The time, as far as the search has taken it."""
+        return clock() - self.explaining
+
+    @property
+    def late(self) -> bool:
+        return self.now > self.until
+
+    def told(self, scope: Scope, trace: Trace) -> list[Suspect]:
+        """The statements that the port's numbers tell of, as far as they tell of any."""
+        begin, budget = clock(), EXPLAINING - self.explaining
+        if self.late or budget < 0.1:
+            return []
+        observed = []
+        with scope.edited(()):
+            for one in self.bench.expected:
+                try:
+                    answer = self.bench.answer(one.case)
+                except Problem:
+                    return []
+                loss = None if LOSS in self.bench.excused else answer.loss
+                observed.append((one, replace(answer, loss=loss)))
+        explanation, made = explained(self.bench.port, observed, budget, EQUIVALENT)
+        found = [] if explanation is None else joined(trace, explanation, made)
+        self.explaining += clock() - begin
+        if not self.steps:
+            places = {(one.path, one.line) for one in found}
+            self.first_suspects = [*found, *(s for s in self.first_suspects if (s.path, s.line) not in places)]
+        return found
+
+
+def bench_run(search: Search) -> None:
+    search.bench.once(search.bench.expected[0])

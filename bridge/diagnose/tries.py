@@ -1,0 +1,393 @@
+"""Edits tried against a score, and which of those that mend it a person would make."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Sequence
+
+from ..diff import parameters_of
+from .align import Trace
+from .bench import Score, clock
+from .edits import Edit, Edits
+from .repair import better
+from .search import EQUIVALENT, Search
+from .source import Function, NotInForce, Scope, Source, Splice
+from .suspects import Suspect
+
+DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
+MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  # that often make up for others
+ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only make up for
+CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
+
+
+def _written(score: Score) -> set[str]:
+    """The arguments that a port wrote into."""
+    said = [remark.partition(" into its argument")[2] for remark in score.remarks]
+    return {name for one in said for name in one.removeprefix("s").strip().split(", ")}
+
+
+class Tries:
+    """Edits tried against a score: those that mend everything, and those that bring something."""
+
+    def __init__(self, search: Search, scope: Scope, score: Score, wanted: frozenset[str], makers: Edits) -> None:
+        self.search, self.scope, self.score, self.wanted = search, scope, score, wanted
+        self.makers = makers
+        self.survivors: list[tuple[Edit, Score]] = []
+        self.progress: list[tuple[Edit, Score]] = []
+        self.seen: dict[int, tuple[Edit, Score]] = {}
+        self.taken: set[tuple[Splice, ...]] = set()  # edits that were followed already
+        self.frozen: list[tuple[Source, int, int]] = []  # statements that no edit touches
+        self.looked = 0  # how many of those that bring something were looked at and found wanting
+
+    def all(self, some: Iterable[Edit]) -> bool:
+        """Try edits until some mend everything, and a little longer; whether any does."""
+        bench, stop = self.search.bench, float("inf")
+        for edit in some:
+            if self.search.late or clock() > stop:
+                break
+            if self.idle(edit):
+                continue
+            new = bench.score(self.scope, edit.splices)
+            if new is None or (new.raised is not None and self.score.raised is None):
+                continue
+            if self.stilled(edit, new):
+                continue
+            self.seen[id(edit)] = edit, new
+            if new.all_agree and self.wanted <= new.agree:
+                if bench.holds(self.scope, edit.splices, bench.expected[1:], self.wanted):
+                    if not self.survivors:
+                        stop = clock() + EQUIVALENT
+                    self.survivors.append((edit, new))
+            elif better(new, self.score):
+                self.progress.append((edit, new))
+        return bool(self.survivors)
+
+    def idle(self, edit: Edit) -> bool:
+        """Whether an edit is no mend, whatever it brings: where none may be, or one that leaves `x = x`."""
+        for splice in edit.splices:
+            source = self.scope.source(splice.path)
+            if any(own is source and splice.start < end and splice.end > start for own, start, end in self.frozen):
+                return True
+            first, last = source.line(splice.start), source.line(splice.end)
+            start, end = source.line_start(first), source.line_start(last + 1)
+            if "=" in source.text[start:end]:
+                line = source.text[start : splice.start] + splice.text + source.text[splice.end : end]
+                if re.fullmatch(r"\s*([^=\n]+?) = \1\s*", line):
+                    return True
+        return False
+
+    def stilled(self, edit: Edit, new: Score) -> bool:
+        """Whether an edit of an update, or one that moves it, only keeps it from changing the weights any more."""
+        weights = parameters_of(self.search.bench.port)
+        if self.score.raised is not None or not (_written(self.score) - _written(new)) & weights:
+            return False
+        statement = self.scope.source(edit.path).statement_at(edit.offset)
+        return edit.kind in DRASTIC or isinstance(statement, ast.AugAssign)
+
+    def survivor(self, trace: Trace, named: Sequence[Suspect]) -> tuple[Edit, Score]:
+        """Of the edits that mend everything, the one that a person would make."""
+        first = self.survivors[0][0]
+        # A sign, a term, a statement: what makes up for a fault elsewhere often looks like this.
+        doubtful = first.kind in (*DRASTIC, *MAKING_UP) or unnatural(self.scope, first)
+        self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
+        if named and first.line == named[0].line and not doubtful:
+            return self.survivors[0]
+        if not named or first.line not in [suspect.line for suspect in named[:3]] or doubtful:
+            self.elsewhere(trace, named)
+        # The most natural edit of each line; then the line that is at fault.
+        some: dict[tuple[str, int], tuple[Edit, Score]] = {}
+        for one in sorted(self.survivors, key=lambda one: unnatural(self.scope, one[0])):
+            some.setdefault((one[0].path, one[0].line), one)
+        chosen = list(some.values())[:CHOICE]
+        best = chosen[0]
+        if len(chosen) > 1:
+            best = min(chosen, key=lambda one: self.worth(trace, one[0], self.traced(one[0])))
+        self.survivors.remove(best)
+        self.survivors.insert(0, best)
+        self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
+        return self.survivors[0]
+
+    def worth(self, trace: Trace, edit: Edit, after: Trace | None) -> tuple[int, bool, float]:
+        """How well an edit mends what is wrong where it is wrong: the less, the better."""
+        if after is None or after.failed is not None:
+            return 0, True, 9.0
+        # To turn a sign back once all is computed leaves everything before it with the wrong one.
+        right = {
+            (m.quantity, m.t)
+            for meanings in after.meanings
+            for m in meanings or ()
+            if m.factor > 0 and after.trusted.quantities[m.quantity].named
+        }
+        there = _consumes(after, edit)
+        # What moves an update to where it belongs is no way round it.
+        late = edit.kind != "moved" and (_consumes(trace, edit) if there is None else there)
+        gone = _updates(trace, edit) or _idle(trace, after)
+        return -len(right), bool(late), unnatural(self.scope, edit) + 1.5 * gone
+
+    def elsewhere(self, trace: Trace, named: Sequence[Suspect]) -> None:
+        """Try the statements whose fault the first edit may only make up for."""
+        first = self.survivors[0][0]
+        if first.kind in MAKING_UP:
+            # The same edit where what it changes is read; of an order, where things are put into it.
+            others = _collected(self.scope) if first.kind == "order" else _readers(self.scope, first)
+            for function, other in others:
+                self.all(edit for edit in self.makers.of(function, other) if edit.kind == first.kind)
+        starts = _behind(self.scope, trace, first)
+        starts |= {(suspect.path, suspect.start) for suspect in named[:3]}
+        until = clock() + ELSEWHERE
+        tried = {edit.splices for edit, _ in self.seen.values()}
+        sources = self.scope.sources
+
+        def rank(path: str, offset: int) -> float:
+            return 0.0 if (path, offset) in starts else 1000.0
+
+        lines = {(path, sources[path].line(start)) for path, start in starts}
+        for edit in self.makers.ranked(rank):
+            if clock() > until or (edit.path, sources[edit.path].line(edit.offset)) not in lines:
+                # A statement of several lines has edits further down.
+                at = sources[edit.path].statement_at(edit.offset)
+                if clock() > until or at is None or (edit.path, at.lineno) not in lines:
+                    break
+            if edit.splices not in tried:
+                self.all([edit])
+
+    def traced(self, edit: Edit) -> Trace | None:
+        """A traced run with an edit in force; None where it cannot be."""
+        search = self.search
+        try:
+            return Trace(self.scope.mended(edit.splices), search.bench.answer, search.case, search.reference)
+        except (NotInForce, ValueError, SyntaxError):
+            return None
+
+    def furthest(self, trace: Trace) -> tuple[Edit, Score] | None:
+        """Of the edits that bring most arrays to agree, on two cases, the one with which least is lacking."""
+        bench, lacking = self.search.bench, trace.lacking(self.search.outputs)
+        # To take something away brings arrays to agree as well that merely do not need it.
+        ordered = sorted(
+            self.progress,
+            key=lambda one: (
+                one[1].raised is not None,
+                one[0].kind in DRASTIC or one[0].sentence.startswith("without"),
+                -len(one[1].agree),
+            ),
+        )
+        best: tuple[tuple[int, tuple[int, bool, float]], Edit, Score] | None = None
+        for edit, new in ordered[self.looked : self.looked + 8]:
+            if edit.splices in self.taken:
+                continue
+            if best is not None and len(new.agree) < len(best[2].agree):
+                break
+            self.looked += 1
+            if new.raised is not None:
+                # It still raises: is that because it gets further?
+                further = self.traced(edit)
+                if further is not None and len(further.events) > len(trace.events):
+                    return self.take(edit, new)
+                continue
+            other = new
+            if len(bench.expected) > 1:
+                other = bench.score(self.scope, edit.splices, bench.expected[1]) or Score(frozenset(), frozenset())
+            if not new.agree <= other.agree | (new.agree - self.wanted):
+                continue
+            after = self.traced(edit)
+            if after is None or after.failed is not None:
+                continue
+            left = after.lacking(self.search.outputs)
+            key = left, self.worth(trace, edit, after)
+            if (left <= lacking or trace.failed is not None) and (best is None or key < best[0]):
+                best = key, edit, new
+        return None if best is None else self.take(*best[1:])
+
+    def take(self, edit: Edit, score: Score) -> tuple[Edit, Score]:
+        self.taken.add(edit.splices)
+        return edit, score
+
+    def closest(
+        self, trace: Trace, some: Sequence[Edit], around: bool = False
+    ) -> tuple[Edit, Score] | None:
+        """No array agrees yet that did not before; but of what was missing, most is there with this edit.
+
+        `around` takes, for want of others, an edit that goes round what is wrong.
+        """
+        before = trace.missed(self.search.outputs)
+        lacking = len(before)
+        least: tuple[bool, int, int] = (around, lacking, 0)
+        best: tuple[Edit, Score] | None = None
+        for edit, new in self.others(some):
+            if edit.splices in self.taken or not self.score.agree <= new.agree:
+                continue
+            other = self.traced(edit)
+            if other is not None and other.failed is None:
+                # Where as much is lacking, less of what there is should be nobody's.
+                strangers = sum(1 for m in other.meanings if m == ())
+                # An update that is gone brings back what it had changed.
+                gone = unnatural(self.scope, edit) + (_updates(trace, edit) or _idle(trace, other)) >= 1.0
+                late = self.worth(trace, edit, other)[1]
+                missed = other.missed(self.search.outputs)
+                # What was right and is so no more was cut short.
+                left = late, len(missed) + 2 * len(missed - before) + 2 * gone, strangers
+                if left < least and left[1] < lacking:
+                    least, best = left, (edit, new)
+            if self.search.late:
+                break
+        return None if best is None else self.take(*best)
+
+    def others(self, some: Iterable[Edit]) -> list[tuple[Edit, Score]]:
+        return [self.seen[id(edit)] for edit in some if id(edit) in self.seen]
+
+
+def unnatural(scope: Scope, edit: Edit) -> float:
+    """How unlike a person's an edit is: what is wrong goes away, or is gone round."""
+    source = scope.source(edit.path)
+    cost = 0.0
+    for splice in edit.splices:
+        old, new = source.text[splice.start : splice.end].strip(), splice.text.strip()
+        if not old and new:
+            # A statement more stands in no more loops than it must.
+            indent = len(splice.text.strip("\r\n")) - len(splice.text.strip("\r\n").lstrip())
+            cost += 0.02 * indent
+        if new == "pass":
+            cost += 3.0
+        if edit.kind in MAKING_UP and new.startswith(f"({old})"):
+            cost += 0.3  # a sum that is multiplied, where a name could be
+        if old.isidentifier() and not new.isidentifier() and edit.kind == "variable":
+            cost += 0.5
+        here = source.statement_at(splice.start)
+        whole = isinstance(here, ast.Assign) and old == source.segment(here.value)
+        if new == "1" or (isinstance(here, ast.Assign) and whole and new == source.segment(here.targets[0])):
+            cost += 1.5  # a factor of one, or a name set to itself: it is not wanted at all
+        if edit.kind == "formula" and isinstance(here, ast.Return) and old.isidentifier():
+            cost += 0.4  # made where it is handed back, though it has a name
+        if edit.kind == "order" and new == f"{old}[::-1]" and here and "[::-1]" not in source.segment(here):
+            cost += 0.3  # turned round afterwards, alone, where it could be made so
+        if edit.kind == "order" and ".pop(" in source.text and ".insert(0, " in new:
+            cost += 0.3  # put in front, where it could be taken from the end
+    if edit.kind == "term" and edit.sentence.endswith("is missing"):
+        # What is added elsewhere already would be added twice, or for nothing.
+        function = scope.function_at(edit.path, edit.offset)
+        added = edit.sentence.partition("`+ ")[2].partition("`")[0]
+        nodes = ast.walk(source.tree if function is None else function.node)
+        cost += 0.9 * any(isinstance(n, ast.AugAssign) and source.segment(n.value) == added for n in nodes)
+    if edit.kind == "statement" and any(not splice.text.strip() for splice in edit.splices):
+        # A scale too many is no loss.
+        cost += 0.5 if re.search(r"[*/]=", source.text[edit.splices[0].start : edit.splices[0].end]) else 1.0
+    return cost + 0.8 * (edit.kind == "moved")
+
+
+def _consumes(trace: Trace, edit: Edit) -> bool | None:
+    """Whether an edit's line only takes what is finished: no gradient is first made there, all are by then.
+
+    None where nothing of it was seen.
+    """
+    quantities = trace.trusted.quantities
+    seen: set[tuple[int, int | None]] = set()
+    own: int | None = None
+    last = 0
+    for position, event in enumerate(trace.events):
+        site = trace.sites[event.site]
+        here = site.path == edit.path and site.line == edit.line
+        if here:
+            own = position
+        for m in trace.meanings[position] or ():
+            quantity = quantities[m.quantity]
+            if quantity.named and quantity.name.startswith("d") and (m.quantity, m.t) not in seen:
+                seen.add((m.quantity, m.t))
+                last = position
+                if here:
+                    return False
+    return None if own is None else own > last
+
+
+def _behind(scope: Scope, trace: Trace, edit: Edit) -> set[tuple[str, int]]:
+    """The statements that set what an edit's statement reads, those that call it, and the first wrong sign."""
+    source = scope.source(edit.path)
+    statement = source.statement_at(edit.offset)
+    found: set[tuple[str, int]] = set()
+    if statement is None:
+        return found
+    read = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    function = scope.function_at(edit.path, edit.offset)
+    for node in ast.walk(source.tree if function is None else function.node):
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            targets = [keyword.value for keyword in node.value.keywords if keyword.arg == "out"]
+        if read & {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}:
+            found.add((edit.path, source.span(node)[0]))  # type: ignore[arg-type]
+    frames = trace.recorder.frames
+    within = {e.frame for e in trace.events if _at(trace, e.site) == (edit.path, edit.line)}
+    calling = set()
+    for frame in within:
+        while frame:
+            calling.add(frames[frame].function.rpartition(".")[2])
+            frame = frames[frame].caller
+    for other in scope.functions:
+        for node in ast.walk(other.node):
+            name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+            if name in calling:
+                found.add((other.path, other.source.span(other.source.statement(node))[0]))
+    for position, event in enumerate(trace.events):
+        meanings = trace.meanings[position]
+        names = [trace.trusted.quantities[m.quantity].name for m in meanings or ()]
+        if meanings and all(m.factor < 0 for m in meanings) and any(name.startswith("d") for name in names):
+            site = trace.sites[event.site]
+            inner = scope.source(site.path)
+            found.add((site.path, inner.span(inner.statement(site.node))[0]))
+            break
+    return found
+
+
+def _collected(scope: Scope) -> list[tuple[Function, ast.stmt]]:
+    """The statements that put something into a list or take it out, at either end: what gives a sequence its order."""
+    return [
+        (function, function.source.statement(node))
+        for function in scope.functions
+        for node in ast.walk(function.node)
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("append", "insert", "pop")
+    ]
+
+
+def _readers(scope: Scope, edit: Edit) -> list[tuple[Function, ast.stmt]]:
+    """The assignments of the same function that read what an edit's statement sets."""
+    source = scope.source(edit.path)
+    statement, function = source.statement_at(edit.offset), scope.function_at(edit.path, edit.offset)
+    if statement is None or function is None:
+        return []
+    names = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
+    written = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    found: list[tuple[Function, ast.stmt]] = []
+    for node in ast.walk(function.node):
+        if isinstance(node, ast.Assign) and node is not statement:
+            read = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
+            if read & written and len(found) < 3:
+                found.append((function, node))
+    return found
+
+
+def _updates(trace: Trace, edit: Edit) -> bool:
+    """Whether an edit changes a statement that changes the weights, or another array that was handed in."""
+    source = trace.scope.source(edit.path)
+    statement = source.statement_at(edit.offset)
+    if not isinstance(statement, ast.AugAssign):
+        return False
+    target = source.segment(statement.target).partition("[")[0]
+    return any(
+        event.value.size > 1
+        and event.value.tobytes() in trace.given
+        and trace.sites[event.site].path == edit.path
+        and trace.sites[event.site].text.partition("[")[0] == target
+        for event in trace.events
+    )
+
+
+def _idle(trace: Trace, after: Trace) -> bool:
+    """Whether the port no longer changes what it was handed: an update that is gone has not been mended."""
+    if trace.answer is None or after.answer is None:
+        return False
+    return bool(set(trace.answer.remarks) - set(after.answer.remarks))
+
+
+def _at(trace: Trace, number: int) -> tuple[str, int]:
+    return trace.sites[number].path, trace.sites[number].line

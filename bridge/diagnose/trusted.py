@@ -1,0 +1,597 @@
+"""The trusted side, read: every quantity that it computes, what each is made from, and lookup by value.
+
+It is run with every expression reporting its value, one example at a time. Each value has a name there
+(`daraw`, `dWaa`, or the expression's own text) and a step.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterable, Sequence
+from copy import copy
+from functools import cached_property, reduce
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+
+from ..case import Case
+from ..declaration import Declaration
+from ..run import canonical
+from ..timings import stage
+from .quantities import (
+    SO_FAR,
+    STEP,
+    TOTAL,
+    VISITS,
+    Entry,
+    Forms,
+    Formula,
+    Grid,
+    Group,
+    Key,
+    Meaning,
+    Operand,
+    Quantity,
+    Spot,
+    alike,
+    cut_along,
+    forms_of,
+    is_finer,
+    keys_of,
+    merges,
+    moments,
+    neutral,
+    orders_of,
+    shown,
+    trivial,
+)
+from .source import Scope
+from .trace import Array, Event, Recorder, Site
+
+JOINS = frozenset({"concatenate", "stack", "hstack", "vstack", "column_stack", "append", "block", "r_", "c_"})
+VAIN = 3  # how many arrays of a shape are cut along both axes in vain before no more are
+SIDE_BY_SIDE = 60  # values of a site that are cut into blocks to see what they hold: a port may train for long
+
+
+class Trusted:
+    """Every value of the trusted side on a case, by what it is; looked up by value alone."""
+
+    @stage("align")
+    def __init__(self, trusted: Declaration, case: Case, dtype: str) -> None:
+        self.room = 1e-7 if dtype == "float64" else 2e-3
+        self.bin = 1e-8 if dtype == "float64" else 1e-4
+        self.sizes = dict(case.sizes)
+        objective = trusted.objective
+        self.upstream = trusted.family.all_given(objective) if objective.upstream else set[str]()
+        self.quantities: list[Quantity] = []
+        self._keys: dict[Key, list[tuple[int, int | None]]] = {}
+        self._read(trusted, case)
+        self._index()
+        self._known: dict[tuple[bytes, tuple[int, ...]], tuple[Meaning, ...]] = {}
+        self._split: dict[tuple[bytes, tuple[int, ...]], list[tuple[Meaning, ...] | None]] = {}
+        # How arrays of a shape were cut, and how often no cut of both axes said anything.
+        self._grids: dict[tuple[int, ...], list[Grid]] = {}
+        self._vain: dict[tuple[int, ...], int] = {}
+        self._behind: dict[tuple[int, ...], list[tuple[int, int | None]]] = {}
+        self._packs: dict[tuple[tuple[int, int | None], ...], int] = {}
+        units = {n for word, n in case.sizes.items() if word not in ("batch", "time") and n > 1}
+        self._units = sorted(units | {a * b for a in units for b in units if a * b in units})
+        sizes = [float(n) for n in self.sizes.values() if n > 1]
+        products = {1.0, 2.0, 0.5, *sizes, *(a * b for a in sizes for b in sizes)}
+        self._factors = np.array(sorted(products | {1 / p for p in products}))
+
+    # Reading the trusted side's run.
+
+    def _read(self, trusted: Declaration, case: Case) -> None:
+        count = case.sizes["batch"] if trusted.layout.one_example else 1
+        axes = trusted.family, trusted.objective
+        examples = [case.example(*axes, n) for n in range(count)] if count > 1 else [case]
+        scope = Scope.discover(lambda: canonical(trusted, examples[0]), _modules_of(trusted))
+        self.recorder = recorder = Recorder()
+        rest: list[list[Event]] = []
+        with scope.traced(recorder):
+            canonical(trusted, examples[0])
+            for example in examples[1:]:
+                with recorder.aside() as events:
+                    canonical(trusted, example)
+                rest.append(events)
+        self._series(recorder, rest)
+
+    def _series(self, first: Recorder, rest: Sequence[Sequence[Event]]) -> None:
+        """Name the values of every site at every step, and know how each is made from others.
+
+        `first` has seen the first example, `rest` are the events of the others.
+        """
+        events: dict[Spot, list[tuple[int | None, Event, list[Array]]]] = {}
+        order: list[Spot] = []
+        visits: dict[tuple[int, int | None], int] = {}
+        for position, event in enumerate(first.events):
+            step = step_of(first, event)
+            values = [event.value, *(other[position].value for other in rest)]
+            visit = visits.get((event.site, step), 0)
+            visits[event.site, step] = visit + 1
+            if visit >= VISITS:
+                continue
+            spot = event.site, visit
+            if spot not in events:
+                order.append(spot)
+            events.setdefault(spot, []).append((step, event, values))
+        # What is named by assignment first, so that a value is called by its name where it has one.
+        place = {spot: k for k, spot in enumerate(order)}
+        top = first.frames[1].function
+        spots = sorted(order, key=lambda s: (_rank(first.sites[s[0]], top), place[s]))
+        of_site: dict[Spot, tuple[int, int | None]] = {}
+        for spot in spots:
+            site = first.sites[spot[0]]
+            series: dict[int | None, Array] = {}
+            for step, _, values in events[spot]:
+                if all(v.shape == values[0].shape for v in values):
+                    series[step] = shown(np.stack(values))
+            if not series or (trivial(next(iter(series.values()))) and trivial(list(series.values())[-1])):
+                continue
+            found = self._same(series)
+            if found is None:
+                found = self._new(Quantity(_called(site), series, place[spot])), 0
+                self.quantities[-1].named = site.kind != "load"
+            else:
+                same = self.quantities[found[0]]
+                same.aliases.append(_called(site))
+                if found[1] in (0, None) and list(same.values) == list(series) and is_finer(series, same.values):
+                    same.values = series
+            of_site[spot] = found
+        self._formulas(first, of_site)
+        for number in range(len(self.quantities)):
+            self._regroup(number, ast.Mult)
+            self._regroup(number, ast.Add)
+        names: set[str] = set()
+        for quantity in self.quantities:
+            if quantity.name in names or not quantity.name.isidentifier():
+                other = (a for a in quantity.aliases if a.isidentifier() and a not in names)
+                quantity.name = next(other, quantity.name)
+            names.add(quantity.name)
+
+    def _new(self, quantity: Quantity) -> int:
+        """The number of a quantity that nothing before is equal to."""
+        self.quantities.append(quantity)
+        for step, key in keys_of(quantity.values).items():
+            self._keys.setdefault(key, []).append((len(self.quantities) - 1, step))
+        return len(self.quantities) - 1
+
+    def _same(self, series: dict[int | None, Array]) -> tuple[int, int | None] | None:
+        """The quantity that has these values already, and how many steps it is ahead."""
+        options: dict[tuple[int, int | None], int] = {}
+        keys = keys_of(series)
+        for step, key in keys.items():
+            for quantity, other in self._keys.get(key, ()):
+                if not alike(self.quantities[quantity].values[other], series[step]):
+                    continue
+                shift = other - step if other is not None and step is not None else None
+                options[quantity, shift] = options.get((quantity, shift), 0) + 1
+        for one, hits in options.items():
+            if hits == len(keys):
+                return one
+        for (quantity, shift), hits in options.items():
+            # All but one step: the state before the first one, say, or the gradient that is carried out of the loop.
+            if shift is not None and hits == len(keys) - 1 and len(keys) > 2:
+                values = self.quantities[quantity].values
+                missing = [s for s in keys if s is not None and s + shift not in values]
+                steps = [step for step in values if step is not None]
+                if len(missing) == 1 and missing[0] + shift in (min(steps) - 1, max(steps) + 1):
+                    (step,) = missing
+                    values[step + shift] = series[step]
+                    self._keys.setdefault(keys[step], []).append((quantity, step + shift))
+                    return quantity, shift
+        return None
+
+    def _formulas(self, recorder: Recorder, of_site: dict[Spot, tuple[int, int | None]]) -> None:
+        children = recorder.children()
+        for (number, visit), (quantity, ahead) in of_site.items():
+            site = recorder.sites[number]
+            node: Any = site.node
+            inner = [(child, visit) for child in children.get(number, ())]
+            added = site.kind == "store" and bool(inner)
+            if isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call | ast.Compare):
+                below = self._operands(recorder, inner, of_site)
+            elif added and of_site.get(inner[0], (quantity, 0))[0] != quantity:
+                below, node = self._operands(recorder, inner[:1], of_site), None
+            else:
+                continue
+            if not below or any(o.quantity == quantity for o in below):
+                continue
+            operands = tuple(
+                Operand(o, None if s is None or ahead is None else s - ahead, at) for o, s, at in below
+            )
+            formula = Formula(node, site.text, operands)
+            kinds = [[o[:2] for o in f.operands] for f in self.quantities[quantity].formulas]
+            if [o[:2] for o in operands] not in kinds:
+                self.quantities[quantity].formulas.append(formula)
+
+    def _regroup(self, number: int, sign: type[ast.operator]) -> None:
+        """Know the sums and products of some of the terms or factors that a quantity is made of."""
+        terms = self.terms(number, sign)
+        whole = self.quantities[number]
+        if not 3 <= len(terms) <= 5:
+            return
+        # Where it is zero (an initial state that is none, say) some of it may not even be there.
+        its = [step for step in whole.steps if not trivial(whole.values[step])]
+        made: dict[frozenset[int], int] = {frozenset(range(len(terms))): number}
+        made |= {frozenset((k,)): one for k, (one, _) in enumerate(terms)}
+        for count in range(2, len(terms)):
+            for chosen in combinations(range(len(terms)), count):
+                series: dict[int | None, Array] = {}
+                for step in its:
+                    values = [self._at(*terms[k], step) for k in chosen]
+                    if all(v is not None and v.shape == whole.values[step].shape for v in values):
+                        arrays = [v for v in values if v is not None]
+                        series[step] = reduce(np.add if sign is ast.Add else np.multiply, arrays)
+                if len(series) < len(its) or not its:
+                    return
+                if all(trivial(v) for v in series.values()):
+                    continue
+                found = self._same(series)
+                if found is None:
+                    mark = " + " if sign is ast.Add else " * "
+                    name = mark.join(self.quantities[terms[k][0]].name for k in chosen)
+                    found = self._new(Quantity(name, series, whole.order)), 0
+                if found[1] == 0 or found[1] is None:
+                    made[frozenset(chosen)] = found[0]
+        for parts, quantity in made.items():
+            if parts != frozenset(range(len(terms))):
+                shift = terms[min(parts)][1] if len(parts) == 1 else 0
+                whole.shares.setdefault((quantity, shift or 0), parts)
+            if len(parts) < 2:
+                continue
+            for one in made:
+                other = parts - one
+                if not one < parts or other not in made or min(one) != min(parts):
+                    continue
+                operands = []
+                for part in (one, other):
+                    shift = terms[min(part)][1] if len(part) == 1 else 0
+                    operands.append(Operand(made[part], shift, ast.Name("_", ast.Load())))
+                node = ast.BinOp(operands[0].node, sign(), operands[1].node)  # type: ignore[arg-type]
+                formula = Formula(node, self.quantities[quantity].name, tuple(operands))
+                kept = self.quantities[quantity]
+                if quantity == number or kept.formulas:
+                    kept.regrouped.append(formula)
+                else:
+                    kept.formulas.append(formula)
+
+    def terms(
+        self, number: int, sign: type[ast.operator], shift: int | None = 0, depth: int = 3
+    ) -> list[tuple[int, int | None]]:
+        """The quantities that one is the sum, or the product, of, with their steps."""
+        for formula in self.quantities[number].formulas:
+            node = formula.node
+            if depth and isinstance(node, ast.BinOp) and isinstance(node.op, sign) and len(formula.operands) == 2:
+                found = []
+                for o in formula.operands:
+                    inner = None if shift is None or o.shift is None else shift + o.shift
+                    found += self.terms(o.quantity, sign, inner, depth - 1)
+                return found
+        return [(number, shift)]
+
+    def _at(self, quantity: int, shift: int | None, step: int | None) -> Array | None:
+        """A quantity's value some steps from one; where it has no step, the one it has."""
+        values = self.quantities[quantity].values
+        there = None if step is None or shift is None else step + shift
+        return values.get(there, values.get(None))
+
+    def _operands(
+        self, recorder: Recorder, below: Iterable[Spot], of_site: dict[Spot, tuple[int, int | None]]
+    ) -> list[Operand]:
+        """The quantities among some sites."""
+        return [Operand(*of_site[spot], recorder.sites[spot[0]].node) for spot in below if spot in of_site]
+
+    # The index.
+
+    def _index(self) -> None:
+        found: dict[int, list[Forms]] = {}
+        for number, quantity in enumerate(self.quantities):
+            for forms in forms_of(number, quantity):
+                found.setdefault(forms.values[0].size, []).append(forms)
+        self._groups = {size: Group(some) for size, some in found.items()}
+
+    def holding(self, quantities: Sequence[Quantity]) -> Trusted:
+        """The same look-up, of other quantities."""
+        other = copy(self)
+        other.quantities = list(quantities)
+        other._known, other._split, other._packs = {}, {}, {}
+        other._index()
+        return other
+
+    def lookup(self, value: Array) -> tuple[Meaning, ...]:
+        """Everything that a value is on the trusted side; nothing for a stranger."""
+        key = value.tobytes(), value.shape
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._lookup(value)
+        return known
+
+    def _lookup(self, value: Array) -> tuple[Meaning, ...]:
+        value = shown(np.asarray(value, dtype=np.float64))
+        group = self._groups.get(value.size)
+        if group is None:
+            return ()
+        _, norm, first, third = moments(value)
+        if not (first > 0):
+            return ()
+        found: list[Meaning] = []
+        for entry in group.near(norm, first, third, self.bin, self._factors):
+            meaning = self._matched(value, norm, entry)
+            if meaning is not None:
+                found.append(meaning)
+            if len(found) >= 8:
+                break
+        return tuple(
+            sorted(found, key=lambda m: (abs(m.factor - 1) > 1e-6, self.quantities[m.quantity].order))
+        )
+
+    def _matched(self, value: Array, norm: float, entry: Entry) -> Meaning | None:
+        ours, theirs = entry.value, value.squeeze()
+        factor = norm / entry.norm
+        flat = theirs.ravel()
+        peak = int(np.abs(flat).argmax())
+        room = self.room * abs(float(flat[peak]))
+        merged = theirs.ndim != ours.ndim
+        for axes in orders_of(ours.ndim):
+            shape = tuple(ours.shape[a] for a in axes)
+            if shape != theirs.shape and not (merged and merges(shape, theirs.shape)):
+                continue
+            turned = ours.transpose(axes).ravel()
+            signed = factor if float(turned[peak]) * float(flat[peak]) > 0 else -factor
+            if abs(float(flat[peak]) - signed * float(turned[peak])) > room:
+                continue
+            if float(np.abs(flat - signed * turned).max()) <= room:
+                return Meaning(entry.quantity, entry.form, entry.t, signed, None if merged else axes)
+        return None
+
+    # What a port has side by side.
+
+    def blocks(self, value: Array) -> list[tuple[Meaning, ...] | None]:
+        """What the blocks of an array are, cut so that most are known: gates side by side, `[h, x]`.
+
+        () for a stranger, None for zeros and ones; empty where no cut makes sense.
+        """
+        key = value.tobytes(), value.shape
+        known = self._split.get(key)
+        if known is None:
+            known = self._split[key] = self._blocks(np.asarray(value))
+        return known
+
+    def _blocks(self, value: Array) -> list[tuple[Meaning, ...] | None]:
+        if value.dtype.kind != "f" or not 0 < value.ndim < 4 or value.size > 50_000:
+            return []
+        shape = value.shape
+        # As other arrays of the same shape were cut, if that says anything here.
+        found, share, grid = self._cut_best(value, self._grids.get(shape, []))
+        if share:
+            return found
+        whole = [(length,) for length in shape]
+        cuts = [self._cuts(length) for length in shape]
+        grids = [(*whole[:axis], cut, *whole[axis + 1 :]) for axis in range(value.ndim) for cut in cuts[axis]]
+        found, share, grid = self._cut_best(value, grids)
+        if not share and value.ndim == 2 and self._vain.get(shape, 0) < VAIN:
+            # Gates side by side, and what they are made from one below the other.
+            found, share, grid = self._cut_best(value, list(product(*cuts)))
+            self._vain[shape] = self._vain.get(shape, 0) + 1
+        if share:
+            self._grids.setdefault(shape, []).append(grid)
+        return found
+
+    def _cut_best(
+        self, value: Array, grids: Sequence[Grid]
+    ) -> tuple[list[tuple[Meaning, ...] | None], float, Grid]:
+        """What the blocks of an array are, by the grid under which most of them are known; and which share is."""
+        best: tuple[list[tuple[Meaning, ...] | None], float, Grid] = [], 0.0, ()
+        for grid in grids:
+            found = [None if neutral(block) else self.lookup(block) for block in cut_along(value, grid)]
+            share = sum(bool(m) for m in found) / len(found)
+            if share > best[1]:
+                best = found, share, grid
+            if share == 1:
+                break
+        return best
+
+    def _cuts(self, length: int) -> list[tuple[int, ...]]:
+        """The ways to cut a length into sizes of the case, and ones."""
+        found = [(u,) * (length // u) for u in self._units if length % u == 0 and 2 <= length // u <= 8]
+        for u in self._units:
+            found += [(u, length - u)] if length - u in self._units and length != 2 * u else []
+            found += [(u, 1), (1, u)] if length == u + 1 else []
+            for v in self._units:
+                if length == u + v + 1:
+                    found += [(u, v, 1), (1, u, v)]
+        return found
+
+    @cached_property
+    def numbers(self) -> dict[int, float]:
+        """The single numbers that the trusted side is handed, whatever the example and the step: scales."""
+        found = {}
+        for number, quantity in enumerate(self.quantities):
+            values = {float(value.flat[0]) for value in quantity.values.values() if value[0].size == 1}
+            if len(values) == 1 and not quantity.formulas:
+                found[number] = values.pop()
+        return found
+
+    @cached_property
+    def scales(self) -> set[float]:
+        """By what these change the size of what they are taken times, or divided by."""
+        both = {f for number in self.numbers.values() if number for f in (number, 1 / number)}
+        return {float(f"{factor:.5g}") for factor in both}
+
+    def among(self, value: Array) -> set[int]:
+        """The quantities that an array, or a block of it, is at the end of the run."""
+        found = set()
+        for one in (self.lookup(value), *self.blocks(value)):
+            for m in one or ():
+                if m.form == TOTAL or m.t == self.quantities[m.quantity].steps[-1]:
+                    found.add(m.quantity)
+        return found
+
+    def packed(self, value: Array) -> tuple[Meaning, ...]:
+        """What an array is whose blocks are all known; nothing for any other."""
+        blocks = self.blocks(value)
+        known = [one for one in blocks if one]
+        if not known or not all(one is None or one for one in blocks):
+            return ()
+        for first in known[0]:
+            chosen = []
+            for one in known:
+                alike = [m for m in one if m.form == first.form and abs(m.factor - first.factor) < 1e-6]
+                alike.sort(key=lambda m: m.t != first.t)
+                chosen += alike[:1]
+            if len(chosen) < len(known):
+                continue
+            base = next((m.t for m in chosen if m.t is not None), None)
+            parts = tuple(m._replace(t=None if m.t is None or base is None else m.t - base) for m in chosen)
+            number = self._pack(parts)
+            return (Meaning(number, first.form, base, first.factor, None),)
+        return ()
+
+    def _pack(self, parts: tuple[Meaning, ...]) -> int:
+        key = tuple((m.quantity, m.t) for m in parts)
+        if key not in self._packs:
+            name = " ".join(self.quantities[m.quantity].name for m in parts)
+            self._packs[key] = len(self.quantities)
+            self.quantities.append(Quantity(f"[{name}]", {}, len(self.quantities)))
+            self.quantities[-1].blocks = parts
+        return self._packs[key]
+
+    def made_as(self, quantity: int, step: int | None) -> tuple[int, int | None]:
+        """The quantity that one is at a step at which nothing of what its formula takes exists; else itself.
+
+        Where only the last step has an output, what comes back to the others is all that their state's gradient is.
+        """
+        own = self.quantities[quantity]
+        if step is None or step not in own.values or not own.formulas:
+            return quantity, step
+        timed = [o for o in own.formulas[0].operands if None not in self.quantities[o.quantity].values]
+        there = [self._at(o.quantity, o.shift, step) for o in timed]
+        if not timed or any(value is not None and not trivial(value) for value in there):
+            return quantity, step
+        for m in self.lookup(own.values[step]):
+            if m.quantity != quantity and m.form == STEP and self.quantities[m.quantity].formulas and m.t != step:
+                return m.quantity, m.t
+        return quantity, step
+
+    # Words.
+
+    def name(self, meaning: Meaning) -> str:
+        """`daraw`, `dWaa so far`, `-2 * dz`."""
+        quantity = self.quantities[meaning.quantity]
+        words = quantity.name
+        if meaning.form == SO_FAR and quantity.name.isidentifier():
+            words = f"sum of {words} so far"
+        elif meaning.form in (SO_FAR, TOTAL):
+            words = f"sum of {words}"
+        if abs(meaning.factor - 1) > 1e-6:
+            words = f"-{words}" if abs(meaning.factor + 1) < 1e-6 else f"{meaning.factor:.3g} * {words}"
+        return words
+
+    def outputs(self, names: Iterable[str]) -> list[int]:
+        """The quantities that the trusted side returns, by canonical name (`Wax` -> `dWax`, `loss`)."""
+        wanted = {"loss" if name == "loss" else f"d{name}" for name in names}
+        wanted |= {"da_next"} if "da0" in wanted else set()
+        found = [k for k, q in enumerate(self.quantities) if {q.name, *q.aliases} & wanted]
+        found = [k for whole in found for k in self.parts(whole) or [whole]]
+        return list(dict.fromkeys(found))
+
+    def behind(self, outputs: tuple[int, ...]) -> list[tuple[int, int | None]]:
+        """The values that have a name of their own among all that some results are made from."""
+        found = self._behind.get(outputs)
+        if found is None:
+            waiting, seen = list(outputs), set(outputs)
+            while waiting:
+                below = {o.quantity for f in self.quantities[waiting.pop()].formulas for o in f.operands} - seen
+                seen |= below
+                waiting += below
+            named = [(k, self.quantities[k]) for k in sorted(seen) if self.quantities[k].named]
+            found = [(k, t) for k, one in named for t, value in one.values.items() if not trivial(value)]
+            self._behind[outputs] = found
+        return found
+
+    def parts(self, whole: int) -> list[int]:
+        """What another is put together from, or ends as the slices of along its first axis: one for each gate, say."""
+        formulas = self.quantities[whole].formulas
+        if formulas:
+            node = formulas[0].node
+            joins = isinstance(node, ast.Call) and getattr(node.func, "attr", "") in JOINS
+            return [operand.quantity for operand in formulas[0].operands] if joins else []
+        own = self.quantities[whole].values.get(None)
+        if own is None or own.ndim < 3 or own.shape[1] > 12:
+            return []
+        found = []
+        for k in range(own.shape[1]):
+            for number, quantity in enumerate(self.quantities):
+                if not quantity.formulas:
+                    continue
+                last = quantity.values[quantity.steps[-1]]
+                if last.shape == own[:, k].shape and np.array_equal(last, own[:, k]):
+                    found.append(number)
+                    break
+        return found
+
+
+def series(
+    trusted: Trusted, meanings: Sequence[tuple[Meaning, ...] | None]
+) -> list[tuple[int, tuple[int | None, ...]]]:
+    """The quantities that values are, one after another, at steps that follow one another or stand still."""
+    if not meanings or any(not m for m in meanings):
+        return []
+    found = []
+    for quantity in dict.fromkeys(m.quantity for m in meanings[0] or ()):
+        options = [[m.t for m in one or () if m.quantity == quantity] for one in meanings]
+        if not all(options):
+            continue
+        for start in options[0]:
+            for pace in (0, 1, -1):
+                steps = [None if start is None else start + pace * k for k in range(len(options))]
+                if all(step in some for step, some in zip(steps, options, strict=True)):
+                    one = quantity, tuple(steps)
+                    if one not in found:
+                        found.append(one)
+    return found
+
+
+def step_of(recorder: Recorder, event: Event) -> int | None:
+    """The step `t` of an event: of the innermost loop over it, in its own frame or its callers'."""
+    loops, frame = event.loops, recorder.frames[event.frame]
+    while True:
+        for name, value in reversed(loops):
+            if name == "t":
+                return value
+        if frame.number == 0:
+            return None
+        loops, frame = frame.loops, recorder.frames[frame.caller]
+
+
+def _called(site: Site) -> str:
+    """What a value is called where it first has a name: the variable, or the expression's text."""
+    node = site.node
+    while isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name | ast.Subscript):
+        if any(isinstance(getattr(n, "value", None), str) for n in ast.walk(node.slice)):
+            return site.text  # of a dict, whose name says nothing of what is in it
+        node = node.value
+    if isinstance(node, ast.Name):
+        return node.id
+    return node.arg if isinstance(node, ast.arg) else site.text
+
+
+def _rank(site: Site, top: str) -> int:
+    """Names before expressions; the names of the arguments before those that are handed on."""
+    if site.kind == "argument" and site.function == top:
+        return -1
+    if site.kind == "store":
+        return 0 if isinstance(site.node, ast.Name) else 1
+    if site.kind == "argument":
+        return 2
+    return 3
+
+
+def _modules_of(trusted: Declaration) -> list[str]:
+    """The files of the package that a trusted side lives in."""
+    folder = os.path.dirname(os.path.abspath(trusted.file or ""))
+    return [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".py")]
