@@ -24,7 +24,8 @@ from ..declaration import side as declared_side
 from ..diff import LOSS, Expected, laid_out_for
 from ..family import Implementation
 from ..run import Answer, arguments, parameter_names, scale
-from .breaks import CUT, RATE, SHARE, THROUGHOUT, Break, Equation, Part, Splice, breaks, read_side, together
+from .breaks import breaks, together
+from .parts import CUT, RATE, SHARE, THROUGHOUT, Break, Equation, Part, Splice, read_side
 from .sums import SEE, Marks, Sums, Watch, covers
 
 Array = NDArray[Any]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .breaks import Break, Equation, Part, Splice
+from .parts import Break, Equation, Part, Splice
 
 Array = NDArray[Any]
 SEE = "see"

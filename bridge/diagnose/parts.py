@@ -1,0 +1,301 @@
+"""A side of our own read as parts: the functions that ran, their equations, and edits of these."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import CodeType, FrameType, FunctionType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Shape = tuple[int, ...]
+Span = tuple[int, int]
+# Names that edits may use beside those of the function; the sizes of the case go by the names of the axes.
+SHARE, RATE, CUT = "share", "rate", "cut"
+THROUGHOUT = ", throughout"
+
+
+class Splice(NamedTuple):
+    """Read `text` where the characters `[start:end]` of a part's text stand."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Equation:
+    """One statement of a part: where it stands, what it makes and how it reads."""
+
+    def __init__(self, part: Part, node: ast.stmt, line: int, loop: ast.For | None) -> None:
+        self.part, self.node, self.line, self.loop = part, node, line, loop
+        self.span = part.span(node)
+        self.text = part.text[slice(*self.span)]
+        self.block: list[Equation] = []
+
+    @property
+    def target(self) -> str:
+        """The left-hand side, or `return`."""
+        if isinstance(self.node, ast.Assign):
+            return ast.unparse(self.node.targets[0])
+        return ast.unparse(self.node.target) if isinstance(self.node, ast.AugAssign) else "return"
+
+    @property
+    def value(self) -> ast.expr | None:
+        """The right-hand side."""
+        return self.node.value if isinstance(self.node, ast.Assign | ast.AugAssign | ast.Return) else None
+
+    def reads(self, name: str) -> bool:
+        """Does a name stand in it?"""
+        return reads(self.node, name)
+
+    @property
+    def makes_a_quantity(self) -> bool:
+        """Is it an equation for one quantity, not the start of a sum, nor what hands several on?"""
+        if isinstance(self.node, ast.AugAssign):
+            return True
+        if not isinstance(self.node, ast.Assign) or isinstance(self.node.targets[0], ast.Tuple):
+            return False
+        made, target = self.node.value, self.node.targets[0]
+        if isinstance(made, ast.Dict) or (isinstance(made, ast.Call) and makes_space(made)):
+            return False
+        return isinstance(target, ast.Subscript) or self.target in self.part.quantities | self.part.numbers
+
+
+class Part:
+    """A function of a side: its text without annotations and documentation, its equations, its quantities.
+
+    `quantities` gives the shape of every name and element that stands in it, as one run had it.
+    """
+
+    def __init__(self, function: FunctionType, source: ast.FunctionDef, seen: Callable[[str], Any]) -> None:
+        self.function, self.name = function, function.__name__
+        self.code = function.__code__
+        lines = [node.lineno for node in _statements(source.body) if not _is_documentation(node)]
+        plain = ast.FunctionDef(
+            name=source.name,
+            args=_bare(source.args),
+            body=[node for node in source.body if not _is_documentation(node)],
+            decorator_list=[],
+            returns=None,
+            type_comment=None,
+        )
+        if sys.version_info >= (3, 12):
+            plain.type_params = []
+        for node in ast.walk(plain):
+            if isinstance(node, ast.FunctionDef):
+                node.args, node.returns = _bare(node.args), None
+            if isinstance(node, ast.stmt) and hasattr(node, "body"):
+                node.body = [_unannotated(inner) for inner in node.body]
+        self.text = _with_share(ast.unparse(ast.fix_missing_locations(plain)), function.__module__)
+        self._starts = [0]
+        for text in self.text.splitlines(keepends=True):
+            self._starts.append(self._starts[-1] + len(text))
+        self.tree: ast.FunctionDef = ast.parse(self.text).body[0]  # type: ignore[assignment]
+        self.loops: dict[ast.stmt, ast.For] = {}
+        self.equations: list[Equation] = []
+        self._read(self.tree.body, lines, None)
+        self.texts = {
+            ast.unparse(node)
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Name | ast.Subscript) and not _has_slice_of_names(node)
+        }
+        self.quantities: dict[str, Shape] = {}
+        self.ranges: dict[str, tuple[float, float]] = {}  # the least and the largest value of each; zero is among them
+        self.numbers: dict[str, float] = {}
+        self.tables: dict[str, list[str]] = {}
+        self.by_step: dict[str, int] = {}  # tables whose keys are steps, and the first of them
+        for text in sorted(self.texts, key=lambda text: (len(text), text)):
+            value = seen(text)
+            if isinstance(value, np.ndarray) and value.dtype.kind in "fc":
+                self.quantities[text] = value.shape
+                self.ranges[text] = float(value.real.min(initial=0.0)), float(value.real.max(initial=0.0))
+            elif isinstance(value, float | np.floating):
+                self.numbers[text] = float(value)
+            elif isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
+                self.tables[text] = list(value)
+            elif (
+                isinstance(value, dict)
+                and value
+                and all(isinstance(key, int) for key in value)
+                and all(isinstance(one, np.ndarray) for one in value.values())
+            ):
+                self.by_step[text] = min(value)
+        self.arguments = [argument.arg for argument in source.args.args]
+        # An objective's own code, or with its share in it: what is in force where nothing is broken.
+        self.base = self.compiled(()) if SHARE in self.text else self.code
+
+    def _read(self, body: list[ast.stmt], lines: list[int], loop: ast.For | None) -> None:
+        block: list[Equation] = []
+        for node in body:
+            line = lines.pop(0) if lines else 0
+            equation = Equation(self, node, line, loop)
+            if isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.For):
+                self.equations.append(equation)
+                block.append(equation)
+                equation.block = block
+            if isinstance(node, ast.For):
+                self._read(node.body, lines, node)
+            elif isinstance(node, ast.FunctionDef):
+                self._read([inner for inner in node.body if not _is_documentation(inner)], lines, None)
+            elif isinstance(node, ast.If):
+                self._read(node.body, lines, loop)
+                self._read(node.orelse, lines, loop)
+
+    def span(self, node: ast.AST) -> Span:
+        """Start and end of a node in the text."""
+        start = self._starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
+        return start, self._starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+
+    def compiled(self, splices: Sequence[Splice]) -> CodeType:
+        """The function's code with some of its text replaced."""
+        text = self.text
+        for splice in sorted(splices, reverse=True):
+            text = text[: splice.start] + splice.text + text[splice.end :]
+        module = compile(text, self.code.co_filename, "exec", dont_inherit=True)
+        return next(c for c in module.co_consts if isinstance(c, CodeType) and c.co_name == self.name)
+
+    def shape(self, node: ast.AST) -> Shape | None:
+        return self.quantities.get(ast.unparse(node))
+
+
+class Break:
+    """One edit of one part; `equations` are the statements whose text it changes."""
+
+    def __init__(
+        self, part: Part, splices: Sequence[Splice], equations: Sequence[Equation], rule: str, cost: float
+    ) -> None:
+        self.part, self.splices, self.equations = part, tuple(splices), tuple(equations)
+        self.rule, self.cost = rule, cost
+        self.reads = ""  # the name or element that it reads otherwise, wherever that stands in the part
+        self.opens = ""  # the statement that it puts in front of the part's first
+        self.of_loop = False  # does it change which steps a loop goes through?
+
+    @property
+    def was(self) -> str:
+        """The first statement that it changes, as it stands; of a loop, its head."""
+        return self._shown(())
+
+    @property
+    def becomes(self) -> str:
+        """That statement as the edit leaves it; nothing where it is taken out."""
+        return self._shown(self.splices)
+
+    def _shown(self, splices: Sequence[Splice]) -> str:
+        if self.opens:
+            name, _, value = self.opens.partition(" = ")
+            return value if splices else name
+        start, end = self.equations[0].span
+        if self.of_loop:
+            start = self.part.text.rindex("for ", 0, self.splices[0].start)
+            end = self.part.text.index(":", self.splices[0].end)
+        text = self.part.text[start:end]
+        for splice in sorted(splices, reverse=True):
+            if start <= splice.start and splice.end <= end:
+                text = text[: splice.start - start] + splice.text + text[splice.end - start :]
+        return "" if text == "pass" else "; ".join(line.strip() for line in text.split("\n"))
+
+    @property
+    def fits_a_number(self) -> bool:
+        """Does it hold a rate that is not known?"""
+        return any(f"{RATE} *" in splice.text for splice in self.splices)
+
+
+def read_side(run: Callable[[], Any], entry: FunctionType) -> list[Part]:
+    """The parts of the side that `entry` belongs to, found by one run, in the order of first return."""
+    folder = os.path.dirname(entry.__code__.co_filename)
+    frames: dict[CodeType, tuple[Mapping[str, Any], dict[str, Any]]] = {}
+
+    def profile(frame: FrameType, event: str, _: Any) -> None:
+        code = frame.f_code
+        if event == "return" and code not in frames and os.path.dirname(code.co_filename) == folder:
+            frames[code] = frame.f_globals, dict(frame.f_locals)
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        run()
+    finally:
+        sys.setprofile(before)
+    sources: dict[str, dict[str, ast.FunctionDef]] = {}
+    parts = []
+    for code, (globals_, locals_) in frames.items():
+        function = globals_.get(code.co_name)
+        if not isinstance(function, FunctionType) or function.__code__ is not code:
+            continue  # a comprehension
+        if code.co_filename not in sources:
+            with open(code.co_filename, encoding="utf-8") as file:
+                body = ast.parse(file.read()).body
+            sources[code.co_filename] = {n.name: n for n in body if isinstance(n, ast.FunctionDef)}
+
+        for inner in code.co_consts:
+            if isinstance(inner, CodeType) and inner in frames and inner.co_name != "<listcomp>":
+                locals_ = {**frames[inner][1], **locals_}
+
+        def seen(text: str, names: Mapping[str, Any] = globals_, here: dict[str, Any] = locals_) -> Any:
+            try:
+                return eval(text, dict(names), here)
+            except Exception:
+                return None
+
+        definition = sources[code.co_filename].get(code.co_name)
+        if definition is not None:
+            parts.append(Part(function, definition, seen))
+    return parts
+
+
+def _with_share(text: str, module: str) -> str:
+    """Let an objective's loss and gradient be reduced where they are made, as a port does it."""
+    if not module.endswith(".objective"):
+        return text
+    for name in ("dz", "gradient"):
+        text = text.replace(f"return (loss, {name})", f"return (loss * {SHARE}, {name} * {SHARE})")
+    return text
+
+
+def _bare(arguments: ast.arguments) -> ast.arguments:
+    def plain(one: ast.arg) -> ast.arg:
+        return ast.arg(arg=one.arg, annotation=None)
+
+    return ast.arguments(
+        posonlyargs=[],
+        args=[plain(one) for one in arguments.args],
+        vararg=None,
+        kwonlyargs=[plain(one) for one in arguments.kwonlyargs],
+        kw_defaults=arguments.kw_defaults,
+        kwarg=arguments.kwarg and plain(arguments.kwarg),
+        defaults=arguments.defaults,
+    )
+
+
+def _unannotated(node: ast.stmt) -> ast.stmt:
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        return ast.copy_location(ast.Assign(targets=[node.target], value=node.value), node)
+    return node
+
+
+def _is_documentation(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        yield node
+        yield from _statements(getattr(node, "body", []))
+        yield from _statements(getattr(node, "orelse", []))
+
+
+def _has_slice_of_names(node: ast.AST) -> bool:
+    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant | ast.Tuple)
+_SPACE = ("zeros", "empty", "zeros_like", "empty_like", "result_type", "len", "range", "dict", "list", "max")
+
+
+def makes_space(node: ast.Call) -> bool:
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return name in _SPACE
+
+
+def reads(node: ast.stmt, name: str) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node))
