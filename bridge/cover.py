@@ -23,7 +23,7 @@ from .axes import Layout
 from .case import Case, cases, make_case
 from .declaration import Declaration, Sizes
 from .diagnose.breaks import breaks
-from .diagnose.explain import Side, in_force
+from .diagnose.broken import Side, in_force
 from .diagnose.parts import CUT, RATE, SHARE, Break
 from .diff import LOSS, parameters_of
 from .problem import AGREES, DIFFERS, NOT_ANSWERED, Problem

@@ -1,0 +1,280 @@
+"""Our own sides run with edits in force, and what a port gave that they are held against."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from types import CodeType, FunctionType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..case import Case
+from ..declaration import Clip, Declaration
+from ..declaration import side as declared_side
+from ..diff import LOSS, Expected, laid_out_for
+from ..family import Implementation
+from ..run import Answer, arguments, parameter_names, scale
+from .parts import CUT, RATE, SHARE, Break, Equation, Part, Splice, read_side
+
+Array = NDArray[Any]
+Numbers = dict[str, Any]
+MARGIN = 100.0
+NOTE = "__rowcol_note__"
+
+
+def says_something(expected: Expected, answer: Answer) -> bool:
+    return bool(answer.gradients or answer.misshapen) or answer.loss is not None
+
+
+class Target:
+    """The numbers of one case that have to be reproduced, and how closely."""
+
+    def __init__(self, expected: Expected, answer: Answer) -> None:
+        self.case = expected.case
+        self.numbers: dict[str, Array] = {}
+        self.bars: dict[str, float] = {}
+        given: Numbers = {n: g for n, g in answer.gradients.items() if n in expected.gradients}
+        if answer.loss is not None:
+            given[LOSS] = answer.loss
+        for name, value in given.items():
+            ours = np.asarray(expected.loss if name == LOSS else expected.gradients[name], dtype=float)
+            theirs = np.asarray(value, dtype=float)
+            if not np.all(np.isfinite(ours)) or (name == LOSS and not np.isfinite(theirs)):
+                continue  # one NaN is like any other
+            largest, size = size_of(theirs), size_of(ours)
+            grown = max(1.0, largest / size) if size else 1.0
+            self.numbers[name] = theirs
+            self.bars[name] = MARGIN * expected.deviations[name] * (grown if np.isfinite(grown) else 1.0)
+        self.misshapen = {
+            name: np.sort(array, axis=None)
+            for name, array in answer.misshapen.items()
+            if name in expected.gradients
+        }
+        self.names = frozenset(self.numbers) | frozenset(self.misshapen)
+
+    def reproduced(self, numbers: Numbers) -> frozenset[str]:
+        """The names whose numbers these are, to the bar."""
+        found = {
+            name for name, theirs in self.numbers.items() if self._close(name, numbers.get(name), theirs)
+        }
+        for name, theirs in self.misshapen.items():
+            ours = numbers.get(f"{name}, misshapen")
+            if ours is not None and ours.shape == theirs.shape:
+                # Of a shape that nobody declared, the order of the axes is anybody's.
+                room = 1e-9 * size_of(theirs)
+                found |= {name} if bool(np.all(np.abs(ours - theirs) <= room)) else set()
+        return frozenset(found)
+
+    def _close(self, name: str, ours: Any, theirs: Array) -> bool:
+        if ours is None:
+            return False
+        ours = np.asarray(ours)
+        if ours.shape != theirs.shape:
+            return False
+        if bool(np.all(np.abs(ours - theirs) <= self.bars[name])):
+            return True
+        return not np.all(np.isfinite(theirs)) and np.array_equal(ours, theirs, equal_nan=True)
+
+
+def at_the_bound(clip: Clip, gradients: Iterable[Array]) -> bool:
+    """Whether gradients look cut off."""
+    sizes = [float(np.linalg.norm(g)) if clip.norm else size_of(g) for g in gradients]
+    size = float(np.linalg.norm(sizes)) if clip.norm else max(sizes, default=0.0)
+    return size >= clip.bound * (1 - 1e-9)
+
+
+def size_of(array: Array) -> float:
+    return float(np.max(np.abs(array), initial=0.0))
+
+
+class Side:
+    """One of our implementations, ready to be run on every case with some of its equations broken."""
+
+    def __init__(
+        self, name: str, implementation: Implementation, port: Declaration, cases: Sequence[Case]
+    ) -> None:
+        self.name, self.convention = name, implementation.convention
+        self.own = declared_side(port.family, implementation, port.objective, port.settings)
+        self.function: FunctionType = implementation.function  # type: ignore[assignment]
+        self.port = port
+        self.unreduced = port.with_(reduction=(), objective=port.objective._replace(factor=1.0))
+        self.cases = cases
+        self.shares = [port.objective.factor / scale(port, case) for case in cases]
+        self._ready: dict[int, list[tuple[Any, dict[str, Any]]]] = {}
+        self.axes = self.own.arrays
+        self.share_inside = True
+        self.theirs: dict[str, list[str]] = {}
+        for own_line in self.own.layout.lines:
+            lines = [line for line in port.layout.lines if set(line.arrays) & set(own_line.arrays)]
+            self.theirs[own_line.base] = [line.base for line in lines]
+        self.parts: list[Part] = []
+        self.breaks: list[tuple[Break, ...]] = []
+
+    def read(self, k: int) -> None:
+        """Find the parts by a run on a case, and whether they reduce the loss themselves."""
+        _, given = self.handed(k)[0]
+        self.parts = read_side(lambda: self.function(**given), self.function)
+
+    def handed(self, k: int) -> list[tuple[Any, dict[str, Any]]]:
+        """What the implementation is called with on a case: once, or once for each example."""
+        if k not in self._ready:
+            case = self.cases[k]
+            singles = [case]
+            if self.own.layout.one_example and case.sizes["batch"] > 1:
+                family, objective = self.port.family, self.port.objective
+                singles = [case.example(family, objective, n) for n in range(case.sizes["batch"])]
+            ready = []
+            for single in singles:
+                layout = self.own.bind(single.sizes)
+                arrays = arguments(self.own, layout, single)
+                choices = {
+                    name: self.own.family.settings[name].given(value, single.sizes)
+                    for name, value in self.own.settings.items()
+                }
+                available = {**single.sizes, **choices, "objective": self.own.objective.implemented}
+                taken, _ = parameter_names(self.own)
+                ready.append((layout, {**{n: v for n, v in available.items() if n in taken}, **arrays}))
+            self._ready[k] = ready
+        return self._ready[k]
+
+    def own_names(self, arrays: Iterable[str]) -> set[str]:
+        """What this side calls canonical arrays."""
+        return {line.base for line in self.own.layout.lines if set(line.arrays) & set(arrays)}
+
+    def numbers(
+        self,
+        k: int,
+        hoped: Sequence[tuple[str, Array, float]] = (),
+        loss_between: tuple[float, float] = (-np.inf, np.inf),
+    ) -> Numbers:
+        """Loss and gradients on a case in the port's layout, with what is in force now.
+
+        `hoped` holds gradients in this side's own layout, with their bars: raises `Hopeless` if none of
+        them comes out, or if the loss is not where it has to be.
+        """
+        case = self.cases[k]
+        self.set_names({SHARE: self.shares[k] if self.share_inside else 1.0, **case.sizes})
+        loss: Any = 0.0
+        parts: dict[str, list[Array]] = {}
+        misshapen: dict[str, Array] = {}
+        runs = [self.function(**given) for _, given in self.handed(k)]
+        low, high = loss_between
+        if low > -np.inf:
+            total = sum(loss for loss, _ in runs)
+            if np.size(total) != 1 or not low <= total <= high:
+                raise Hopeless
+        if hoped and not any(comes_out(runs, *one) for one in hoped):
+            raise Hopeless
+        for (layout, _), (its_loss, gradients) in zip(self.handed(k), runs, strict=True):
+            loss = loss + its_loss
+            for name in list(gradients):
+                if np.shape(gradients[name]) != layout.shapes[name]:
+                    misshapen[name] = gradients.pop(name) + misshapen.get(name, 0.0)
+            for name, value in layout.canonical(gradients).items():
+                parts.setdefault(name, []).append(value)
+        total = {
+            name: values[0]
+            if len(values) == 1
+            else np.concatenate(values, axis=self.axes[name].index("batch"))
+            if "batch" in self.axes[name]
+            else sum(values[1:], values[0])
+            for name, values in parts.items()
+        }
+        port = self.unreduced if self.share_inside else self.port
+        loss, out = laid_out_for(port, case, loss, total)
+        for name, array in misshapen.items():
+            for theirs in self.theirs.get(name, ()):
+                out.pop(theirs, None)
+                out[f"{theirs}, misshapen"] = np.sort(array, axis=None)
+        return {**out, LOSS: loss}
+
+    def set_names(self, names: Mapping[str, Any]) -> None:
+        for globals_ in {id(p.function.__globals__): p.function.__globals__ for p in self.parts}.values():
+            globals_.update(names)
+
+    @contextmanager
+    def names(self, extra: Iterable[str]) -> Iterator[None]:
+        """Put everything back that edits may need as a name of the modules."""
+        modules = {id(p.function.__globals__): p.function.__globals__ for p in self.parts}
+        kept = [(g, {n: g[n] for n in extra if n in g}) for g in modules.values()]
+        for globals_ in modules.values():
+            globals_[CUT] = _cut
+            globals_[RATE] = 0.0
+        try:
+            for part in self.parts:
+                part.function.__code__ = part.base
+            yield
+        finally:
+            for part in self.parts:
+                part.function.__code__ = part.code
+            for globals_, old in kept:
+                for name in extra:
+                    globals_.pop(name, None)
+                globals_.update(old)
+
+
+class Hopeless(Exception):
+    """Nothing of what was hoped for comes out."""
+
+
+def comes_out(runs: list[tuple[Any, dict[str, Array]]], name: str, theirs: Array, bar: float) -> bool:
+    total = sum(gradients[name] for _, gradients in runs[1:])
+    ours = runs[0][1][name] + total
+    return ours.shape == theirs.shape and bool(np.all(np.abs(ours - theirs) <= 2 * bar))
+
+
+def _cut(array: Array, bound: float) -> Array:
+    return np.clip(array, -bound, bound)
+
+
+@contextmanager
+def in_force(changes: Sequence[Break]) -> Iterator[None]:
+    """Edits in force while inside; SyntaxError or ValueError where they cannot be."""
+    by_part: dict[int, tuple[Part, list[Splice]]] = {}
+    for change in changes:
+        by_part.setdefault(id(change.part), (change.part, []))[1].extend(change.splices)
+    codes: list[tuple[FunctionType, CodeType, CodeType]] = []
+    for part, splices in by_part.values():
+        ordered = sorted(splices)
+        for one, other in pairwise(ordered):
+            if other.start < one.end:
+                raise ValueError("these edits overlap")
+        codes.append((part.function, part.base, part.compiled(splices)))
+    try:
+        for function, _, new in codes:
+            function.__code__ = new
+        yield
+    finally:
+        for function, old, _ in codes:
+            function.__code__ = old
+
+
+def noted_by(equation: Equation, number: int, changes: Sequence[Break]) -> Break | None:
+    """The edit that notes what an equation makes, under a number; None where that cannot be done."""
+    part, value = equation.part, equation.value
+    if value is None or isinstance(value, ast.Tuple | ast.Dict) or not equation.makes_a_quantity:
+        return None
+    start, end = part.span(value)
+    own = [splice for change in changes if change.part is part for splice in change.splices]
+    if any(splice.start < start < splice.end or splice.start < end < splice.end for splice in own):
+        return None
+    return Break(part, [Splice(start, start, f"{NOTE}({number}, "), Splice(end, end, ")")], [equation], "noted", 0.0)
+
+
+def perturbed(equation: Equation, factor: float, shift: float) -> Break:
+    """The edit that multiplies the value of an equation, and adds to it."""
+    assert equation.value is not None
+    part = equation.part
+    span = part.span(equation.value)
+    text = f"({part.text[slice(*span)]}) * {factor} + {shift}"
+    return Break(part, [Splice(*span, text)], [equation], "moved", 0.0)
+
+
+def digest(value: Array) -> Array:
+    flat = np.asarray(value, dtype=float).ravel()
+    weights = np.cos(np.arange(flat.size))
+    return np.array([flat.sum(), float(flat @ weights)])
