@@ -53,7 +53,7 @@ def test_three_faults_that_leave_no_array_right_are_mended_one_after_another(
 
 
 def test_a_search_that_ran_out_of_time_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.diagnose, "__defaults__", (0, 0.0))
+    monkeypatch.setattr(engine, "BUDGET", 0.0)
     diagnosis = json.loads(json.dumps(report_of("time_layer/one-step-for-all", tmp_path, monkeypatch)["diagnosis"]))
     assert diagnosis["ended_early"] and diagnosis["patch"] is None
     assert "ran out of time" in claimed(diagnosis)

@@ -58,11 +58,14 @@ def diagnose(
     expected: Sequence[Expected],
     judgement: Judgement | None,
     seed: int = 0,
-    budget: float = BUDGET,
+    budget: float | None = None,
 ) -> dict[str, Any] | None:
-    """Find the line. `judgement` is None for a port that raises; the answer is None if it does not."""
+    """Find the line. `judgement` is None for a port that raises; the answer is None if it does not.
+
+    `budget` is in seconds of this process; BUDGET where none is given.
+    """
     with np.errstate(all="ignore"):
-        return _diagnose(port, trusted, expected, judgement, seed, budget)
+        return _diagnose(port, trusted, expected, judgement, seed, BUDGET if budget is None else budget)
 
 
 def _diagnose(
