@@ -74,7 +74,7 @@ def convert(
     return converted(file, source, to).arrays
 
 
-def converted(file: Mapping[str, Array], source: Network, to: str) -> Conversion:
+def converted(file: Mapping[str, Array], source: Network, to: str | Dialect) -> Conversion:
     """A recognised network in another dialect, with an account of what was done."""
     remarks = list(source.remarks)
     target = counterpart(source, to, file, remarks)
@@ -96,9 +96,9 @@ def converted(file: Mapping[str, Array], source: Network, to: str) -> Conversion
 # The same network in another dialect
 
 
-def counterpart(source: Network, to: str, file: Mapping[str, Array], remarks: list[str]) -> Network:
+def counterpart(source: Network, to: str | Dialect, file: Mapping[str, Array], remarks: list[str]) -> Network:
     """The network in the other dialect. Raises `Problem` where there is no such network, with the reason."""
-    dialect = dialect_named(to)
+    dialect = dialect_named(to) if isinstance(to, str) else to
     family, canonical = source.family, source.canonical(file)
     entry = _entry_for(source, dialect)
     every = entry.lines(family.name, source.layers, source.directions, data=False)
@@ -419,7 +419,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("output", metavar="OUT", help="the file to write")
     parser.add_argument("--family", required=True, help=f"the model: {', '.join(FAMILIES)}")
     parser.add_argument("--from", dest="from_", required=True, metavar="DIALECT", help="see rowcol dialects")
-    parser.add_argument("--to", required=True, metavar="DIALECT")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--to", metavar="DIALECT")
+    target.add_argument("--to-layout", metavar="LAYOUT.txt", help="a layout of your own: a line for each array")
     parser.add_argument("--verify", action="store_true", help="run both through the reference, and compare")
     parser.add_argument("--prefix", help="what the names in IN begin with")
     parser.add_argument("--to-prefix", default="", metavar="PREFIX", help="what those in OUT shall begin with")
@@ -441,7 +443,8 @@ def command(args: argparse.Namespace) -> int:
         raise Problem("is IN itself; write to another file.", file=args.output)
     try:
         source = recognise(file, args.family, args.from_, sizes, args.prefix, args.ignore, settings)
-        done = converted(file, source, args.to)
+        to = dialect_named(args.to) if args.to_layout is None else _own(args.to_layout, source)
+        done = converted(file, source, to)
     except Problem as problem:
         raise problem.at(args.input, None) from None
     if not (args.verify and there):
@@ -455,7 +458,7 @@ def command(args: argparse.Namespace) -> int:
     other = read(args.output, ignore)
     try:
         theirs = {k: v for k, v in done.source.entry.settings.items()}
-        target = recognise(other, args.family, args.to, source.sizes, args.to_prefix or None, ignore, theirs)
+        target = recognise(other, args.family, to, source.sizes, args.to_prefix or None, ignore, theirs)
         _check_alike(source, target)
     except Problem as problem:
         raise problem.at(args.output, None) from None
@@ -464,6 +467,19 @@ def command(args: argparse.Namespace) -> int:
         print(f"verified: the reference computes the same with {args.input} and with {args.output}")
         return AGREES
     raise Problem("is not the same network: " + "\n  ".join(found), file=args.output, status=DIFFERS)
+
+
+def _own(path: str, source: Network) -> Dialect:
+    """The layout in a file, as the dialect of a network like the source. Raises `Problem` where it is of another."""
+    from .dialects.own import dialect_of_lines
+    from .export import layout_text
+
+    dialect = dialect_of_lines(path, layout_text(path), source.family.name, source.entry.settings)
+    for line in dialect.entries(source.family.name)[0].lines(source.family.name, source.layers):
+        arrays = arrays_of(line) - source.family.absent
+        if arrays and not arrays & source.layout.canonical:
+            raise Problem(f"the line '{line}' is of an array that IN does not have.", file=path)
+    return dialect
 
 
 def _check_alike(source: Network, target: Network) -> None:

@@ -78,14 +78,15 @@ def export(
     from .exchange import Order, questions, write
 
     name = re.sub(r"[^\w-]", "_", os.path.splitext(os.path.basename(layout))[0]).lstrip("-_") or family
-    order = Order(name, family, _text(layout), keywords, seed, own_loss)
+    order = Order(name, family, layout_text(layout), keywords, seed, own_loss)
     port = order.port(layout)
     asked = questions(port, seed, own_loss)
     write(folder, order, asked, form, readme(port, asked, form))
     return len(asked)
 
 
-def _text(path: str) -> str:
+def layout_text(path: str) -> str:
+    """The lines of a file that holds a layout."""
     try:
         with open(path, encoding="utf-8-sig") as file:
             text = file.read(LARGEST + 1)

@@ -38,7 +38,8 @@ KINDS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `rowcol new`."""
     parser.add_argument("port", nargs="?", metavar="PORT.py", help="the file to write")
-    parser.add_argument("--like", metavar="KIND", help="what your code looks like (see --list)")
+    like = "what your code looks like (see --list)"
+    parser.add_argument("--like", metavar="KIND", action="append", default=[], help=like)
     parser.add_argument("--family", default=USUAL, help=f"the model ({USUAL})")
     parser.add_argument("--list", action="store_true", help="list the kinds")
 
@@ -52,9 +53,13 @@ def command(args: argparse.Namespace) -> int:
         return AGREES
     if args.port is None:
         raise Problem("which file? rowcol new PORT.py [--like KIND]; --list shows the kinds.")
-    write(args.port, args.like, args.family)
+    if len(args.like) > 1:
+        several = " and ".join(args.like)
+        raise Problem(f"{several}: a file is written for one kind. Write one for each, and take from it what you need.")
+    like = next(iter(args.like), None)
+    write(args.port, like, args.family)
     print(f"wrote {args.port}")
-    print(f"next: {_todo(args.like)}, then rowcol diff {args.port}")
+    print(f"next: {_todo(like)}, then rowcol diff {args.port}")
     return AGREES
 
 

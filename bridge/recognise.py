@@ -51,7 +51,7 @@ class Network:
 def recognise(
     file: Mapping[str, Array],
     family: str,
-    dialect: str,
+    dialect: str | Dialect,
     sizes: Mapping[str, int],
     prefix: str | None = None,
     ignore: Sequence[str] = (),
@@ -60,9 +60,9 @@ def recognise(
     """The network that the arrays are in this dialect: the deepest one whose names are all there."""
     if family not in FAMILIES:
         raise Problem(f"unknown family '{family}'{nearest(family, FAMILIES, '.')} Known: {', '.join(FAMILIES)}.")
-    spoken = dialect_named(dialect)
+    spoken = dialect_named(dialect) if isinstance(dialect, str) else dialect
     spoken.entry(family, settings or {})
-    keys = {_dotted(key): key for key in file if not is_ignored(key, ignore)}
+    keys = _keys(file, ignore)
     found = _candidates(keys, file, spoken, family, settings or {}, prefix)
     if not found:
         raise _none_found(file, spoken, family, prefix)
@@ -125,7 +125,7 @@ def _with_output(
         for key in left:
             if dot and _dotted(key).endswith("." + leaf):
                 names[base] = key
-                stems.add(key[: -len(leaf)])
+                stems.add(_dotted(key)[: -len(leaf)])
     if sorted(names.values()) != sorted(left) or len(stems) != 1:
         return network
     every = {**network.names, **names}
@@ -218,7 +218,20 @@ def _above(prefix: str) -> Iterator[str]:
 
 
 def _dotted(key: str) -> str:
-    return key.replace("/", ".")
+    """A name in a file as a layout has it: with dots, and without what Keras had behind it before its version 3."""
+    return key.removesuffix(":0").replace("/", ".")
+
+
+def _keys(file: Mapping[str, Array], ignore: Sequence[str] = ()) -> dict[str, str]:
+    """The names of a file's arrays as a layout has them, with those in the file."""
+    found: dict[str, str] = {}
+    for key in file:
+        if not is_ignored(key, ignore):
+            other = found.setdefault(_dotted(key), key)
+            if other != key:
+                both = f"'{shown(other)}' and '{shown(key)}'"
+                raise Problem(f"{both} are one name here: which is meant? --ignore leaves one out.")
+    return found
 
 
 def _none_found(file: Mapping[str, Array], dialect: Dialect, family: str, prefix: str | None) -> Problem:
@@ -236,7 +249,7 @@ def _fits_another(file: Mapping[str, Array], dialect: Dialect, family: str, pref
     """Which other family, or which other dialect of this one, the arrays are."""
     from .dialects import dialects
 
-    keys = {_dotted(key): key for key in file}
+    keys = _keys(file)
     for other in [dialect, *(d for d in dialects() if d.name != dialect.name)]:
         for name in FAMILIES:
             if (other.name, name) == (dialect.name, family) or name in other.missing:
@@ -304,7 +317,7 @@ def _check_whole(lines: list[str], names: Mapping[str, str], family: Family) -> 
     weight, bias = (next((base_of(line) for line in lines if arrays_of(line) == {name}), "") for name in READOUT)
     if bias in names and weight not in names:
         key = names[bias]
-        before, separator = key[: len(key) - len(bias)], "/" if "/" in key else "."
+        before, separator = key.removesuffix(":0")[: -len(bias)], "/" if "/" in key else "."
         missing = [before + weight.replace(".", separator)]
         raise Problem(f"{_list([key])} without {_list(missing)}: they belong together.")
 

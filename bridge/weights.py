@@ -89,6 +89,7 @@ def _ending(path: str) -> str:
 
 def _check_name(name: str, path: str) -> None:
     """A name is a name: nothing that another program could take for a path out of its folder."""
+    name = name.removesuffix(":0")  # which Keras had behind every name before its version 3
     parts = re.split(r"[/\\]", name)
     if not name or len(name) > LONGEST or not name.isprintable():
         raise Problem(f"holds an array with the name '{shown(name)}', which cannot be one.", file=path)

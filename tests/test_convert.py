@@ -424,3 +424,102 @@ def test_a_damaged_safetensors_file_gets_one_message(tmp_path: Path, capsys: Any
     pytest.importorskip("safetensors")
     (tmp_path / "in.safetensors").write_bytes(b"\xff" * 40)
     assert refused(tmp_path, capsys, "damaged", "in.safetensors")
+
+
+# A layout of one's own
+
+
+MINE = """
+    W:  Wax[i f g o]|b[i f g o]  (input|1) (gate hidden)   # the bias as a last row
+    U:  Waa[f i o g]             (gate prev) hidden
+    Wy: Wya                      hidden output
+    X:  x                        batch time input          # data, which no file of weights has
+"""
+DEEP = """
+    W0: Wax hidden input
+    U0: Waa hidden prev
+    W1: Wax.1 hidden below
+    U1: Waa.1 hidden prev
+    U2: Waa.reverse prev hidden
+    W2: Wax.reverse input hidden
+    W3: Wax.1.reverse below hidden
+    U3: Waa.1.reverse prev hidden
+"""
+
+
+def asked(tmp_path: Path, arrays: Arrays, layout: str, *options: str, family: str = "lstm") -> int:
+    mine = tmp_path / "mine.txt"
+    mine.write_text(layout, encoding="utf-8")
+    given = save(tmp_path / "in.npz", arrays), str(tmp_path / "out.npz")
+    return main(["convert", *given, "--family", family, "--from", "pytorch", "--to-layout", str(mine), *options])
+
+
+def test_weights_go_to_a_layout_of_ones_own_and_are_verified(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrays = of("pytorch", "lstm")
+    del arrays["linear.bias"]
+    assert asked(tmp_path, arrays, MINE, "--verify") == 0
+    assert "verified: the reference computes the same" in capsys.readouterr().out
+    found = np.load(tmp_path / "out.npz")
+    assert sorted(found) == ["U", "W", "Wy"]
+    assert np.array_equal(found["W"][:-1], arrays["weight_ih_l0"].T)
+    assert np.array_equal(found["W"][-1], arrays["bias_ih_l0"] + arrays["bias_hh_l0"])
+    i, f, g, o = arrays["weight_hh_l0"].reshape(4, 5, 5)
+    assert np.array_equal(found["U"], np.concatenate([f.T, i.T, o.T, g.T]))
+
+
+def test_the_lines_of_several_layers_and_both_directions_stand_for_themselves(tmp_path: Path) -> None:
+    arrays = {name: w for name, w in of("pytorch", "rnn", 2, 2).items() if "bias" not in name and "linear" not in name}
+    assert asked(tmp_path, arrays, DEEP, family="rnn") == 0
+    found = np.load(tmp_path / "out.npz")
+    assert np.array_equal(found["W1"], arrays["weight_ih_l1"])
+    assert np.array_equal(found["U3"], arrays["weight_hh_l1_reverse"].T)
+
+
+@pytest.mark.parametrize(
+    ("layout", "said"),
+    [
+        (MINE.replace("hidden output", "hiden output"), "mine.txt: layout line 4: there is no axis 'hiden'"),
+        (MINE.replace("    U:  Waa[f i o g]             (gate prev) hidden\n", ""), "has no place in"),
+        (DEEP, "say in brackets what the line holds"),
+        (MINE + "    V:  Waa.1[i f g o]  (gate prev) hidden\n", "an array that IN does not have"),
+    ],
+    ids=["an axis", "a line is missing", "of another family", "of a layer that is not there"],
+)
+def test_a_layout_that_cannot_be_right_writes_nothing(
+    layout: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert asked(tmp_path, of("pytorch", "lstm"), layout) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_a_line_without_weights_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arrays = {name: w for name, w in of("pytorch", "lstm").items() if "linear" not in name}
+    assert asked(tmp_path, arrays, MINE) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "mine.txt: the line 'Wy: Wya hidden output' is of an array that IN does not have" in said
+
+
+# Names as Keras had them before its version 3
+
+
+def test_names_with_the_colon_of_older_keras_are_taken(tmp_path: Path) -> None:
+    arrays = of("keras", "lstm")
+    older = {("" if "dense" in name else "lstm/lstm_cell/") + f"{name}:0": w for name, w in arrays.items()}
+    given = save(tmp_path / "in.npz", older)
+    command = ["convert", given, str(tmp_path / "out.npz"), "--family", "lstm", "--from", "keras", "--to", "pytorch"]
+    assert main([*command, "--verify"]) == 0
+    found = np.load(tmp_path / "out.npz")
+    expected = convert(arrays, "lstm", "keras", "pytorch")
+    assert sorted(found) == sorted(expected)
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def test_two_spellings_of_one_name_are_not_chosen_from() -> None:
+    arrays = of("keras", "rnn")
+    with pytest.raises(Problem, match="'kernel' and 'kernel:0' are one name here"):
+        convert({**arrays, "kernel:0": arrays["kernel"] + 1}, "rnn", "keras", "pytorch")
+    kept = convert({**arrays, "kernel:0": arrays["kernel"] + 1}, "rnn", "keras", "pytorch", ignore=["kernel:0"])
+    assert np.array_equal(kept["weight_ih_l0"], arrays["kernel"].T)

@@ -94,6 +94,12 @@ def test_an_unknown_kind_names_the_nearest(folder):
     assert not (folder / "mine.py").exists()
 
 
+def test_two_kinds_are_not_chosen_from(folder):
+    with pytest.raises(Problem, match="class and script: a file is written for one kind"):
+        run("mine.py", "--like", "class", "--like", "script")
+    assert not (folder / "mine.py").exists()
+
+
 def test_an_unknown_family_is_said(folder):
     with pytest.raises(Problem, match=r"unknown family 'rrn'; did you mean 'rnn'\?"):
         run("mine.py", "--family", "rrn")
