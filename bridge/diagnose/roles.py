@@ -107,7 +107,7 @@ class _Reading:
         answer = self.trace.answer
         if answer is None:
             return []
-        value = answer.loss if name == "loss" else answer.gradients.get(name)
+        value = answer.loss if name == "loss" else answer.gradients.get(name, answer.misshapen.get(name))
         if value is None:
             return []
         array = np.asarray(value)
@@ -519,9 +519,17 @@ class _Reading:
         frame = self.trace.events[position].frame
         for number in self.children.get(self.trace.events[position].site, ()):
             before = [p for p in self.trace.at(number) if p < position and self.trace.events[p].frame == frame]
-            if before:
-                found.append(before[-1])
+            last = before[-1:]
+            # What a star hands on was seen one after another.
+            while last and self.starred(number) and last[0] - 1 in before:
+                last.insert(0, last[0] - 1)
+            found += last
         return found
+
+    def starred(self, number: int) -> bool:
+        """Whether a site is what a star hands on."""
+        site = self.trace.sites[number]
+        return isinstance(self.trace.scope.source(site.path).parent(site.node), ast.Starred)
 
     def made(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """Look into how an event's value is made, which ought to be a quantity."""
@@ -1007,8 +1015,7 @@ class _Reading:
             # On another turn, which may be right, it is.
             blocks = [self.trusted.quantities[m.quantity].blocks for m in self.trace.meanings[other] or ()]
             own = [[{m.quantity} for m in block] for block in blocks if block]
-            if not own:
-                own = [[{m.quantity for m in one or ()} for one in self.trusted.blocks(self.trace.events[other].value)]]
+            own.append([{m.quantity for m in one or ()} for one in self.trusted.blocks(self.trace.events[other].value)])
             for kinds in own:
                 places = [k for k, kind in enumerate(kinds) if quantity in kind]
                 if len(kinds) == len(parts) and len(places) == 1:

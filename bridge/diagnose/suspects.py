@@ -16,6 +16,8 @@ from .pieces import called_name
 from .roles import Leaf, leaves
 from .source import Scope
 
+LOOKED = 3  # quantities that are missing first of which an expression may be meant to be one
+
 
 class Suspect(NamedTuple):
     """A statement that may be at fault, and why. `certain` where everything that goes in is right."""
@@ -113,6 +115,7 @@ def suspects(
                 suspect = Suspect(path, loop.lineno, start, 0.7 + 0.1 * place, reason, None, False)
                 found.setdefault((path, loop.lineno), suspect)
     certain = None
+    met: set[int] = set()
     for position, event in enumerate(trace.events):
         if trace.meanings[position] != () or not reading.divergent(position) or reading.innocent(position):
             continue
@@ -132,6 +135,15 @@ def suspects(
                     reason=f"{old.reason} (its operands are what they should be)",
                 )
                 continue
+        need = reading.meant(position, needs) if raised is None else None
+        if need is not None and need.quantity not in met:
+            # What goes in is right, and what is missing first is made from it.
+            met.add(need.quantity)
+            name = trusted.quantities[need.quantity].name
+            leaf = Leaf(event.site, position, need.quantity, need.steps[0], 0.2, "is nobody's")
+            reason = f"this should be {name}: its operands are known, its value is nobody's"
+            note(event.site, 0.05 * len(met), reason, need.quantity, None, leaf)
+            continue
         base = 0.9 if raised is None else -2.0
         note(
             event.site,
@@ -139,6 +151,8 @@ def suspects(
             "its operands are known, its value is nobody's",
             None,
         )
+    for place, number in enumerate(reading.no_numbers()):
+        note(number, -0.6 + 0.1 * place, "what goes in are numbers, and what comes out is none", None)
     for number in reading.untaken():
         note(number, 0.1, "what the port is handed here is never taken", None)
     for number in reading.unread():
@@ -212,6 +226,23 @@ class _Reading:
             source = self.trace.scope.source(site.path)
             found = self._statements[number] = source.statement(site.node), site.path
         return found
+
+    def no_numbers(self) -> list[int]:
+        """Where NaN or infinity comes into what the port returns: the first sites that have it and take none."""
+        answer = self.trace.answer
+        given = [] if answer is None else [answer.loss, *answer.gradients.values()]
+        if all(value is None or np.all(np.isfinite(value)) for value in given):
+            return []
+        found: dict[int, int] = {}
+        for position, event in enumerate(self.trace.events):
+            # What a mask hides behind minus infinity has a meaning.
+            if event.value.dtype.kind != "f" or self.trace.meanings[position] or np.all(np.isfinite(event.value)):
+                continue
+            below = [self.trace.events[p].value for p in self.operands(position)]
+            held = not below and isinstance(self.trace.sites[event.site].node, ast.Name | ast.Subscript | ast.arg)
+            if not held and all(np.all(np.isfinite(value)) for value in below):
+                found.setdefault(id(self.statement(event.site)[0]), event.site)
+        return list(found.values())[:3]
 
     def untaken(self) -> list[int]:
         """The loads of arguments of which nothing but the shape is ever taken."""
@@ -403,6 +434,19 @@ class _Reading:
         below = self.operands(position)
         meanings = [self.trace.meanings[p] for p in below]
         return bool(meanings) and all(m != () for m in meanings) and any(m for m in meanings)
+
+    def meant(self, position: int, needs: Sequence[Need]) -> Need | None:
+        """Which of the quantities that are missing first an event may be meant to be: of its size, and made alike."""
+        quantities = self.trace.trusted.quantities
+        size = self.trace.events[position].value.size
+        below = {m.quantity for p in self.operands(position) for m in self.trace.meanings[p] or ()}
+        for need in needs[:LOOKED]:
+            own = quantities[need.quantity]
+            value = next(iter(own.values.values()))
+            made = {o.quantity for f in (*own.formulas, *own.regrouped) for o in f.operands}
+            if size in (value.size, value[0].size) and below & made:
+                return need
+        return None
 
     def alike(self, position: int) -> bool:
         """Whether the operands of many axes have them in the trusted side's order."""

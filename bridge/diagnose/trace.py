@@ -68,8 +68,8 @@ class Frame(NamedTuple):
     loops: Loops
 
 
-_SEE, _STORE, _ENTER, _LEAVE, _TURN, _END = (
-    f"__rowcol_{name}__" for name in ("see", "store", "enter", "leave", "turn", "end")
+_SEE, _EACH, _STORE, _ENTER, _LEAVE, _TURN, _END = (
+    f"__rowcol_{name}__" for name in ("see", "each", "store", "enter", "leave", "turn", "end")
 )
 _NUMBERS = (float, complex, np.generic)
 _SILENT = (ModuleType, FunctionType, type)
@@ -128,6 +128,7 @@ class Recorder:
         """The functions that instrumented code calls, by name."""
         return {
             _SEE: self._see,
+            _EACH: self._each,
             _STORE: self._see,
             _ENTER: self._enter,
             _LEAVE: self._leave,
@@ -152,6 +153,12 @@ class Recorder:
                 return value
             self.events.append(Event(site, self._frame, self._loops, array))
         return value
+
+    def _each(self, site: int, values: Any) -> Any:
+        """What a star hands on, or a starred parameter holds: one value after another."""
+        for value in values if type(values) in (tuple, list) else ():
+            self._see(site, value)
+        return values
 
     def _enter(self, function: int, first_site: int, *arguments: Any) -> None:
         number = len(self.frames)
@@ -298,10 +305,13 @@ class _Rewrite:
         body = self.block(node.body[len(docstring) :], name)
         if not _is_generator(node):
             at = node.body[0]
-            enter = _statement(_call(_ENTER, at, number, first, *(_load(a.arg, at) for a in arguments)))
+            enter = [_statement(_call(_ENTER, at, number, first, *(_load(a.arg, at) for a in arguments)))]
+            if node.args.vararg is not None:
+                star = first + arguments.index(node.args.vararg)
+                enter.append(_statement(_call(_EACH, at, star, _load(node.args.vararg.arg, at))))
             leave = _statement(_call(_LEAVE, at, number))
             inner = ast.Try(body=body or [_pass(at)], handlers=[], orelse=[], finalbody=[leave])
-            body = [enter, ast.copy_location(inner, at)]
+            body = [*enter, ast.copy_location(inner, at)]
         new.body = [*docstring, *body]
         return new
 
@@ -428,8 +438,10 @@ class _Rewrite:
     def operand(self, node: Any, prefix: str, parent: int | None) -> Any:
         if isinstance(node, ast.expr):
             if isinstance(node, ast.Starred):
+                site = self.recorder.site(self.source, node.value, "load", prefix.rstrip("."), parent)
+                plain = isinstance(node.value, ast.Name)
                 new = _copy(node)
-                new.value = self.expression(node.value, prefix, parent)
+                new.value = _call(_EACH, node, site, node.value if plain else self.expression(node.value, prefix, None))
                 return new
             return self.expression(node, prefix, parent)
         if isinstance(node, ast.keyword):
