@@ -67,6 +67,11 @@ class Trace:
     def sites(self) -> list[Site]:
         return self.recorder.sites
 
+    @property
+    def known(self) -> int:
+        """How many of the port's values are something on the trusted side."""
+        return sum(bool(meanings) for meanings in self.meanings)
+
     def at(self, site: int) -> list[int]:
         """The positions of a site's events."""
         return self._by_site.get(site, [])

@@ -46,7 +46,9 @@ ODD = 60  # those at statements that are strange, but not for the quantity that 
 FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
 MISSING = 60  # statements that may be missing, tried before something that brings something is taken
 FEW = 15  # of these, after a first mend
+LIKELY = 8  # edits that make what ought to be there, of which one is looked for that brings most
 EXPLAINED = 90  # single edits that are tried where these make themselves felt
+MOST = 0.66  # of the port's values the trusted side has as many as can be asked of it; what is wrong is nobody's
 FAR_MORE = 1.25  # times as many values for the side in rows to be what the port is read by
 FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 
@@ -130,18 +132,17 @@ def _diagnose(
     return report
 
 
-def _nearest(scope: Scope, bench: Bench, case: Case) -> Trusted:
-    """The trusted side, read; where its family's side in rows has far more of the port's values, that one."""
+def _nearest(scope: Scope, bench: Bench, case: Case) -> Trace:
+    """The port read by the trusted side; or by its family's side in rows, where that has far more of its values."""
     port, family = bench.port, bench.port.family
-    best = Trusted(bench.trusted, case, port.dtype)
+    best = Trace(scope, bench.answer, case, Trusted(bench.trusted, case, port.dtype))
     if family.batched is None or family.reference is None or bench.trusted.function is not family.reference.function:
         return best
-    rows = Trusted(side(family, family.batched, port.objective, port.settings), case, port.dtype)
-    known = [
-        sum(bool(meanings) for meanings in Trace(scope, bench.answer, case, trusted).meanings)
-        for trusted in (best, rows)
-    ]
-    return rows if known[1] > FAR_MORE * known[0] else best
+    if best.known >= MOST * sum(meanings is not None for meanings in best.meanings):
+        return best
+    other = side(family, family.batched, port.objective, port.settings)
+    rows = Trace(scope, bench.answer, case, Trusted(other, case, port.dtype))
+    return rows if rows.known > FAR_MORE * best.known else best
 
 
 def _possible(scope: Scope, bench: Bench) -> float:
@@ -159,7 +160,8 @@ def _possible(scope: Scope, bench: Bench) -> float:
 
 def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) -> Scope | None:
     """The scope in which everything agrees, or None: a mend, and what is left mended likewise, or another mend."""
-    trace = Trace(scope, search.bench.answer, search.case, search.reference)
+    begins = scope is search.scope
+    trace = search.first if begins else Trace(scope, search.bench.answer, search.case, search.reference)
     needs = trace.unreached(search.outputs)
     named = suspects(trace, needs, search.wrong(score), score.raised, search.factors)
     named = named or _kept(trace, search.wrong(score))
@@ -172,8 +174,8 @@ def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) ->
         search.updates |= {one.source.segment(one.statement) for one in changed}
         first = [finding(one) for one in changed]
         named = first + [one for one in named if all((one.path, one.line) != (own.path, own.line) for own in first)]
-    if search.first is None:
-        search.first, search.first_suspects = trace, named
+    if begins:
+        search.first_suspects = named
     for edit, new in _steps(search, scope, trace, needs, named, score, wanted, changed):
         mended = scope.mended(edit.splices)
         reason = edit.sentence
@@ -182,7 +184,7 @@ def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) ->
         search.steps.append(Step(edit.kind, reason, edit.line, edit.path))
         if new.all_agree:
             return mended
-        solved = search.within(partial(_mend, search, mended, new, wanted), mended, new)
+        solved = search.within(partial(_mend, search, mended, new, wanted), mended, new, score)
         if solved is not None:
             return solved
         search.steps.pop()
@@ -260,15 +262,21 @@ def _steps(
             return
     # Where one mend was not enough there are several faults, and most of them leave no array right.
     fitting = [*sifted.sure, *(edit for edit in sifted.right if edit not in sifted.sure)][:SURE]
-    if search.steps and runs and (best := tries.closest(trace, fitting)) is not None:
+    if search.steps and runs and (best := tries.closest(trace, fitting, sure=True)) is not None:
         yield best
     single = (e for e in makers.ranked(ranking(scope, named)) if e.splices not in sifted.wrong)
     near = list(islice(single, NEAR))
     if tries.all(near):
         yield tries.survivor(trace, named)
         return
-    if runs and (best := tries.closest(trace, fitting)) is not None:
+    if runs and (best := tries.closest(trace, fitting, sure=True)) is not None:
         yield best
+    if runs and (search.steps or len({need.quantity for need in needs}) > 1):
+        # Several things are missing that have all they are made from: each may be a fault of its own.
+        if any(edit.kind not in DRASTIC for edit, _ in tries.progress) and (best := tries.furthest(trace)) is not None:
+            yield best
+        if (best := tries.closest(trace, [*sifted.right[:LIKELY], *_first_at(named, near)])) is not None:
+            yield best
     # Where something is nobody's although all that goes in is known, whatever it ought to be.
     odd = {(s.path, s.line) for s in [s for s in named[1:] if s.quantity is None][:3]}
     others = makers.ranked(lambda p, offset: 1000.0 * ((p, scope.source(p).line(offset)) not in odd))
@@ -308,7 +316,7 @@ def _steps(
     plain = any(edit.kind not in DRASTIC for edit, _ in tries.progress)
     if runs and plain and (best := tries.furthest(trace)) is not None:
         yield best
-    likely = sifted.right[:8]
+    likely = sifted.right[:LIKELY]
     for suspect in named[:6]:
         here = (suspect.path, suspect.line)
         likely += [edit for edit in replaced if (edit.path, edit.line) == here][:3]
@@ -329,6 +337,12 @@ def _steps(
         return
     if (best := tries.furthest(trace)) is not None:
         yield best
+
+
+def _first_at(named: Sequence[Suspect], some: Sequence[Edit]) -> list[Edit]:
+    """The first of some edits at each of the likeliest suspects."""
+    places = [(suspect.path, suspect.line) for suspect in named[:6]]
+    return [edit for here in places for edit in [one for one in some if (one.path, one.line) == here][:6]]
 
 
 def _updating(scope: Scope, texts: Set[str]) -> Iterator[tuple[Source, ast.stmt]]:

@@ -36,7 +36,7 @@ def outcome(
         report["claim"] = DIVERGENT if search.first_suspects[0].certain else SUSPECTS
         report["lines"] = named
     report["suspects"] = named
-    if report["lines"] and search.first is not None:
+    if report["lines"]:
         first = report["lines"][0]
         report["annotation"] = excerpt(search.first, first["file"], first["line"])
     report["edits_tried"] = bench.tried

@@ -23,6 +23,7 @@ from .trusted import Trusted
 
 ROUNDS = 10
 LEFT = 0.3  # the share of the time that is kept for other mends while one is followed
+KEPT = 0.1  # the same, where it brings arrays to agree
 EXPLAINING = 1.2  # seconds for the edits of our implementations that give the port's numbers, over all rounds
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
 
@@ -44,11 +45,10 @@ class Search:
     scope: Scope
     bench: Bench
     case: Case
-    reference: Trusted
+    first: Trace  # of the port as it is
     outputs: list[int]
     until: float
     steps: list[Step] = field(default_factory=list)
-    first: Trace | None = None
     first_suspects: list[Suspect] = field(default_factory=list)
     equivalent: list[Edit] = field(default_factory=list)
     partial: list[Step] = field(default_factory=list)  # the mends that brought most, where not all was mended
@@ -57,7 +57,11 @@ class Search:
     explaining: float = 0.0  # seconds that the numbers took: they are not the search's
     updates: set[str] = field(default_factory=set)  # statements that came too early: no edit touches them
 
-    def within(self, search: Callable[[], Scope | None], mended: Scope, score: Score) -> Scope | None:
+    @property
+    def reference(self) -> Trusted:
+        return self.first.trusted
+
+    def within(self, search: Callable[[], Scope | None], mended: Scope, score: Score, before: Score) -> Scope | None:
         """Search on from a mend, with part of the time that is left: it may be taken back."""
         if (brought := (len(score.agree), len(self.steps))) > self.most:
             self.most, self.partial = brought, list(self.steps)
@@ -65,7 +69,8 @@ class Search:
         if self.late or len(self.steps) >= ROUNDS or text in self.seen:
             return None
         self.seen.add(text)
-        until, self.until = self.until, self.until - LEFT * (self.until - self.now)
+        left = KEPT if score.agree > before.agree else LEFT
+        until, self.until = self.until, self.until - left * (self.until - self.now)
         try:
             return search()
         finally:

@@ -115,7 +115,7 @@ def suspects(
                 suspect = Suspect(path, loop.lineno, start, 0.7 + 0.1 * place, reason, None, False)
                 found.setdefault((path, loop.lineno), suspect)
     certain = None
-    met: set[int] = set()
+    missing: set[int] = set()
     for position, event in enumerate(trace.events):
         if trace.meanings[position] != () or not reading.divergent(position) or reading.innocent(position):
             continue
@@ -136,13 +136,13 @@ def suspects(
                 )
                 continue
         need = reading.meant(position, needs) if raised is None else None
-        if need is not None and need.quantity not in met:
+        if need is not None and need.quantity not in missing:
             # What goes in is right, and what is missing first is made from it.
-            met.add(need.quantity)
+            missing.add(need.quantity)
             name = trusted.quantities[need.quantity].name
             leaf = Leaf(event.site, position, need.quantity, need.steps[0], 0.2, "is nobody's")
             reason = f"this should be {name}: its operands are known, its value is nobody's"
-            note(event.site, 0.05 * len(met), reason, need.quantity, None, leaf)
+            note(event.site, 0.05 * len(missing), reason, need.quantity, None, leaf)
             continue
         base = 0.9 if raised is None else -2.0
         note(
@@ -454,8 +454,12 @@ class _Reading:
         return all(any(len(axes) < 3 or list(axes) == sorted(axes) for axes in some) for some in orders if some)
 
     def innocent(self, position: int) -> bool:
-        """Whether something known is made from a stranger."""
-        return position <= self._leading.get(self._key(position), -1)
+        """Whether something known is made from a stranger, or was on another turn."""
+        return self.leads(position) or any(map(self.leads, self.trace.at(self.trace.events[position].site)))
+
+    def leads(self, position: int) -> bool:
+        """Whether an event is a stranger from which something known is made."""
+        return self.trace.meanings[position] == () and position <= self._leading.get(self._key(position), -1)
 
     @cached_property
     def _leading(self) -> dict[tuple[bytes, tuple[int, ...]], int]:

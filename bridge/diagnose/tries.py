@@ -204,11 +204,12 @@ class Tries:
         return edit, score
 
     def closest(
-        self, trace: Trace, some: Sequence[Edit], around: bool = False
+        self, trace: Trace, some: Sequence[Edit], around: bool = False, sure: bool = False
     ) -> tuple[Edit, Score] | None:
         """No array agrees yet that did not before; but of what was missing, most is there with this edit.
 
-        `around` takes, for want of others, an edit that goes round what is wrong.
+        `around` takes, for want of others, an edit that goes round what is wrong; `sure` says that they stand where
+        nothing else can be meant.
         """
         before = trace.missed(self.search.outputs)
         lacking = len(before)
@@ -223,7 +224,7 @@ class Tries:
                 strangers = sum(1 for m in other.meanings if m == ())
                 # An update that is gone brings back what it had changed.
                 gone = unnatural(self.scope, edit) + (_updates(trace, edit) or _idle(trace, other)) >= 1.0
-                late = self.worth(trace, edit, other)[1]
+                late = not sure and self.worth(trace, edit, other)[1]
                 missed = other.missed(self.search.outputs)
                 # What was right and is so no more was cut short.
                 left = late, len(missed) + 2 * len(missed - before) + 2 * gone, strangers
