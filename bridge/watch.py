@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import NamedTuple
 
 from .family import FAMILIES, family_named
@@ -33,6 +35,9 @@ def watch(ports: Sequence[str], options: Options, *, limit: float, quiet: bool, 
     import_for_all()
     watched, status, paper = Watched(files), 0, Paper()
     changed: list[str] = []
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # and not ignored, as a shell has it in the background
+        signal.signal(signal.SIGINT, watched.press)
     try:
         while True:
             begin = time.perf_counter()
@@ -47,6 +52,8 @@ def watch(ports: Sequence[str], options: Options, *, limit: float, quiet: bool, 
     except KeyboardInterrupt:
         print()
         return status
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _verdicts(ports: Sequence[str], options: Options, limit: float, quiet: bool) -> list[Report]:
@@ -109,11 +116,21 @@ Files = dict[str, File]
 
 
 class Watched:
-    """The port files and the Python files beside them, and what was in them when they were last compared."""
+    """The port files and the Python files beside them, and what was in them when they were last compared.
+
+    Ctrl-C is watched for, too: its exception is lost where Python raises it in code that nobody called (while a
+    module is imported or an object goes away), so that it was pressed is kept, and asked for at every look.
+    """
 
     def __init__(self, files: Sequence[str]) -> None:
         self.files = [os.path.normpath(file) for file in files]
+        self.pressed = False
         self.known = self._read({})
+
+    def press(self, number: int, frame: FrameType | None) -> None:
+        """Ctrl-C."""
+        self.pressed = True
+        raise KeyboardInterrupt
 
     def is_stale(self) -> bool:
         """Has a file changed since?"""
@@ -139,6 +156,8 @@ class Watched:
 
     def _read(self, known: Files) -> Files:
         """What is in the files now. One that neither is new nor was saved lately is not read again."""
+        if self.pressed:
+            raise KeyboardInterrupt
         found: Files = {}
         for path, stat in self._paths():
             mark = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)

@@ -283,12 +283,17 @@ def _forked(
     sys.stdout.flush()
     sys.stderr.flush()
     reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        # Of threads that may hold a lock: a worker that waits for one is ended when its time is up.
-        warnings.simplefilter("ignore")
-        child = os.fork()
+    put_off = _PutOff()
+    try:
+        with warnings.catch_warnings():
+            # Of threads that may hold a lock: a worker that waits for one is ended when its time is up.
+            warnings.simplefilter("ignore")
+            child = os.fork()
+    except OSError as error:
+        put_off.end()
+        raise Problem(f"no process could be started: {error.strerror}.") from None
     if child == 0:
-        _be_worker(task, work, reading, writing)
+        _be_worker(task, work, reading, writing, put_off)
     with contextlib.suppress(OSError):
         os.setpgid(child, child)  # here too: whoever comes first
     os.close(writing)
@@ -297,6 +302,7 @@ def _forked(
     is_open = True
     until = time.monotonic() + total
     try:
+        put_off.end()
         # A process that the port has started may hold the pipe open after the worker's end, and the port may close
         # it or fill it before: the worker's end, the pipe's and the time are three things.
         while is_open or not ended:
@@ -326,6 +332,36 @@ def _forked(
     return b"".join(parts), os.waitstatus_to_exitcode(status)
 
 
+class _PutOff:
+    """Ctrl-C waits until it is known which worker it ends.
+
+    In the midst of a fork its exception would be lost (Python may raise it in a function that the fork calls), or leave
+    a process behind. Nothing is put off where Ctrl-C is not what it usually is, or another thread's affair.
+    """
+
+    def __init__(self) -> None:
+        import signal
+
+        self.pressed = False
+        self.before = signal.getsignal(signal.SIGINT)
+        with contextlib.suppress(ValueError):
+            if callable(self.before):
+                signal.signal(signal.SIGINT, self._press)
+
+    def _press(self, number: int, frame: object) -> None:
+        self.pressed = True
+
+    def end(self) -> None:
+        """Let Ctrl-C do again what it did, and what it was to do meanwhile."""
+        import signal
+
+        with contextlib.suppress(ValueError):
+            if callable(self.before):
+                signal.signal(signal.SIGINT, self.before)
+        if self.pressed:
+            signal.raise_signal(signal.SIGINT)
+
+
 def _end_group(child: int) -> None:
     """End the worker and whatever it started."""
     import signal
@@ -334,12 +370,16 @@ def _end_group(child: int) -> None:
         os.killpg(child, signal.SIGKILL)
 
 
-def _be_worker(task: dict[str, Any], work: Callable[[Tell], bytes], reading: int, writing: int) -> None:
+def _be_worker(
+    task: dict[str, Any], work: Callable[[Tell], bytes], reading: int, writing: int, put_off: _PutOff
+) -> None:
     """The child's whole life; never returns."""
     code = 1
     try:
         taken()  # what came before is not this worker's time
         os.setpgid(0, 0)
+        put_off.pressed = False  # whoever pressed meant the command, which has heard it
+        put_off.end()
         os.close(reading)
         nowhere = os.open(os.devnull, os.O_RDWR)
         # A process group of its own may not read the terminal: who asks for input would wait for ever.

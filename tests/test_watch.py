@@ -61,7 +61,7 @@ class Watching:
                 return seen
 
     def interrupt(self) -> int:
-        """Ctrl-C, once; the exit status."""
+        """Ctrl-C, pressed once; the exit status."""
         os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(PATIENCE)
 
@@ -107,6 +107,50 @@ def test_ctrl_c_ends_it_with_the_status_of_the_last_verdict(watching: Callable[.
     while not wrong.lines.empty():
         rest.append(wrong.lines.get())
     assert not any("Traceback" in line or "Interrupt" in line for line in rest)
+
+
+SWALLOWING = """
+import os, signal, sys
+from rowcol.bridge import watch
+from rowcol.bridge.cli import main
+
+def warm(reports):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        pass  # as what Python calls by itself, while it imports
+
+watch._warm = warm
+sys.exit(main(["diff", "--watch", "--verdict-only", "check.py"]))
+"""
+
+
+def test_ctrl_c_is_heard_where_its_exception_is_lost(tmp_path: Path) -> None:
+    (tmp_path / "check.py").write_text(RIGHT, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWING], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count(AGREES) == 1
+
+
+def test_ctrl_c_in_the_midst_of_a_fork_waits_until_there_is_a_worker_to_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "check.py").write_text(RIGHT, encoding="utf-8")
+    fork, workers = os.fork, []
+
+    def interrupted() -> int:
+        os.kill(os.getpid(), signal.SIGINT)
+        child = fork()
+        workers.append(child)
+        return child
+
+    monkeypatch.setattr(os, "fork", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        examined(str(tmp_path / "check.py"), Options())
+    with pytest.raises(ChildProcessError):
+        os.waitpid(workers[0], os.WNOHANG)  # it has been ended, and waited for
 
 
 def test_ctrl_c_while_a_port_runs_leaves_no_process_behind(watching: Callable[..., Watching], tmp_path: Path) -> None:
