@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .analogies import Analogies
 from .expressions import Expressions
 from .names import Usage
 from .pieces import (
@@ -101,13 +102,13 @@ class Edits:
 
     def _maker(self, function: Function) -> _Maker:
         if self._usage is None:
-            self._usage = Usage(self.scope)
+            self._usage = Usage(self.scope, self.recorder)
         if id(function) not in self._makers:
             self._makers[id(function)] = _Maker(self._usage, function, self.recorder)
         return self._makers[id(function)]
 
 
-class _Maker(Expressions):
+class _Maker(Expressions, Analogies):
     """Makes the edits of one function's statements."""
 
     def statements(self) -> list[ast.stmt]:
@@ -142,6 +143,9 @@ class _Maker(Expressions):
             return
         roots = _header(statement)
         yield from self.expressions(roots, statement)
+        yield from self.as_elsewhere(roots)
+        yield from self.contractions(roots)
+        yield from self.crosswise(statement)
         if isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign):
             yield from self.assignment(statement)
         if isinstance(statement, ast.Assign | ast.For):
@@ -374,10 +378,10 @@ class _Maker(Expressions):
         arguments = [self.segment(a) for a in call.args]
         names.sort(key=lambda name: name not in arguments)
         for place, name in enumerate(names):
-            splice = Splice(self.path, source.span(call)[0], source.span(call)[0], f"{name} = ")
-            yield self.make(
-                statement, "name", f"the result is not kept: `{name} =`", 0.8 + 0.2 * place, splice
-            )
+            for sign, weight in (("=", 0.0), ("+=", 0.1)):
+                splice = Splice(self.path, source.span(call)[0], source.span(call)[0], f"{name} {sign} ")
+                sentence = f"the result is not kept: `{name} {sign}`"
+                yield self.make(statement, "name", sentence, 0.5 + 0.2 * place + weight, splice)
 
     def loop_order(self, statement: ast.For) -> Iterator[Edit]:
         source = self.source

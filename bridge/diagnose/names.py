@@ -57,8 +57,13 @@ class Atom(NamedTuple):
 class Usage:
     """What the functions that ran use: looked up once, for all of them."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, recorder: Recorder | None = None) -> None:
         self.scope = scope
+        self.shapes: dict[tuple[str, int, int], tuple[int, ...]] = {}
+        if recorder is not None:
+            sites, last = recorder.sites, recorder.last()
+            self.shapes = {(sites[n].path, sites[n].start, sites[n].end): value.shape for n, value in last.items()}
+        self._dumps: dict[int, str] = {}
         self.nodes = {id(function): own_nodes(function.node) for function in scope.functions}
         self.keywords = self._keywords()
         self.unary: dict[str, list[tuple[str, str]]] = {}
@@ -85,6 +90,29 @@ class Usage:
                     low = function.source.segment(node.lower) if node.lower else ""
                     high = function.source.segment(node.upper) if node.upper else ""
                     self.slices.setdefault(function.path, {}).setdefault(f"{low}:{high}")
+
+    @cached_property
+    def expressions(self) -> dict[str, list[tuple[str, str, ast.BinOp | ast.Call]]]:
+        """The operations and calls of the functions, by what they do; each with its file and its class."""
+        found: dict[str, list[tuple[str, str, ast.BinOp | ast.Call]]] = {}
+        for function in self.scope.functions:
+            for node in self.nodes[id(function)]:
+                if isinstance(node, ast.BinOp | ast.Call):
+                    owner = function.name.rpartition(".")[0]
+                    found.setdefault(operation(node), []).append((function.path, owner, node))
+        return found
+
+    @cached_property
+    def contractions(self) -> list[tuple[Function, ast.Call]]:
+        """The calls of `einsum`."""
+        nodes = [(function, node) for function in self.scope.functions for node in self.nodes[id(function)]]
+        return [(f, node) for f, node in nodes if isinstance(node, ast.Call) and called_name(node) == "einsum"]
+
+    def dumped(self, node: ast.AST) -> str:
+        """A node's structure as a string, made once."""
+        if id(node) not in self._dumps:
+            self._dumps[id(node)] = ast.dump(node)
+        return self._dumps[id(node)]
 
     def _keywords(self) -> dict[str, dict[str, str]]:
         """For each called name, the keyword arguments of its calls, and the flags of its definition."""
@@ -140,6 +168,7 @@ class Names:
         owner = self.function.name.rpartition(".")[0]
         ints: dict[str, int] = {}
         foreign: dict[str, Atom] = {}
+        own = {n.arg for n in self.nodes if isinstance(n, ast.arg)} | set(self.loops)
         for site in recorder.sites:
             if site.path != self.path:
                 continue
@@ -160,8 +189,10 @@ class Names:
             visible = here or self.function.name.startswith(f"{site.function}.")
             if visible:
                 self.atoms[name] = Atom(name, value.shape)
-            elif name.startswith("self.") and site.function.rpartition(".")[0] == owner and "[" not in name:
-                foreign.setdefault(name, Atom(name, value.shape, 0.2))
+            elif name.startswith("self.") and site.function.rpartition(".")[0] == owner:
+                indices = {n.id for n in ast.walk(site.node) if isinstance(n, ast.Name)} - {"self"}
+                if "[" not in name or (indices and indices <= own):
+                    foreign.setdefault(name, Atom(name, value.shape, 0.2))
         for name, value in self.function.globals.items():
             if type(value).__name__ == "ndarray" and value.dtype.kind == "f":
                 foreign.setdefault(name, Atom(name, value.shape, 0.2))
@@ -370,7 +401,22 @@ class Names:
         """Single numbers that an array may be scaled by: names, and roots that are taken anywhere."""
         named = [a.text for a in self.atoms.values() if a.shape == () and is_simple(a.text)]
         named.sort(key=lambda text: not re.search(r"scale|temp|tau|root|sqrt|norm|inv", text))
-        return [*self.usage.scales, *named][:6]
+        return [*dict.fromkeys(map(self.here, self.usage.scales)), *named][:6]
+
+    def here(self, scale: str) -> str:
+        """A scale that is taken elsewhere, of the length of an axis: of an array that has such an axis here."""
+        found = re.search(r"([\w.]+)\.shape\[(-?\d)\]", scale)
+        if found is None or found[1] in self.atoms:
+            return scale
+        lengths = {
+            shape[int(found[2])]
+            for (path, start, end), shape in self.usage.shapes.items()
+            if len(shape) > 1 and self.usage.scope.source(path).text[start:end] == found[1]
+        }
+        for atom in self.atoms.values():
+            if len(atom.shape or ()) > 1 and is_simple(atom.text) and (atom.shape or ())[int(found[2])] in lengths:
+                return scale.replace(found[1], atom.text)
+        return scale
 
     def sizes_here(self) -> list[str]:
         names = self.sizes
@@ -393,6 +439,11 @@ class Names:
         owner, _, own = self.function.name.rpartition(".")
         found = [call for call, of in self.usage.unary[self.path] if of in ("", owner) and call != own]
         return list(dict.fromkeys(found))[:5]
+
+
+def operation(node: ast.BinOp | ast.Call) -> str:
+    """What an expression does: its operator, or the name of what it calls."""
+    return called_name(node) if isinstance(node, ast.Call) else type(node.op).__name__
 
 
 def is_module(node: ast.expr, function: Function) -> bool:

@@ -16,13 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .align import Trace
-from .quantities import EXAMPLE, Formula, Meaning, Operand, trivial
-from .trace import Loops
+from .pieces import called_name
+from .quantities import EXAMPLE, STACK, Formula, Meaning, Operand, trivial
+from .trace import Loops, Site
 from .trusted import JOINS
 
 LIMIT = 4000
 TURNS = 60  # of a sum's terms that are not what they ought to be, the first are looked into
 BLANK = frozenset({"empty", "empty_like", "zeros", "zeros_like"})
+GATHERING = JOINS | {"array", "asarray"}  # calls that make an array of a list
 LAYOUTS = frozenset({"reshape", "transpose", "swapaxes", "moveaxis", "ravel"})  # of the same numbers
 
 
@@ -69,7 +71,7 @@ def leaves(trace: Trace, wrong: Sequence[tuple[str, int]], factors: Set[float] =
 class _Reading:
     def __init__(self, trace: Trace, factors: Set[float]) -> None:
         self.trace, self.trusted, self.factors = trace, trace.trusted, factors
-        self.children = trace.recorder.children()
+        self.children = trace.recorder.children(gathered=True)
         self.reached = trace.reached
         orders = [self.trusted.quantities[number].order for number in self.trusted.outputs(["loss"])]
         self.loss = min(orders, default=-1)
@@ -148,7 +150,7 @@ class _Reading:
             values = self.trusted.quantities[quantity].values
             return step is not None and (step not in values or trivial(values[step]))
         return any(
-            m.quantity == quantity and (step is None or m.t is None or m.t == step)
+            m.quantity == quantity and (step is None or m.t is None or m.t == step or m.form == STACK)
             for m in (*meanings, *self.trace.within(position))
         )
 
@@ -183,7 +185,11 @@ class _Reading:
             return
         if meanings and self.part(quantity, {m.quantity for m in meanings}):
             # A term or a factor is lacking: where what there is was made.
-            start = self.born(position)
+            here = self.own_place(position)
+            if self.is_given(here):
+                self.leaf(here, quantity, step, 0.1, "has a part missing")
+                return
+            start = self.born(here)
             stores = self.holding.get((event.value.size, event.value.tobytes()), ())
             renamed = [p for p in stores if start < p < position and self.renames(p)]
             if self.trace.sites[self.trace.events[start].site].kind != "argument":
@@ -219,6 +225,11 @@ class _Reading:
                 self.leaf(setter, quantity, step, 0.6, "is something else")
                 self.kept(packed, quantity, step)
                 return
+            if packed is not None and elsewhere:
+                # Kept under the name of something else.
+                while (inner := self.packed_at(packed)) is not None:
+                    packed = inner
+                self.leaf(packed, quantity, step, 0.1, "is not what is to be kept here")
             self.leaf(position, quantity, step, use, "is something else")
             self.leaf(self.origin(setter), quantity, step, made, "is something else")
             if self.renames(setter):
@@ -241,6 +252,10 @@ class _Reading:
             if same:
                 self.kept(packed, quantity, step)
         elif (handed := self.handed_in(position)) is not None:
+            if self.is_given(position) and self.own_place(position) == position:
+                # What the port is handed is right: it is read in the wrong place.
+                self.leaf(position, quantity, step, 0.1, "is something else")
+                return
             self.leaf(position, quantity, step, 0.8, "is something else")
             element = isinstance(site.node, ast.Subscript)
             self.expect(handed, quantity, None if element else step, depth + 1)
@@ -359,10 +374,11 @@ class _Reading:
         here = position if setter is None else setter
         # Where it was made, and where it was called for.
         made = [p for one in below for p in dict.fromkeys((self.origin(one), self.chain(one)[-1]))]
+        scaling = [p for p in (here, *made) if self._scales(p)]
         for p in [here, *made] if not off else ():
             meaning = self.gradient(p)
-            if meaning is not None:
-                weight = 0.1 if self.scale(p) in wrong else 0.2
+            if meaning is not None and (wrong or self.scale(p) not in {1.0, *self.factors}):
+                weight = 0.1 if self.scale(p) in wrong else 0.6 if scaling and p not in scaling else 0.2
                 self.leaf(p, meaning.quantity, meaning.t, weight, "is off by a factor, or what is made from it")
 
     def is_off(self, position: int, quantity: int) -> bool:
@@ -377,6 +393,10 @@ class _Reading:
         forms = {m.form for m in some if m.quantity == quantity}
         if forms != {EXAMPLE}:
             return
+        for site in self.trace.sites:
+            at = self.trace.at(site.number) if site.kind == "store" else []
+            if len(at) > 1 and all(self.empty(p) for p in at) and self.trace.events[at[0]].loops:
+                self.leaf(at[0], quantity, None, 0.0, "is emptied again and again")
         for p in self.chain(position):
             setter = self.setter(p)
             site = self.trace.sites[self.trace.events[p if setter is None else setter].site]
@@ -406,6 +426,18 @@ class _Reading:
             return last
         start = self.born(last)
         return start if isinstance(self.node(start), ast.BinOp | ast.UnaryOp | ast.Call) else last
+
+    def is_given(self, position: int) -> bool:
+        """Whether an event's value is an array that the port was handed."""
+        return self.trace.events[position].value.tobytes() in self.trace.given
+
+    def own_place(self, position: int) -> int:
+        """Where what an event holds was handed to a function that is called for other things as well; else itself."""
+        for p in self.chain(position):
+            calls = {self.trace.events[other].frame for other in self.trace.at(self.trace.events[p].site)}
+            if len(calls) == 1:
+                return p
+        return position
 
     def chain(self, position: int) -> list[int]:
         """An event, and those before it in which it was the same quantity, the last one first."""
@@ -511,6 +543,11 @@ class _Reading:
             for p in self.stores.get(base, ())
             if p < position and (not local or self.trace.events[p].frame == event.frame)
         ]
+        if isinstance(site.node, ast.Attribute):
+            # Of several objects, or of one under another name (`head.dW`, set as `self.dW`): the one with this value.
+            holding = self.holding.get((event.value.size, event.value.tobytes()), ())
+            same = [p for p in holding if p < position and getattr(self.node(p), "attr", "") == site.node.attr]
+            before = same or before
         return before[-1] if before else None
 
     def operands(self, position: int) -> list[int]:
@@ -548,6 +585,10 @@ class _Reading:
             isinstance(node, ast.Attribute) and node.attr == "T" and below
         ):
             self.named(position, quantity, step, depth)
+            return
+        element = self.gathered(position)
+        if element is not None:
+            self.expect(element, quantity, None, depth + 1)
             return
         if isinstance(node, ast.IfExp):
             latest = max(below, default=None)
@@ -657,10 +698,17 @@ class _Reading:
                 key = outer.keys[outer.values.index(site.node)]
                 if isinstance(key, ast.Constant):
                     found.setdefault(("dict", key.value), []).append(site.number)
+            elif isinstance(outer, ast.keyword) and outer.arg and self.makes_dict(site, outer):
+                found.setdefault(("dict", outer.arg), []).append(site.number)
             elif isinstance(outer, ast.Tuple) and site.node in outer.elts:
                 place = outer.elts.index(site.node)
                 found.setdefault(("tuple", len(outer.elts), place), []).append(site.number)
         return found
+
+    def makes_dict(self, site: Site, keyword: ast.keyword) -> bool:
+        """Whether a keyword argument becomes an entry of a dict: `dict(x=x)`."""
+        call = self.trace.scope.source(site.path).parent(keyword)
+        return isinstance(call, ast.Call) and getattr(call.func, "id", "") == "dict"
 
     def handed_back(self, position: int) -> int | None:
         """The event in a `return` that had the value which a store unpacks."""
@@ -773,6 +821,8 @@ class _Reading:
                     self.expect(strange[0], lacking[0].quantity, there, depth + 1)
                     break
             return
+        if self.passed_on(position, quantity, step, arrays, depth):
+            return
         if self.shared(position, quantity, step, depth) or self.regrouped(position, quantity, step, depth):
             return
         best: tuple[int, list[Operand], list[int], int | None] | None = None
@@ -844,6 +894,15 @@ class _Reading:
         self.leaf(position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so")
         if not lacking:
             self.consistent(arrays, quantity, step)
+
+    def passed_on(self, position: int, quantity: int, step: int | None, arrays: Sequence[int], depth: int) -> bool:
+        """Another layout of an array, or a number of times it: it ought to be the quantity already."""
+        several = [p for p in arrays if self.trace.events[p].value.size > 1]
+        if len(several) != 1 or not (self.layout(position) or self._scales(position)):
+            return False
+        self.leaf(position, quantity, step, 1.0, "is made from something else")
+        self.expect(several[0], quantity, step, depth + 1)
+        return True
 
     def consistent(self, arrays: Sequence[int], quantity: int, step: int | None) -> None:
         """The right operands do not give what they should: one may be off by a factor, or laid out otherwise."""
@@ -971,6 +1030,18 @@ class _Reading:
                     break
         return found
 
+    def gathered(self, position: int) -> int | None:
+        """Where the last element of an array was made that is put together from a list."""
+        node, value = self.node(position), self.trace.events[position].value
+        if not isinstance(node, ast.Call) or called_name(node) not in GATHERING or self.operands(position):
+            return None
+        while value.ndim > 1 and value[-1].size > 1:
+            value = np.ascontiguousarray(value[-1])
+            at = [p for p in self.holding.get((value.size, value.tobytes()), ()) if p < position]
+            if at:
+                return at[-1]
+        return None
+
     def joined(self, position: int) -> list[int] | None:
         """The parts of an array that was put together from several; None for any other."""
         meanings = self.trace.meanings[position]
@@ -1039,7 +1110,7 @@ class _Reading:
                 for o in formula.operands:
                     moved = None if step is None or shift is None or o.shift is None else step + shift + o.shift
                     operands.append((o.quantity, moved))
-        lacking = [one for one in operands if not any(self.is_(p, *one) for p in below)]
+        lacking = [one for one in operands if not any(self.is_(p, *one) or self.holds(p, one[0]) for p in below)]
         for one, there in lacking:
             parts = [part for p in joined if (part := self.part_of(p, one)) is not None]
             if not parts:
@@ -1052,6 +1123,11 @@ class _Reading:
                     start = self.first[event.value.size, event.value.tobytes()]
                     self.leaf(start, quantity, step, 0.0, "has its parts in another order")
         return True
+
+    def holds(self, position: int, quantity: int) -> bool:
+        """Whether a quantity is a block of what an event's value is, which has a name as a whole, too."""
+        blocks = self.trusted.blocks(self.trace.events[position].value)
+        return any(m.quantity == quantity for one in blocks for m in one or ())
 
     def excluded(self, position: int, quantity: int) -> bool:
         """Whether an event's value belongs to the way there and a quantity to the way back, or the other way round."""
@@ -1131,8 +1207,7 @@ class _Reading:
         return None
 
     def _scales(self, position: int) -> bool:
-        node = self.node(position)
-        return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div | ast.Mult)
+        return self.operator(position) in (ast.Div, ast.Mult)
 
     def formulas(self, quantity: int) -> list[Formula]:
         found = []

@@ -15,6 +15,7 @@ from .align import Need, Trace
 from .pieces import called_name
 from .roles import Leaf, leaves
 from .source import Scope
+from .trusted import series
 
 LOOKED = 3  # quantities that are missing first of which an expression may be meant to be one
 
@@ -155,6 +156,11 @@ def suspects(
         note(number, -0.6 + 0.1 * place, "what goes in are numbers, and what comes out is none", None)
     for number in reading.untaken():
         note(number, 0.1, "what the port is handed here is never taken", None)
+    wanting = [trusted.quantities[need.quantity] for need in needs]
+    lacking = {o.quantity for one in wanting for f in (*one.formulas, *one.regrouped) for o in f.operands}
+    for number in reading.dropped():
+        given = {m.quantity for m in trace.meanings[trace.at(number)[0]] or ()}
+        note(number, 0.05 if given & lacking else 0.5, "what is computed here is not kept", None)
     for number in reading.unread():
         note(number, 0.1, "it is made where a parameter is never read, which it could begin with", None)
     for place, number in enumerate(reading.passages(wrong, factors)):
@@ -264,6 +270,18 @@ class _Reading:
             ):
                 made = [isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) for node in around]
                 found += [number for number, one in zip(numbers, made, strict=True) if one]
+        return found
+
+    def dropped(self) -> list[int]:
+        """The calls of the port's own functions that give an array which nobody keeps."""
+        own = {function.name.rpartition(".")[2] for function in self.trace.scope.functions}
+        found = []
+        for number, site in enumerate(self.trace.sites):
+            if isinstance(site.node, ast.Call) and called_name(site.node) in own:
+                statement, _ = self.statement(number)
+                at = self.trace.at(number)[:1]
+                if isinstance(statement, ast.Expr) and statement.value is site.node and at:
+                    found += [number] if self.trace.events[at[0]].value.size > 1 else []
         return found
 
     def unread(self) -> list[int]:
@@ -493,17 +511,19 @@ class _Reading:
         return at[place] if place < len(at) else None
 
     def unsteady(self, number: int) -> bool:
-        """Whether a site's values are one quantity's, at steps that do not follow one another."""
-        at = self.trace.at(number)
-        if len(at) < 3:
-            return False
-        meanings = [self.trace.meanings[p] for p in at]
-        if any(not m for m in meanings):
-            return False
-        if len({self.trace.events[p].frame for p in at}) > 1 and self.trace.sites[number].kind == "argument":
-            return False
-        common = set.intersection(*({m.quantity for m in one or ()} for one in meanings))
-        return bool(common) and not self.trace.series(number)
+        """Whether a site's values are one quantity's, at steps that do not follow one another as a loop turns."""
+        turns: dict[tuple[Any, ...], list[int]] = {}
+        for p in self.trace.at(number):
+            event = self.trace.events[p]
+            turns.setdefault((event.frame, *event.loops[:-1]), []).append(p)
+        for at in turns.values():
+            meanings = [self.trace.meanings[p] for p in at]
+            if len(at) < 3 or any(not m for m in meanings):
+                continue
+            common = set.intersection(*({m.quantity for m in one or ()} for one in meanings))
+            if common and not series(self.trace.trusted, meanings):
+                return True
+        return False
 
 
 def off(factor: float, right: Set[float]) -> bool:

@@ -110,14 +110,21 @@ class Recorder:
         """The last value of every site that has one."""
         return {event.site: event.value for event in self.events}
 
-    def children(self) -> dict[int, list[int]]:
-        """For each site, the sites of its operands, in source order; of a list of arrays, what is in it."""
+    def children(self, gathered: bool = False) -> dict[int, list[int]]:
+        """For each site, the sites of its operands, in source order; of a list of arrays, what is in it.
+
+        `gathered` takes a comprehension for a list of what it gives.
+        """
         found: dict[int, list[int]] = {}
         reporting = {event.site for event in self.events}
         for site in self.sites:
-            parent = site.parent
-            while parent is not None and isinstance(self.sites[parent].node, ast.List) and parent not in reporting:
-                parent = self.sites[parent].parent
+            parent, inner = site.parent, site
+            while parent is not None and parent not in reporting:
+                outer = self.sites[parent]
+                element = getattr(outer.node, "elt", None) if gathered else None
+                if not isinstance(outer.node, ast.List) and element is not inner.node:
+                    break
+                parent, inner = outer.parent, outer
             if parent is not None:
                 found.setdefault(parent, []).append(site.number)
         for numbers in found.values():
