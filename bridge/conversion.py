@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes import Layout, Shape, parse
+from .axes import Layout, Shape
 from .dialects import dialect_named
 from .dialects.entry import READOUT, Dialect, Entry, arrays_of
 from .family import FAMILIES, Family
+from .notation import parse, swaps
 from .problem import AGREES, DIFFERS, Problem
 from .recognise import Network, recognise, unknown
 from .weights import is_ignored, read, shown, write
@@ -358,7 +359,7 @@ def _astray(
         return None
     key = shown(target.names[name])
     came = ", ".join(f"'{shown(n)}'" for n in dict.fromkeys(n for a in touched for n in _names_of(source, a)))
-    for line, layout, _ in target.layout.swaps():
+    for line, layout, _ in swaps(target.layout):
         if line.base == name and _same(_read_as(layout, target, other, touched), _whole(first, touched)):
             return (
                 f"'{key}' was loaded without its transpose: {came} stands there as "

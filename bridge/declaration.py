@@ -9,8 +9,9 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from .axes import Layout, LayoutError, Map, parse
+from .axes import Layout, LayoutError, Map
 from .family import Axes, Family, Implementation, Setting, family_named, words_of
+from .notation import parse
 from .objective import LAST, OWN, Objective, parse_objective
 from .problem import Problem, nearest
 

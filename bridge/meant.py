@@ -13,6 +13,7 @@ from .declaration import Clip, Declaration, parse_sizes, reduction_phrase
 from .diff import AGREES, LOSS, Diff, Expected, clipped, compare_once, expect, merged, parameters_of, single_cases
 from .diff import diff as diff_of
 from .family import Family
+from .notation import steps, swaps
 from .objective import Objective
 from .oracle import trusted_side
 from .problem import Problem
@@ -21,7 +22,7 @@ from .run import arguments, scale
 
 def alternatives(port: Declaration) -> Iterator[tuple[str, Declaration]]:
     """Every other declaration that a user may have meant: what to write, and the declaration it gives."""
-    for _, layout, text in port.layout.swaps():
+    for _, layout, text in swaps(port.layout):
         yield f"the layout line '{text}'", port.with_(layout=layout)
     for axes in ((), ("batch",), ("batch", "time"), ("time",), ("batch", "time", "output")):
         if axes != port.reduction and not (port.objective.upstream and axes):
@@ -74,7 +75,7 @@ def declaration_that_runs(port: Declaration, seed: int) -> str | None:
 
 
 def _steps_away(port: Declaration) -> Iterator[tuple[str, Declaration]]:
-    for layout, text in port.layout.steps():
+    for layout, text in steps(port.layout):
         yield f"the layout line '{text}'", port.with_(layout=layout)
     axes = {axis for shape in port.family.every_array().values() for axis in shape}
     if not port.sizes.tied and not port.sizes.fixed and {"input", "output"} <= axes:

@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes import Layout, Line, Map, Shape, parse
+from .axes import Layout, Line, Map, Shape
 from .dialects import dialect_named
 from .dialects.entry import READOUT, Dialect, Entry, arrays_of, base_of
 from .family import FAMILIES, Family, family_named, words_of
+from .notation import parse
 from .problem import Problem, nearest
 from .weights import is_ignored, shown
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rowcol.bridge.axes import Layout, LayoutError, Map, Vocabulary, parse
+from rowcol.bridge.axes import Layout, LayoutError, Map, Vocabulary
+from rowcol.bridge.notation import parse, swaps
 
 SIZES = {
     "batch": 3,
@@ -422,12 +423,12 @@ def test_arrays_that_are_not_given_are_left_out() -> None:
 
 
 def readings(vocabulary: Vocabulary, text: str) -> list[str]:
-    return [other for _, _, other in parse(text, vocabulary).swaps()]
+    return [other for _, _, other in swaps(parse(text, vocabulary))]
 
 
 def test_a_square_has_another_reading() -> None:
     layout = parse(STORY, RNN)
-    ((line, other, text),) = layout.swaps()
+    ((line, other, text),) = swaps(layout)
     assert line.text == "W2: Waa  prev hidden" and text == "W2: Waa  hidden prev"
     waa = np.random.default_rng(0).standard_normal((6, 6))
     np.testing.assert_array_equal(other.bind(SIZES).gradients({"Waa": waa})["W2"], waa)
@@ -681,7 +682,7 @@ def test_any_text_is_read_or_refused_with_a_message() -> None:
         there = {name: np.eye(int(np.prod(s)) or 1)[0].reshape(s) for name, s in mapped.arrays.items()}
         back = mapped.canonical(mapped.parameters(there, np.random.default_rng(0)))
         assert all(np.array_equal(back[name], there[name]) for name in there), text
-        list(layout.swaps())
+        list(swaps(layout))
     assert read > 100
 
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from rowcol.bridge import convert
-from rowcol.bridge.axes import parse
 from rowcol.bridge.cli import main
 from rowcol.bridge.conversion import converted
 from rowcol.bridge.dialects import dialect_named, dialects
 from rowcol.bridge.dialects.entry import Dialect, Entry
 from rowcol.bridge.family import FAMILIES, family_named, words_of
+from rowcol.bridge.notation import parse
 from rowcol.bridge.problem import Problem
 from rowcol.bridge.recognise import recognise
 

@@ -13,8 +13,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rowcol.bridge.axes import Layout, LayoutError, Vocabulary, parse
+from rowcol.bridge.axes import Layout, LayoutError, Vocabulary
 from rowcol.bridge.family import FAMILIES, family_named, shapes
+from rowcol.bridge.notation import parse
 
 VOCABULARIES: dict[str, Vocabulary] = {}
 for name in FAMILIES:

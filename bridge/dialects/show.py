@@ -44,8 +44,8 @@ def table(
     """One family: under each canonical array, what each dialect calls it, and the order of its axes."""
     from tabulate import SEPARATING_LINE, tabulate
 
-    from ..axes import parse
     from ..family import family_named, words_of
+    from ..notation import parse
 
     rows: dict[str, list[tuple[str, str, str, str]]] = {}
     notes: list[str] = []
