@@ -16,7 +16,8 @@ import pytest
 
 from rowcol.bridge.diagnose.edits import Edit, edits
 from rowcol.bridge.diagnose.repair import hunks, minimal, patch, repair, rewritten
-from rowcol.bridge.diagnose.source import NotInForce, Scope, Splice, apply
+from rowcol.bridge.diagnose.source import NotInForce, Scope
+from rowcol.bridge.diagnose.text import Splice, apply
 from rowcol.bridge.diagnose.trace import Recorder
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -166,7 +167,7 @@ def test_a_single_edit_mends(tmp_path: Path, name: str) -> None:
     if shop.judge().all_agree:
         return  # a change without effect
     before = shop.path.read_bytes()
-    found = repair(shop.scope, shop.judge, shop.edits(), 10.0)
+    found = repair(shop.scope, shop.judge, shop.edits(), 60.0)
     assert found.mends, f"{found.tried} edits tried"
     assert shop.path.read_bytes() == before
     assert not shop.judge().all_agree
@@ -259,7 +260,7 @@ def test_a_single_edit_mends_other_pieces(tmp_path: Path, name: str) -> None:
     (tmp_path / "right").mkdir()
     shop.expected = dict(Workshop(tmp_path / "right", text, on_pieces).run())
     assert not shop.judge().all_agree
-    assert repair(shop.scope, shop.judge, shop.edits(), 10.0).mends
+    assert repair(shop.scope, shop.judge, shop.edits(), 60.0).mends
 
 
 def test_edits_that_mend_a_part_are_progress(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rowcol.bridge import definitions, lines
-from rowcol.bridge.diagnose.source import Scope, Splice
+from rowcol.bridge.diagnose.source import Scope
+from rowcol.bridge.diagnose.text import Splice
 from rowcol.bridge.helpers import Recorder, globals_set, over_time, update_gradients
 from rowcol.bridge.problem import Problem
 

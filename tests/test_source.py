@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rowcol.bridge.diagnose.source import NotInForce, Scope, Source, Splice, apply
+from rowcol.bridge.diagnose.source import NotInForce, Scope
+from rowcol.bridge.diagnose.text import Source, Splice, apply
 from rowcol.bridge.diagnose.trace import Recorder
 
 

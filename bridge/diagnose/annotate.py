@@ -20,7 +20,8 @@ from ..problem import Problem
 from ..run import run
 from .align import Trace
 from .quantities import STEP, Meaning
-from .source import Function, Scope, Source
+from .source import Function, Scope
+from .text import Source
 from .trace import Array, Event, Recorder, Site
 from .trusted import Trusted
 from .words import meaning

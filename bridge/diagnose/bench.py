@@ -27,7 +27,8 @@ from ..diff import (
 )
 from ..problem import Problem
 from ..run import Answer, canonical, run
-from .source import NotInForce, Scope, Splice
+from .source import NotInForce, Scope
+from .text import Splice
 
 # Seconds of this process: what else the machine does is not the port's fault.
 clock = time.process_time

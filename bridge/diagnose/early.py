@@ -14,8 +14,9 @@ from typing import NamedTuple
 from ..family import Family
 from .align import Trace
 from .pieces import PRODUCTS, Edit, called_name
-from .source import Function, Source, Splice
+from .source import Function
 from .suspects import Suspect
+from .text import Source, Splice
 from .trace import Event, Loops
 
 LOOPS = (ast.For, ast.While)

@@ -32,8 +32,9 @@ from .pieces import (
     unlike,
     within,
 )
-from .source import Function, Scope, Splice, apply
-from .trace import FUNCTIONS, Recorder
+from .source import Function, Scope
+from .text import FUNCTIONS, Splice, apply
+from .trace import Recorder
 
 __all__ = ["Edit", "Edits", "edits"]
 

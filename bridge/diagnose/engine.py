@@ -30,8 +30,9 @@ from .places import earlier, places, ranking
 from .repair import hunks, minimal, moves
 from .screen import Screened, screened
 from .search import Search, Step, bench_run
-from .source import Scope, Source, Splice
+from .source import Scope
 from .suspects import Suspect, off, suspects
+from .text import Source, Splice
 from .translate import INSERTED, LAST_RESORT, Translator
 from .tries import DRASTIC, Tries
 from .trusted import Trusted

@@ -42,8 +42,8 @@ from .pieces import (
     untransposed,
     within,
 )
-from .source import Splice
 from .steps import Steps
+from .text import Splice
 
 _COMPARISONS = {
     ast.Gt: (">", (">=", "<")),

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .repair import rewritten
-from .source import Scope, Splice
+from .source import Scope
+from .text import Splice
 
 VERIFIED_PATCH, DIVERGENT, SUSPECTS = "verified patch", "first divergent expression", "suspects"
 

@@ -35,7 +35,8 @@ from .pieces import (
     untransposed,
     within,
 )
-from .source import Function, Scope, Splice
+from .source import Function, Scope
+from .text import Splice
 from .trace import Recorder
 
 # What a function may call that is called to see what it gives: these, and what NumPy has but for what writes.

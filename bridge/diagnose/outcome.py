@@ -9,7 +9,7 @@ from .bench import clock
 from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
 from .repair import patch
 from .search import Search, Step
-from .source import Splice
+from .text import Splice
 from .words import excerpt
 
 

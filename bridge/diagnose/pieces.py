@@ -7,8 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
-from .source import Splice
-from .trace import FUNCTIONS
+from .text import FUNCTIONS, Splice
 
 ANY, TEST, OR, AND, NOT, COMPARE, SUM, PRODUCT, UNARY, POWER, ATOM = (
     0,

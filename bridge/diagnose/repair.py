@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from .edits import Edit
-from .source import NotInForce, Scope, Source, Splice, apply
+from .source import NotInForce, Scope
+from .text import Source, Splice, apply
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 

@@ -17,9 +17,10 @@ from .edits import Edit, Edits
 from .pieces import called_name
 from .quantities import neutral
 from .roles import Leaf
-from .source import Scope, Source, Splice, apply
+from .source import Scope
 from .suspects import Suspect
-from .trace import COMPREHENSIONS, FUNCTIONS, Array
+from .text import COMPREHENSIONS, FUNCTIONS, Source, Splice, apply
+from .trace import Array
 from .translate import PURE, Place, Seen, probed
 
 ALIKE = 5  # edits that give the same value at a place, of which one is as good as another

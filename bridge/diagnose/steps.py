@@ -20,7 +20,7 @@ from .pieces import (
     unlike,
     within,
 )
-from .source import Splice
+from .text import Splice
 
 # Slices that are taken for one another.
 _SLICES: dict[str, tuple[str, ...]] = {

@@ -11,21 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .text import COMPREHENSIONS, FUNCTIONS, Source, code_name
+
 if TYPE_CHECKING:
-    from .source import Source, Unit
+    from .source import Unit
 
 Array: TypeAlias = NDArray[Any]
-FunctionNode: TypeAlias = "ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda"
 Loops: TypeAlias = "tuple[tuple[str, int], ...]"
 N = TypeVar("N", bound=ast.AST)
-
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-
-
-def code_name(node: FunctionNode) -> str:
-    """The name that the code object of a function has."""
-    return "<lambda>" if isinstance(node, ast.Lambda) else node.name
 
 
 class Site(NamedTuple):

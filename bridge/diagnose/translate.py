@@ -23,7 +23,8 @@ from .align import Trace
 from .edits import Edit
 from .pieces import is_plain
 from .quantities import STACK, TOTAL, Formula, Meaning, Operand, neutral
-from .source import NotInForce, Scope, Source, Splice
+from .source import NotInForce, Scope
+from .text import Source, Splice
 from .trace import Array, Site
 from .trusted import Trusted, series
 

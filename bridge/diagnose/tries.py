@@ -12,8 +12,9 @@ from .bench import Score, clock
 from .edits import Edit, Edits
 from .repair import better
 from .search import EQUIVALENT, Search
-from .source import Function, NotInForce, Scope, Source, Splice
+from .source import Function, NotInForce, Scope
 from .suspects import Suspect
+from .text import Source, Splice
 
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
 MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  # that often make up for others

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..axes import parse
 from ..family import family_named, words_of
+from ..notation import parse
 from ..problem import Problem
 from .entry import Dialect, Entry, arrays_of
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from rowcol.batched.rnn import rnn as batched_rnn
 from rowcol.reference.rnn import rnn as reference_rnn
 
-from ..diagnose.source import Scope, Splice
+from ..diagnose.source import Scope
+from ..diagnose.text import Splice
 from ..diagnose.trace import Recorder
 from ..problem import DIFFERS, Problem
 
