@@ -112,6 +112,7 @@ class Expressions(Steps):
         if self.is_array(node):
             yield from self.transposes(node, own, shape)
             yield from self.spread(node, own, shape)
+            yield from self.parted(node, own, shape)
             yield from self.other_names(node, own)
             yield from self.terms(node, own, shape, statement)
             yield from self.likewise(node, own)
@@ -122,6 +123,7 @@ class Expressions(Steps):
         yield from self.stretches(node, own)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             yield from self.other_half(node)
+        yield from self.complement(node, own, shape)
         yield from self.slopes(node, own, shape)
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call) and not self.is_number(node):
             yield from self.other_sizes(node, own)
@@ -363,6 +365,16 @@ class Expressions(Steps):
         """Whether an element or an attribute is one that other functions use."""
         head, _, key = text[:-1].rpartition("[") if text.endswith("]") else text.rpartition(".")
         return bool(head) and (key in self.usage.keys or f'"{key}"' in self.usage.attributes)
+
+    def complement(self, node: ast.expr, own: Text, shape: tuple[int, ...] | None) -> Iterator[Change]:
+        """`1 - z` where the factor `z` stands."""
+        parent = self.source.parent(node)
+        product = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult)
+        if not (product and shape and isinstance(node, ast.Name | ast.Attribute | ast.Subscript)):
+            return
+        new = Text(f"1 - {own.text}", SUM)
+        usual = any(isinstance(n, ast.BinOp) and self.segment(n) == new.text for n in self.nodes)
+        yield "operands", new, 0.8 if usual else 1.3, f"`{new.text}` where `{own.text}` stands"
 
     def complements(self, roots: Sequence[ast.expr], statement: ast.stmt) -> Iterator[Edit]:
         """`z` where `1 - z` stands, and `1 - z` where `z` stands."""

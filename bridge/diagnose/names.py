@@ -28,6 +28,7 @@ from .pieces import (
     binds,
     called_name,
     is_simple,
+    is_view,
     nameable,
     names_in,
     own_nodes,
@@ -217,7 +218,11 @@ class Names:
             ]
             index = self.source.text[self.source.span(node.value)[1] : self.source.span(node)[1]]
             cut = any(isinstance(p, ast.Slice) and not full for p, full in zip(parts, whole, strict=True))
-            if base is not None and base.shape and not cut:
+            if base is not None and cut:
+                # The same part of what has the same parts.
+                alike = [a for a in self.atoms.values() if a.shape == base.shape and is_simple(a.text)]
+                found += [Atom(other.text + index, shape, 0.3) for other in alike]
+            elif base is not None and base.shape:
                 for other in list(self.atoms.values()):
                     if other.shape and len(other.shape) == len(base.shape) and is_simple(other.text):
                         kept = [n for n, full in zip(other.shape, whole, strict=False) if full]
@@ -336,9 +341,14 @@ class Names:
 
     def shares(self, statement: ast.stmt) -> bool:
         """Whether a statement gives an array a second name, and the function changes what either stands for."""
-        if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.Name | ast.Attribute):
+        if not isinstance(statement, ast.Assign):
             return False
-        return bool({self.segment(one) for one in [*statement.targets, statement.value]} & self.changed)
+        own = {self.segment(one) for one in statement.targets}
+        if isinstance(statement.value, ast.Name | ast.Attribute):
+            own.add(self.segment(statement.value))
+        elif not is_view(statement.value):
+            return False
+        return bool(own & self.changed)
 
     def same_shape(self, shape: tuple[int, ...], but: set[str]) -> list[str]:
         """The texts of all names whose values have a shape, those of the function itself first."""

@@ -112,6 +112,14 @@ def called_name(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
+def is_view(node: ast.expr) -> bool:
+    """Whether an expression may be a part of an array that is changed with it: `A[2]`, `A[:, t]`."""
+    if not isinstance(node, ast.Subscript):
+        return False
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    return all(isinstance(part, ast.Constant | ast.Name | ast.Slice | ast.UnaryOp) for part in parts)
+
+
 def makes_nothing(node: ast.expr) -> bool:
     """Whether an expression is a new array of zeros, or the number."""
     if isinstance(node, ast.Call):

@@ -7,6 +7,7 @@ common factor changes; a hit is confirmed by really matching it, so that layout,
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate, pairwise, permutations, product
@@ -173,6 +174,11 @@ def alike(one: Array, other: Array) -> bool:
 def _close(one: Array, other: Array) -> bool:
     apart = np.subtract(one, other, dtype=np.float64)
     return bool((np.abs(apart) <= 1e-9 * np.abs(other)).all())
+
+
+def bracketed(name: str, sign: type[ast.operator]) -> str:
+    """A name as a factor or a term."""
+    return f"({name})" if sign is ast.Mult and re.search(r" [-+] ", name) else name
 
 
 def is_finer(one: Mapping[int | None, Array], other: Mapping[int | None, Array]) -> bool:

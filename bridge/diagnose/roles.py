@@ -52,7 +52,10 @@ def leaves(trace: Trace, wrong: Sequence[tuple[str, int]], factors: Set[float] =
     lacking = reading.lacking(wrong)
     reading.loss_right = all(name != "loss" for name, _ in wrong)
     short = {name for name, _ in lacking}
-    for name, quantity in wrong:
+    # Where the loss is wrong, whatever is made from it is wrong, too.
+    for name, quantity in sorted(wrong, key=lambda pair: pair[0] != "loss"):
+        if name != "loss" and not reading.loss_right and reading.leaves:
+            break
         last = trace.trusted.quantities[quantity].steps[-1]
         for position in reading.returned(name):
             # Of an array that lacks something, what is there is as it should be, unless it is off by a factor.
@@ -109,6 +112,8 @@ class _Reading:
         answer = self.trace.answer
         if answer is None:
             return []
+        if name == "loss" and self.trusted.output:
+            return self.output()
         value = answer.loss if name == "loss" else answer.gradients.get(name, answer.misshapen.get(name))
         if value is None:
             return []
@@ -124,6 +129,17 @@ class _Reading:
             if other.size == array.size and np.allclose(np.sort(other, axis=None), wanted, rtol=0, atol=room):
                 key = other.size, other.tobytes()
                 return [self.last_store.get(key, self.first[key])]
+        return []
+
+    def output(self) -> list[int]:
+        """What the port returns first, where it returns a layer's output for its loss."""
+        own = [p for p, event in enumerate(self.trace.events) if event.frame == 1]
+        for position in reversed(own):
+            statement = self.statement(position)
+            if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Tuple):
+                first = statement.value.elts[0]
+                some = first.elts if isinstance(first, ast.Tuple) else [first]
+                return [p for node in some for p in own if self.node(p) is node]
         return []
 
     def leaf(
@@ -289,7 +305,7 @@ class _Reading:
     def backward(self, quantity: int) -> bool:
         """Whether a quantity is given as a gradient, or made after the loss."""
         one = self.trusted.quantities[quantity]
-        return one.order > self.loss if one.formulas else one.name in self.trusted.upstream
+        return one.order > self.loss if one.formulas else self.trusted.is_given(quantity)
 
     def before(self, meaning: Meaning) -> bool:
         """Whether a value is a quantity that the trusted side makes on the way to its loss."""
@@ -460,17 +476,22 @@ class _Reading:
         while position not in seen:
             seen.add(position)
             node, value = self.node(position), self.trace.events[position].value
+            if isinstance(node, ast.Call) and (back := self.handed_back(position)) is not None:
+                position = back
+                continue
             if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.arg) or self.layout(position):
                 return position
             setter = self.setter(position)
             if setter is None or not np.array_equal(self.trace.events[setter].value, value):
-                setter = self.handed_in(position)
+                setter = None if isinstance(node, ast.Subscript) else self.handed_in(position)
             if setter is None:
                 same = [p for p in self.holding.get((value.size, value.tobytes()), ()) if p < position]
                 if not same:
                     position = self.start(position)
                     continue
                 setter = same[-1]
+            if isinstance(self.statement(setter), ast.AugAssign):
+                return setter
             position = next(iter(self.operands(setter)), setter)
         return position
 
@@ -517,10 +538,16 @@ class _Reading:
             position = below[0]
 
     def used(self, position: int) -> int:
-        """At how many places a name is read in its function."""
+        """At how many places of its function what a name holds here is read."""
         own = self.trace.sites[self.trace.events[position].site]
-        alike = (s for s in self.trace.sites if s.text == own.text and s.function == own.function)
-        return sum(site.kind == "load" for site in alike)
+        alike = [s for s in self.trace.sites if s.text == own.text and s.function == own.function]
+        setters = [[self.set_at(p) for p in self.trace.at(s.number)] for s in alike if s.kind == "load"]
+        return sum(self.set_at(position) in some for some in setters)
+
+    def set_at(self, position: int) -> int | None:
+        """The site of the last store of the name that a load reads."""
+        setter = self.setter(position)
+        return None if setter is None else self.trace.events[setter].site
 
     def statement(self, position: int) -> ast.stmt:
         """The statement that an event was seen in."""
@@ -750,6 +777,9 @@ class _Reading:
                     for p in self.operands(pieces[-1])[:1]:
                         self.made(p, quantity, step, depth + 1)
             return
+        # Of several things side by side those that are the quantity on another turn.
+        own = [p for p in parts if any(self.is_(q, quantity, None) for q in self.trace.at(self.trace.events[p].site))]
+        parts = own or parts
         found = False
         inner = [o for f in self.trusted.quantities[quantity].formulas if f.node is None for o in f.operands]
         size = next(iter(self.trusted.quantities[quantity].values.values())).size
@@ -803,6 +833,10 @@ class _Reading:
             return
         if self.contracted(quantity, step, below, depth):
             return
+        if not below and (turns := self.collected(position)):
+            for p in turns:
+                self.expect(p, quantity, None, depth + 1)
+            return
         arrays: list[int] = []
         for p in below:
             if self.is_written(p):
@@ -839,7 +873,9 @@ class _Reading:
             ]
             if len(off) == 1:
                 best = best[0], off, best[2], best[3]
-        alone = best is None and len(arrays) == 1 and isinstance(self.node(position), ast.Call)
+        # What is handed in says nothing, but is an operand, too.
+        one = sum(self.trace.events[p].value.size > 1 for p in below) == 1 or len(below) == 1
+        alone = best is None and len(arrays) == 1 and one and isinstance(self.node(position), ast.Call)
         if alone and self.twin(position, quantity, arrays) is None:
             # A sum over rows, a copy, another shape: what goes in ought to be the quantity too.
             self.leaf(position, quantity, step, 1.0, "is made from something else")
@@ -862,7 +898,7 @@ class _Reading:
                     there = None if operand.shift is None or step is None else step + operand.shift
                     self.expect(p, operand.quantity, there, depth + 1)
                 return
-            if len(arrays) == 1:
+            if len(arrays) == 1 and one:
                 self.leaf(position, quantity, step, 1.0, "is made from something else")
                 self.expect(arrays[0], quantity, step, depth + 1)
                 return
@@ -1067,6 +1103,16 @@ class _Reading:
             node = self.trace.scope.source(site.path).statement(site.node)
         return type(node.op) if isinstance(node, ast.BinOp | ast.AugAssign) else None
 
+    def collected(self, position: int) -> list[int]:
+        """The values that an array was put together from by way of a list, one for each step."""
+        value = self.trace.events[position].value
+        for axis in range(value.ndim):
+            parts = [np.ascontiguousarray(one) for one in np.moveaxis(value, axis, 0)]
+            keys = [(one.size, one.tobytes()) for one in parts]
+            if value.size > len(parts) and all(self.first.get(key, position) < position for key in keys):
+                return [self.first[key] for key in keys]
+        return []
+
     def filled(self, position: int) -> list[int] | None:
         """The parts of an array that was filled slice by slice."""
         event = self.trace.events[position]
@@ -1184,7 +1230,7 @@ class _Reading:
         if not self.turns:
             votes: dict[tuple[int, Loops], Counter[int]] = {}
             for k, one in enumerate(self.trace.events):
-                steps = {m.t for m in self.trace.meanings[k] or ()}
+                steps = {m.t for m in self.trace.meanings[k] or () if m.form != STACK}
                 looping = one.loops or self.trace.recorder.frames[one.frame].loops
                 if len(steps) == 1 and looping and (step := steps.pop()) is not None:
                     votes.setdefault((one.frame, one.loops), Counter())[step] += 1

@@ -83,6 +83,8 @@ class Search:
     def meant(self, name: str) -> list[int]:
         """The quantities that an array of the port, or the loss, ought to be: by name, or else by value."""
         lines = self.bench.port.layout.lines
+        if name == LOSS and self.reference.output:
+            return self.reference.output
         arrays = ["loss"] if name == LOSS else [a for line in lines if line.base == name for a in line.arrays]
         outputs = self.reference.outputs(arrays)
         # Of an array of several gates, the port may have a part, or several side by side.

@@ -187,6 +187,17 @@ class Steps(Names):
                     found.append(f"{head}[{', '.join([*texts[:place], new, *texts[place + 1 :]])}]")
         return list(dict.fromkeys(found))
 
+    def parted(self, node: ast.expr, own: Text, shape: tuple[int, ...] | None) -> Iterator[Change]:
+        """A part of an array where all of it stands, such as is taken of another of that shape: `dhx[:, :H]`."""
+        if not isinstance(node, ast.Name | ast.Attribute) or not shape:
+            return
+        parent = self.source.parent(node)
+        if isinstance(parent, ast.Subscript | ast.Attribute):
+            return
+        for atom in self.atoms.values():
+            if atom.text.startswith(f"{own.text}[") and atom.shape and len(atom.shape) == len(shape):
+                yield "step", Text(atom.text, ATOM), 0.6, f"only a part: `{atom.text}` where `{own.text}` stands"
+
     def without_slices(self, roots: Sequence[ast.expr], statement: ast.stmt) -> Iterator[Edit]:
         """Every slice of a statement dropped at once."""
         sliced = []

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..problem import Problem
 from .align import Need, Trace
-from .pieces import called_name
+from .pieces import called_name, is_view
 from .roles import Leaf, leaves
 from .source import Scope
 from .trusted import series
@@ -335,6 +335,8 @@ class _Reading:
             elif site.kind == "store" and isinstance(statement, ast.Assign):
                 value = statement.value
                 names = {site.text, source.segment(value)} if isinstance(value, ast.Name | ast.Attribute) else set()
+                # A part of an array, which is changed with the name.
+                names = {site.text} if is_view(value) else names
                 named.append((number, site.function, names))
         return [number for number, function, names in named if names & changed[function]]
 

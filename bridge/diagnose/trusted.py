@@ -36,6 +36,7 @@ from .quantities import (
     Quantity,
     Spot,
     alike,
+    bracketed,
     cut_along,
     forms_of,
     is_finer,
@@ -78,6 +79,9 @@ class Trusted:
         self._packs: dict[tuple[tuple[int, int | None], ...], int] = {}
         units = {n for word, n in case.sizes.items() if word not in ("batch", "time") and n > 1}
         self._units = sorted(units | {a * b for a in units for b in units if a * b in units})
+        # An axis of its own for gates, or for some of them.
+        most = max((len(letters) for letters in trusted.family.letters.values()), default=0)
+        self._counts = set(range(2, most + 1)) - {case.sizes.get(word) for word in ("batch", "time")}
         sizes = [float(n) for n in self.sizes.values() if n > 1]
         products = {1.0, 2.0, 0.5, *sizes, *(a * b for a in sizes for b in sizes)}
         self._factors = np.array(sorted(products | {1 / p for p in products}))
@@ -121,7 +125,10 @@ class Trusted:
         # What is named by assignment first, so that a value is called by its name where it has one.
         place = {spot: k for k, spot in enumerate(order)}
         top = first.frames[1].function
-        spots = sorted(order, key=lambda s: (_rank(first.sites[s[0]], top), place[s]))
+        # A function that helps at a step has names of its own for whatever it is handed.
+        helping = {s for s, some in events.items() if any("t" in dict(first.frames[e.frame].loops) for _, e, _ in some)}
+        rank = {s: max(_rank(first.sites[s[0]], top), 2 * (s in helping)) for s in order}
+        spots = sorted(order, key=lambda s: (rank[s], place[s]))
         of_site: dict[Spot, tuple[int, int | None]] = {}
         for spot in spots:
             site = first.sites[spot[0]]
@@ -137,7 +144,9 @@ class Trusted:
                 self.quantities[-1].named = site.kind != "load"
             else:
                 same = self.quantities[found[0]]
-                same.aliases.append(_called(site))
+                if len(series) + 1 >= len(same.values):
+                    # What is the same at one step only is not called so.
+                    same.aliases.append(_called(site))
                 if found[1] in (0, None) and list(same.values) == list(series) and is_finer(series, same.values):
                     same.values = series
             of_site[spot] = found
@@ -233,7 +242,7 @@ class Trusted:
                 found = self._same(series)
                 if found is None:
                     mark = " + " if sign is ast.Add else " * "
-                    name = mark.join(self.quantities[terms[k][0]].name for k in chosen)
+                    name = mark.join(bracketed(self.quantities[terms[k][0]].name, sign) for k in chosen)
                     found = self._new(Quantity(name, series, whole.order)), 0
                 if found[1] == 0 or found[1] is None:
                     made[frozenset(chosen)] = found[0]
@@ -362,7 +371,7 @@ class Trusted:
         return known
 
     def _blocks(self, value: Array) -> list[tuple[Meaning, ...] | None]:
-        if value.dtype.kind != "f" or not 0 < value.ndim < 4 or value.size > 50_000:
+        if value.dtype.kind != "f" or not 0 < value.ndim < 5 or value.size > 50_000:
             return []
         shape = value.shape
         # As other arrays of the same shape were cut, if that says anything here.
@@ -397,7 +406,8 @@ class Trusted:
 
     def _cuts(self, length: int) -> list[tuple[int, ...]]:
         """The ways to cut a length into sizes of the case, and ones."""
-        found = [(u,) * (length // u) for u in self._units if length % u == 0 and 2 <= length // u <= 8]
+        found: list[tuple[int, ...]] = [(1,) * length] if length in self._counts else []
+        found += [(u,) * (length // u) for u in self._units if length % u == 0 and 2 <= length // u <= 8]
         for u in self._units:
             found += [(u, length - u)] if length - u in self._units and length != 2 * u else []
             found += [(u, 1), (1, u)] if length == u + 1 else []
@@ -405,6 +415,29 @@ class Trusted:
                 if length == u + v + 1:
                     found += [(u, v, 1), (1, u, v)]
         return found
+
+    @cached_property
+    def output(self) -> list[int]:
+        """What an upstream gradient is the gradient of: what the trusted side takes it times for its loss."""
+        if not self.upstream:
+            return []
+        found: dict[int, None] = {}
+        for quantity in self.quantities:
+            for formula in quantity.formulas if quantity.order <= self.losses else ():
+                given = [self.is_given(o.quantity) for o in formula.operands]
+                if isinstance(formula.node, ast.BinOp) and isinstance(formula.node.op, ast.Mult) and sum(given) == 1:
+                    found.setdefault(formula.operands[given.index(False)].quantity)
+        return list(found)
+
+    def is_given(self, quantity: int) -> bool:
+        """Whether a quantity is an upstream gradient, or that of a step."""
+        one = self.quantities[quantity]
+        return bool(self.upstream) and one.is_gradient and not one.formulas
+
+    @cached_property
+    def losses(self) -> int:
+        """Up to where, in its order, the trusted side is on the way to its loss."""
+        return max((self.quantities[number].order for number in self.outputs(["loss"])), default=-1)
 
     @cached_property
     def numbers(self) -> dict[int, float]:
