@@ -80,8 +80,9 @@ class Trusted:
         units = {n for word, n in case.sizes.items() if word not in ("batch", "time") and n > 1}
         self._units = sorted(units | {a * b for a in units for b in units if a * b in units})
         # An axis of its own for gates, or for some of them.
-        most = max((len(letters) for letters in trusted.family.letters.values()), default=0)
-        self._counts = set(range(2, most + 1)) - {case.sizes.get(word) for word in ("batch", "time")}
+        letters = trusted.family.letters
+        most = max((len(own) for own in letters.values()), default=0)
+        self._counts = set(range(2, most + 1)) - {n for word, n in case.sizes.items() if word not in letters}
         sizes = [float(n) for n in self.sizes.values() if n > 1]
         products = {1.0, 2.0, 0.5, *sizes, *(a * b for a in sizes for b in sizes)}
         self._factors = np.array(sorted(products | {1 / p for p in products}))
