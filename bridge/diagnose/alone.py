@@ -16,7 +16,7 @@ from ..case import cases
 from ..declaration import Declaration
 from ..diff import LOSS, Expected, expect, single_cases
 from ..oracle import OwnLoss
-from .bench import Bench, clock, of_its_folder
+from .bench import Bench, clock, home
 from .edits import edits
 from .found import VERIFIED_PATCH, changes, nothing
 from .repair import patch, repair
@@ -33,7 +33,7 @@ def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 
     begin = clock()
     measured = [_with_the_loss(port, one) for one in expected]
     bench = Bench(port, port, measured, set())
-    scope = Scope.discover(lambda: bench.once(measured[0]), of_its_folder(port))
+    scope = Scope.discover(lambda: bench.once(measured[0]), home=home(port))
     if not scope.functions:
         return None
     before = bench.once(measured[0])

@@ -6,7 +6,6 @@ The port runs once more, traced, as it is. Nothing here decides anything: the li
 from __future__ import annotations
 
 import ast
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 from typing import Any
@@ -19,6 +18,7 @@ from ..oracle import OwnLoss
 from ..problem import Problem
 from ..run import run
 from .align import Trace
+from .bench import home
 from .quantities import STEP, Meaning
 from .source import Function, Scope
 from .text import Source
@@ -51,8 +51,7 @@ def annotated(
         except Problem:
             return
 
-    known = port.file is not None and os.path.isfile(port.file)
-    scope = Scope.discover(once, [os.path.dirname(os.path.abspath(port.file))] if port.file and known else None)
+    scope = Scope.discover(once, home=home(port))
     if not scope.functions:
         return {"source": [], "steps": []}
     seen: _Seen

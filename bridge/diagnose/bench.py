@@ -153,8 +153,7 @@ class Bench:
         return min(max(shares), BLINDNESS / MARGIN)
 
 
-def of_its_folder(port: Declaration) -> list[str] | None:
-    """Where the source is looked for: the folder of the port's file; None for a port that has none."""
-    if port.file is None or not os.path.isfile(port.file):
-        return None
-    return [os.path.dirname(os.path.abspath(port.file))]
+def home(port: Declaration) -> str | None:
+    """The folder of the port's file; None for a port that has none."""
+    known = port.file is not None and os.path.isfile(port.file)
+    return os.path.dirname(os.path.abspath(port.file)) if port.file and known else None

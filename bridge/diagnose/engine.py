@@ -21,7 +21,7 @@ from ..diff import DIFFERS, LOSS, Expected
 from ..judge import Judgement
 from ..timings import stage
 from .align import Need, Trace
-from .bench import Bench, Score, clock, of_its_folder
+from .bench import Bench, Score, clock, home
 from .early import Early, early, finding, mends
 from .edits import Edit, Edits
 from .found import nothing
@@ -98,7 +98,7 @@ def _diagnose(
     )
     bench.expected.insert(0, bench.expected.pop(most))
     case = bench.expected[0].case
-    scope = Scope.discover(lambda: bench.once(bench.expected[0]), of_its_folder(port))
+    scope = Scope.discover(lambda: bench.once(bench.expected[0]), home=home(port))
     if not scope.functions and not scope.units:
         return {**nothing(), "seconds": clock() - begin}
     search = Search(scope, bench, case, _nearest(scope, bench, case), [], begin + budget)

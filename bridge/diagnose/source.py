@@ -28,6 +28,7 @@ _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 # The module that executes stretches of scripts, and holds what is executed in their place.
 _SCRIPTS = "rowcol.bridge.script"
 _BRIDGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_SIDES = tuple(os.path.join(os.path.dirname(_BRIDGE[:-1]), side) + os.sep for side in ("reference", "batched"))
 
 
 class NotInForce(Exception):
@@ -216,14 +217,17 @@ class Scope:
                 self.namespaces.append((unit.source.path, unit.globals))
 
     @classmethod
-    def discover(cls, run: Callable[[], object], where: str | Iterable[str] | None = None) -> Scope:
+    def discover(
+        cls, run: Callable[[], object], where: str | Iterable[str] | None = None, home: str | None = None
+    ) -> Scope:
         """Run once and find the user's functions that ran.
 
         `where` names files and folders; what runs from anywhere else is not the user's. Cells of a
-        notebook always are. Without it, everything is that is neither installed nor Python's own.
+        notebook always are. Without it, everything is that is neither installed, nor Python's own, nor ours
+        (unless the folder `home` is): a test's port calls what stands in the package beside it.
         """
         ran = executed(run)
-        mine = belongs(where)
+        mine = belongs(where, home)
         codes: dict[str, list[CodeType]] = {}
         for code in ran:
             if mine(code.co_filename):
@@ -488,12 +492,12 @@ def executed(run: Callable[[], object]) -> list[CodeType]:
     return list(seen)
 
 
-def belongs(where: str | Iterable[str] | None) -> Callable[[str], bool]:
+def belongs(where: str | Iterable[str] | None, home: str | None = None) -> Callable[[str], bool]:
     """A test of file names: is this one of the user's?"""
     places = [where] if isinstance(where, str) else None if where is None else list(where)
     roots = None if places is None else [os.path.abspath(place) for place in places]
     files = set(roots or ())
-    folders = tuple(root + os.sep for root in roots or ())
+    folders = tuple(root + os.sep for root in [*(roots or ()), *([home] if home else ())])
     system = (os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.dirname(np.__file__)) + os.sep)
 
     def test(name: str) -> bool:
@@ -505,7 +509,7 @@ def belongs(where: str | Iterable[str] | None) -> Callable[[str], bool]:
             return True
         if path.startswith(_BRIDGE) or any(part in path for part in _PACKAGES):
             return False
-        return path.startswith(folders) if roots is not None else not path.startswith(system)
+        return path.startswith(folders) or (roots is None and not path.startswith((*system, *_SIDES)))
 
     return test
 
