@@ -432,7 +432,17 @@ class Names:
     def sizes_here(self) -> list[str]:
         names = self.sizes
         pairs = [f"({a} * {b})" for a, b in combinations(names[:3], 2)]
-        return [*names, *pairs, *self.divisors]
+        return [*names, *pairs, *self.divisors] or self.own_lengths
+
+    @cached_property
+    def own_lengths(self) -> list[str]:
+        """How long the function's own arrays are, each length once, for a function that has no name for any."""
+        found: dict[int, str] = {}
+        for atom in self.atoms.values():
+            for axis, length in enumerate(atom.shape or () if is_simple(atom.text) and not atom.far else ()):
+                if length > 1:
+                    found.setdefault(length, f"{atom.text}.shape[{axis}]" if axis else f"len({atom.text})")
+        return list(found.values())[:4]
 
     @cached_property
     def divisors(self) -> list[str]:
