@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Iterable, Sequence
 
@@ -124,7 +125,12 @@ class Tries:
         # What moves an update to where it belongs is no way round it.
         late = edit.kind != "moved" and (_consumes(trace, edit) if there is None else there)
         gone = _updates(trace, edit) or _idle(trace, after)
-        return -len(right), bool(late), unnatural(self.scope, edit) + 1.5 * gone
+        return -len(right), bool(late), unnatural(self.scope, edit) + 1.5 * gone + 0.5 * self.hands_on(edit)
+
+    def hands_on(self, edit: Edit) -> bool:
+        """Whether an edit stands in the port's own file, where that only calls what stands in others."""
+        file = self.search.bench.port.file
+        return file is not None and len(self.scope.sources) > 1 and os.path.abspath(file) == os.path.abspath(edit.path)
 
     def elsewhere(self, trace: Trace, named: Sequence[Suspect]) -> None:
         """Try the statements whose fault the first edit may only make up for."""
