@@ -177,18 +177,20 @@ def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) ->
         named = first + [one for one in named if all((one.path, one.line) != (own.path, own.line) for own in first)]
     if begins:
         search.first_suspects = named
-    for edit, new in _steps(search, scope, trace, needs, named, score, wanted, changed):
-        mended = scope.mended(edit.splices)
-        reason = edit.sentence
-        if edit.kind == "transpose" and (axes := meeting(trace, edit.path, edit.line, search.bench.port.family)):
-            reason = f"{axes}; {edit.sentence}"
-        search.steps.append(Step(edit.kind, reason, edit.line, edit.path))
+    for found, new in _steps(search, scope, trace, needs, named, score, wanted, changed):
+        edits = [found] if isinstance(found, Edit) else found
+        mended = scope.mended([splice for edit in edits for splice in edit.splices])
+        for edit in edits:
+            reason = edit.sentence
+            if edit.kind == "transpose" and (axes := meeting(trace, edit.path, edit.line, search.bench.port.family)):
+                reason = f"{axes}; {edit.sentence}"
+            search.steps.append(Step(edit.kind, reason, edit.line, edit.path))
         if new.all_agree:
             return mended
         solved = search.within(partial(_mend, search, mended, new, wanted), mended, new, score)
         if solved is not None:
             return solved
-        search.steps.pop()
+        del search.steps[-len(edits) :]
         if search.late:
             break
     return None
@@ -239,8 +241,11 @@ def _steps(
     score: Score,
     wanted: frozenset[str],
     changed: Sequence[Early],
-) -> Iterator[tuple[Edit, Score]]:
-    """The edit that mends everything; or else those that bring most, one after another while they are asked for."""
+) -> Iterator[tuple[Edit | list[Edit], Score]]:
+    """The edit that mends everything; or else those that bring most, one after another while they are asked for.
+
+    Several where each mends something, and they go together.
+    """
     makers = Edits(scope, trace.recorder)
     tries = Tries(search, scope, score, wanted, makers)
     if changed:
@@ -266,14 +271,17 @@ def _steps(
     if search.steps and runs and (best := tries.closest(trace, fitting, sure=True)) is not None:
         yield best
     single = (e for e in makers.ranked(ranking(scope, named)) if e.splices not in sifted.wrong)
-    near = list(islice(single, NEAR))
+    several = bool(search.steps) or len({need.quantity for need in needs}) > 1
+    near = list(islice(single, NEAR // 2 if several and search.steps else NEAR))
     if tries.all(near):
         yield tries.survivor(trace, named)
         return
     if runs and (best := tries.closest(trace, fitting, sure=True)) is not None:
         yield best
-    if runs and (search.steps or len({need.quantity for need in needs}) > 1):
+    if runs and several:
         # Several things are missing that have all they are made from: each may be a fault of its own.
+        if (joint := tries.together()) is not None:
+            yield joint
         if any(edit.kind not in DRASTIC for edit, _ in tries.progress) and (best := tries.furthest(trace)) is not None:
             yield best
         if (best := tries.closest(trace, [*sifted.right[:LIKELY], *_first_at(named, near)])) is not None:
@@ -300,7 +308,7 @@ def _steps(
     if tries.all(replaced) or tries.all(inserted[:most]) or tries.all(earlier(scope, tries.progress[known:])):
         yield tries.survivor(trace, named)
         return
-    if runs and (told := search.told(scope, trace)):
+    if runs and (told := search.told(scope, trace, not several)):
         # What the numbers tell comes before what one reads in the source.
         named = [*told, *named]
         more = screened(scope, trace, lambda: bench_run(search), makers, told[:3])

@@ -23,7 +23,7 @@ from .trusted import Trusted
 
 ROUNDS = 10
 LEFT = 0.3  # the share of the time that is kept for other mends while one is followed
-KEPT = 0.1  # the same, where it brings arrays to agree
+KEPT = 0.1  # the same, where it brings arrays to agree, or is not the first
 EXPLAINING = 1.2  # seconds for the edits of our implementations that give the port's numbers, over all rounds
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
 
@@ -69,7 +69,7 @@ class Search:
         if self.late or len(self.steps) >= ROUNDS or text in self.seen:
             return None
         self.seen.add(text)
-        left = KEPT if score.agree > before.agree else LEFT
+        left = KEPT if score.agree > before.agree or len(self.steps) > 1 else LEFT
         until, self.until = self.until, self.until - left * (self.until - self.now)
         try:
             return search()
@@ -117,9 +117,10 @@ class Search:
     def late(self) -> bool:
         return self.now > self.until
 
-    def told(self, scope: Scope, trace: Trace) -> list[Suspect]:
+    def told(self, scope: Scope, trace: Trace, single: bool) -> list[Suspect]:
         """The statements that the port's numbers tell of, as far as they tell of any."""
-        begin, budget = clock(), EXPLAINING - self.explaining
+        # Of several faults each explanation has its share; after a mend there are fewer.
+        begin, budget = clock(), min(EXPLAINING - self.explaining, EXPLAINING if single else EXPLAINING / 3)
         if self.late or budget < 0.1:
             return []
         observed = []

@@ -170,12 +170,11 @@ class Tries:
     def furthest(self, trace: Trace) -> tuple[Edit, Score] | None:
         """Of the edits that bring most arrays to agree, on two cases, the one with which least is lacking."""
         bench, lacking = self.search.bench, trace.lacking(self.search.outputs)
-        # To take something away brings arrays to agree as well that merely do not need it.
         ordered = sorted(
             self.progress,
             key=lambda one: (
                 one[1].raised is not None,
-                one[0].kind in DRASTIC or one[0].sentence.startswith("without"),
+                _drastic(one[0]),
                 -len(one[1].agree),
             ),
         )
@@ -205,6 +204,21 @@ class Tries:
             if (left <= lacking or trace.failed is not None) and (best is None or key < best[0]):
                 best = key, edit, new
         return None if best is None else self.take(*best[1:])
+
+    def together(self) -> tuple[list[Edit], Score] | None:
+        """Edits at different places that each bring other arrays to agree, as one, if they do so together."""
+        ordered = sorted(self.progress, key=lambda one: (_drastic(one[0]), unnatural(self.scope, one[0])))
+        chosen: list[Edit] = []
+        brought = self.score.agree
+        for edit, new in ordered:
+            if new.raised is None and new.agree - brought and all(_apart(edit, other) for other in chosen):
+                chosen.append(edit)
+                brought |= new.agree
+        if len(chosen) < 2:
+            return None
+        splices = [splice for edit in chosen for splice in edit.splices]
+        new_score = self.search.bench.score(self.scope, splices)
+        return None if new_score is None or not brought <= new_score.agree else (chosen, new_score)
 
     def take(self, edit: Edit, score: Score) -> tuple[Edit, Score]:
         self.taken.add(edit.splices)
@@ -243,6 +257,18 @@ class Tries:
 
     def others(self, some: Iterable[Edit]) -> list[tuple[Edit, Score]]:
         return [self.seen[id(edit)] for edit in some if id(edit) in self.seen]
+
+
+def _drastic(edit: Edit) -> bool:
+    """Whether an edit takes something away: that brings arrays to agree as well that merely do not need it."""
+    return edit.kind in DRASTIC or edit.sentence.startswith("without")
+
+
+def _apart(one: Edit, other: Edit) -> bool:
+    """Whether two edits change different statements, as far as lines tell."""
+    return (one.path, one.line) != (other.path, other.line) and not any(
+        a.path == b.path and a.start <= b.end and b.start <= a.end for a in one.splices for b in other.splices
+    )
 
 
 def unnatural(scope: Scope, edit: Edit) -> float:
