@@ -43,6 +43,10 @@ class Meaning(NamedTuple):
     factor: float
     axes: tuple[int, ...] | None
 
+    def at(self, step: int) -> bool:
+        """Whether it is, or has, the quantity of a step: what is stacked has all from its first on."""
+        return self.t is None or self.t == step or (self.form == STACK and self.t <= step)
+
 
 class Operand(NamedTuple):
     """A quantity that another is made from, how many steps later (or earlier) it is taken, and its place."""

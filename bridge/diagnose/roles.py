@@ -166,7 +166,7 @@ class _Reading:
             values = self.trusted.quantities[quantity].values
             return step is not None and (step not in values or trivial(values[step]))
         return any(
-            m.quantity == quantity and (step is None or m.t is None or m.t == step or m.form == STACK)
+            m.quantity == quantity and (step is None or m.at(step))
             for m in (*meanings, *self.trace.within(position))
         )
 

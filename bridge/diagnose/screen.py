@@ -202,7 +202,7 @@ def _fits(trace: Trace, leaf: Leaf, values: Sequence[Array | None]) -> int:
             meanings = tuple(m for one in trace.trusted.blocks(value) for m in one or ())
         steps = {leaf.step} if leaf.step is None or not turn else {leaf.step - pace * turn, leaf.step + pace * turn}
         if not any(
-            m.quantity == leaf.quantity and m.factor > 0 and (m.t is None or leaf.step is None or m.t in steps)
+            m.quantity == leaf.quantity and m.factor > 0 and any(step is None or m.at(step) for step in steps)
             for m in meanings
         ):
             break
