@@ -85,7 +85,8 @@ def _steps_away(port: Declaration) -> Iterator[tuple[str, Declaration]]:
 def nearer(port: Declaration, found: Diff) -> tuple[str, Declaration, Diff] | None:
     """A reduction or a clip under which more agrees and nothing less: what was meant, beside a fault of the code.
 
-    The port's answers stay what they are; only what is expected of them changes.
+    The port's answers stay what they are; only what is expected of them changes. Another reduction is not what was
+    meant where the loss is that of neither.
     """
     if port.clip is not None:
         return None
@@ -95,6 +96,8 @@ def nearer(port: Declaration, found: Diff) -> tuple[str, Declaration, Diff] | No
         expected = [_laid_out_anew(port, other, e) for e in found.expected]
         verdicts = merged(compare_once(other, e, a) for e, a in zip(expected, found.answers, strict=True))
         agree = {n for n, v in verdicts.items() if v.state == AGREES}
+        if other.reduction != port.reduction and LOSS in verdicts and LOSS not in agree:
+            continue
         if agree > right and (best is None or len(agree) > best[0]):
             best = len(agree), phrase, other, replace(found, verdicts=verdicts, expected=expected)
     return None if best is None else best[1:]

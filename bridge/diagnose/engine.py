@@ -260,16 +260,17 @@ def _steps(
     sifted = Screened([], [], set())
     for some in (named[:1], named[1:3], named[3:6], named[6:SCREENED]) if runs else ():
         more = screened(scope, trace, lambda: bench_run(search), makers, some)
+        tries.sure |= {edit.splices for edit in more.sure}
         sifted = Screened(sifted.right + more.right, sifted.sure + more.sure, sifted.wrong | more.wrong)
         if tries.all(more.right[:FITTING]):
             yield tries.survivor(trace, named)
             return
         if search.late:
             return
-    # Where one mend was not enough there are several faults, and most of them leave no array right.
-    fitting = [*sifted.sure, *(edit for edit in sifted.right if edit not in sifted.sure)][:SURE]
-    if search.steps and runs and (best := tries.closest(trace, fitting, sure=True)) is not None:
-        yield best
+        # Where one mend was not enough there are several faults, and most of them leave no array right.
+        if search.steps and (best := tries.closest(trace, _surest(more), sure=True)) is not None:
+            yield best
+    fitting = _surest(sifted)
     single = (e for e in makers.ranked(ranking(scope, named)) if e.splices not in sifted.wrong)
     several = bool(search.steps) or len({need.quantity for need in needs}) > 1
     near = list(islice(single, NEAR // 2 if several and search.steps else NEAR))
@@ -346,6 +347,11 @@ def _steps(
         return
     if (best := tries.furthest(trace)) is not None:
         yield best
+
+
+def _surest(some: Screened) -> list[Edit]:
+    """The edits that make what ought to be there, those first where nothing else can be meant."""
+    return [*some.sure, *(edit for edit in some.right if edit not in some.sure)][:SURE]
 
 
 def _first_at(named: Sequence[Suspect], some: Sequence[Edit]) -> list[Edit]:

@@ -730,13 +730,14 @@ class Expressions(Steps):
             return
         if isinstance(node, ast.BinOp | ast.Call):
             names = self.arrays_in(node)
-            if len(names) == 1 and not self.is_operand(node):
+            factor = self.factor_alone(node, names)
+            if len(names) == 1 and (factor or not self.is_operand(node)):
                 (name,) = names
                 for place, new in enumerate(slopes_of(name)):
                     yield (
                         "derivative",
                         new,
-                        1.0 + 0.2 * place,
+                        (0.8 if factor else 1.0) + 0.2 * place,
                         f"the derivative `{new.text}` where `{own.text}` stands",
                     )
                 if isinstance(node, ast.BinOp) and shape is not None:
@@ -808,6 +809,16 @@ class Expressions(Steps):
                     f"the sum of the softmax's derivative is missing: `{new.text}`",
                 )
 
+    def factor_alone(self, node: ast.expr, names: Sequence[str]) -> bool:
+        """Whether an operation is a factor of a product, and no other factor is made from the same array alone."""
+        whole, parent = node, self.source.parent(node)
+        if not isinstance(node, ast.BinOp | ast.Call) or isinstance(getattr(node, "op", None), ast.Mult):
+            return False
+        while isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult):
+            whole, parent = parent, self.source.parent(parent)
+        alike = [one for one in factors_of(whole) if self.arrays_in(one) == list(names)] if whole is not node else []
+        return len(names) == 1 and len(alike) == 1
+
     def slope_factors(self, node: ast.BinOp) -> Iterator[Change]:
         parent = self.source.parent(node)
         if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult):
@@ -819,7 +830,7 @@ class Expressions(Steps):
             if len(names) == 1:
                 by_name.setdefault(names[0], []).append(factor)
         for name, own in by_name.items():
-            if len(own) == len(factors):
+            if len(own) == len(factors) or self.factor_alone(own[0], [name]):
                 continue
             others = [self.text(f) for f in factors if f not in own]
             for place, new in enumerate(slopes_of(name)):

@@ -136,14 +136,15 @@ def suspects(
                     reason=f"{old.reason} (its operands are what they should be)",
                 )
                 continue
-        need = reading.meant(position, needs) if raised is None else None
-        if need is not None and need.quantity not in missing:
+        meant = reading.meant(position, needs) if raised is None else None
+        if meant is not None and meant[0] not in missing:
             # What goes in is right, and what is missing first is made from it.
-            missing.add(need.quantity)
-            name = trusted.quantities[need.quantity].name
-            leaf = Leaf(event.site, position, need.quantity, need.steps[0], 0.2, "is nobody's")
+            quantity, step = meant
+            missing.add(quantity)
+            leaf = Leaf(event.site, position, quantity, step, 0.2, "is nobody's")
+            name = trusted.quantities[quantity].name
             reason = f"this should be {name}: its operands are known, its value is nobody's"
-            note(event.site, 0.05 * len(missing), reason, need.quantity, None, leaf)
+            note(event.site, 0.05 * len(missing), reason, quantity, None, leaf)
             continue
         base = 0.9 if raised is None else -2.0
         note(
@@ -455,18 +456,33 @@ class _Reading:
         meanings = [self.trace.meanings[p] for p in below]
         return bool(meanings) and all(m != () for m in meanings) and any(m for m in meanings)
 
-    def meant(self, position: int, needs: Sequence[Need]) -> Need | None:
-        """Which of the quantities that are missing first an event may be meant to be: of its size, and made alike."""
+    def meant(self, position: int, needs: Sequence[Need]) -> tuple[int, int | None] | None:
+        """Which of the quantities that are missing first an event may be meant to be, of its size, and made alike.
+
+        Or what that is only a part of, if it is the same operation: `1 - a * a`, of which `a * a` is missing.
+        """
         quantities = self.trace.trusted.quantities
-        size = self.trace.events[position].value.size
+        event = self.trace.events[position]
+        size, operator = event.value.size, self.operator(self.trace.sites[event.site].node)
         below = {m.quantity for p in self.operands(position) for m in self.trace.meanings[p] or ()}
         for need in needs[:LOOKED]:
             own = quantities[need.quantity]
             value = next(iter(own.values.values()))
             made = {o.quantity for f in (*own.formulas, *own.regrouped) for o in f.operands}
-            if size in (value.size, value[0].size) and below & made:
-                return need
+            if size not in (value.size, value[0].size) or not below & made:
+                continue
+            wholes = [] if own.named or operator in map(self.operator, (f.node for f in own.formulas)) else quantities
+            for number, whole in enumerate(wholes):
+                for formula in whole.formulas:
+                    shift = next((o.shift for o in formula.operands if o.quantity == need.quantity), None)
+                    if shift == 0 and self.operator(formula.node) is operator:
+                        return number, need.steps[0]
+            return need.quantity, need.steps[0]
         return None
+
+    @staticmethod
+    def operator(node: ast.AST | None) -> type[ast.AST] | None:
+        return type(node.op) if isinstance(node, ast.BinOp) else None
 
     def alike(self, position: int) -> bool:
         """Whether the operands of many axes have them in the trusted side's order."""

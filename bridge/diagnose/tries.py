@@ -40,6 +40,7 @@ class Tries:
         self.seen: dict[int, tuple[Edit, Score]] = {}
         self.taken: set[tuple[Splice, ...]] = set()  # edits that were followed already
         self.frozen: list[tuple[Source, int, int]] = []  # statements that no edit touches
+        self.sure: set[tuple[Splice, ...]] = set()  # edits that stand where nothing else can be meant
         self.looked = 0  # how many of those that bring something were looked at and found wanting
 
     def all(self, some: Iterable[Edit]) -> bool:
@@ -91,7 +92,8 @@ class Tries:
         """Of the edits that mend everything, the one that a person would make."""
         first = self.survivors[0][0]
         # A sign, a term, a statement: what makes up for a fault elsewhere often looks like this.
-        doubtful = first.kind in (*DRASTIC, *MAKING_UP) or unnatural(self.scope, first)
+        doubtful = first.kind in (*DRASTIC, *MAKING_UP) and first.splices not in self.sure
+        doubtful = doubtful or unnatural(self.scope, first) > 0
         self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
         if named and first.line == named[0].line and not doubtful:
             return self.survivors[0]
