@@ -1,4 +1,4 @@
-"""The line is found where people keep their code: in a package beside the tests, in classes that hand numbers on."""
+"""The line is found where people keep their code: in a package beside the tests, in columns that are looked up."""
 
 from __future__ import annotations
 
@@ -94,3 +94,55 @@ def test_the_line_is_found_in_the_package_that_a_tests_port_calls(
     assert named == [((tmp_path / "layers/affine.py").resolve(), line)]
     subprocess.run(["git", "apply", "-"], input=diagnosis["patch"], text=True, cwd=tmp_path, check=True)
     assert examined("tests/port_network.py", Options(seed=3))[0]["agrees"]
+
+
+LOOKED_UP = """
+import numpy as np
+
+from rowcol.bridge import port
+
+
+@port("rnn", '''
+    table: Wax  hidden input
+    loop : Waa  hidden prev
+    out  : Wya  output hidden
+    bias : b    hidden 1
+    shift: by   output 1
+    words: x    time batch
+    goals: y    time batch
+''', sizes="output = input")
+def model(table, loop, out, bias, shift, words, goals):
+    steps, many = words.shape
+    states = [np.zeros((loop.shape[0], many))]
+    grads = dict(table=np.zeros_like(table), loop=np.zeros_like(loop), out=np.zeros_like(out))
+    grads |= dict(bias=np.zeros_like(bias), shift=np.zeros_like(shift))
+    loss, errors = 0.0, []
+    for t in range(steps):
+        states.append(np.tanh(table[:, words[t]] + loop @ states[-1] + bias))
+        scores = np.exp(out @ states[-1] + shift)
+        error = scores / scores.sum(0)
+        loss -= np.log(error[goals[t], range(many)]).sum()
+        error[goals[t], range(many)] -= 1
+        errors.append(error)
+    later = 0
+    for t in reversed(range(steps)):
+        error = errors.pop()
+        slope = (out.T @ error + later) * (1 - states[t + 1] ** 2)
+        grads["out"] += error @ states[t + 1].T
+        grads["shift"] += error.sum(1, keepdims=True)
+        grads["loop"] += slope @ states[t].T
+        grads["bias"] += slope.sum(1, keepdims=True)
+        grads["table"][:, words[t]] += slope
+        later = loop.T @ slope
+    return loss, grads
+"""
+
+
+def test_a_column_looked_up_twice_in_a_step_gets_both_gradients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.py").write_text(LOOKED_UP, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    diagnosis: Any = examined("model.py", Options())[0]["diagnosis"]
+    assert diagnosis["claim"] == "verified patch"
+    assert '+        np.add.at(grads["table"], np.s_[:, words[t]], slope)' in diagnosis["patch"].splitlines()

@@ -263,7 +263,8 @@ class _Maker(Expressions, Analogies):
                 for name in self.function.unit.packages:
                     if self.function.globals.get(name) is np:
                         at = f"{name}.{'add' if sign == '+' else 'subtract'}.at"
-                        new = f"{at}({self.segment(target.value)}, {_index(self.segment(target.slice))}, {value})"
+                        index = _index(target.slice, self.segment(target.slice), name)
+                        new = f"{at}({self.segment(target.value)}, {index}, {value})"
                         splice = source.replace(statement, new)
                         yield self.make(statement, "accumulation", "added once for each repeated index", 0.9, splice)
         elif isinstance(target, ast.Attribute) and self.shape(target) != ():
@@ -550,8 +551,10 @@ def _header(statement: ast.stmt) -> list[ast.expr]:
     return found
 
 
-def _index(text: str) -> str:
-    """An index as an argument: several are a tuple."""
+def _index(index: ast.expr, text: str, numpy: str) -> str:
+    """An index as an argument: several are a tuple, and slices have to be made."""
+    if any(isinstance(node, ast.Slice) for node in ast.walk(index)):
+        return f"{numpy}.s_[{text}]"
     return f"({text})" if "," in text and not text.startswith("(") else text
 
 
