@@ -31,6 +31,7 @@ from rowcol.bridge.family import FAMILIES, family_named, shapes
 from rowcol.bridge.judge import judge
 from rowcol.bridge.load import load
 from rowcol.bridge.oracle import trusted_side
+from rowcol.bridge.problem import NOT_ANSWERED, Problem
 from tests.corpus.load import PORTS, Fault
 from tests.corpus.load import load as corpus
 from tests.regrouped import right_port
@@ -65,6 +66,7 @@ class Right:
     blind: int = 0
     blind_where_ordinary: int = 0
     alarms: list[str] = field(default_factory=list)
+    unanswered: dict[str, int] = field(default_factory=dict)  # why there was no verdict, and how often
     room: float = inf
     tightest: str = ""
 
@@ -142,10 +144,17 @@ def right(count: int, seed: int = 0, family: str = "rnn") -> Right:
     """Compare right ports with the trusted side, and count who is called wrong."""
     tally = Right()
     for port, case in right_cases(count, seed, family):
-        found = diff(port, [expect(port, trusted_side(port), case)])
         tally.cases += 1
+        where = f"{port.name}, {case.label}, sizes {dict(case.sizes)}, seed {case.seed}"
+        try:
+            found = diff(port, [expect(port, trusted_side(port), case)])
+        except Problem as problem:
+            # Of weights of 1e3 an update may change none: its gradients cannot be read off it, and that is said.
+            if problem.status != NOT_ANSWERED:
+                tally.alarms.append(f"{where}: {problem}")
+            tally.unanswered[problem.what] = tally.unanswered.get(problem.what, 0) + 1
+            continue
         if found.differing:
-            where = f"{port.name}, {case.label}, sizes {dict(case.sizes)}, seed {case.seed}"
             tally.alarms.append(f"{where}: {', '.join(found.differing)}")
         ordinary = case.label == "weights x 1" and port.dtype == "float64"
         for name, verdict in found.verdicts.items():
@@ -201,6 +210,8 @@ def main() -> int:
     print(f"{good.cases} right cases: {len(good.alarms)} false alarms")
     print(f"  {good.agreeing} arrays and losses agree, {good.blind} are blind", end="")
     print(f" ({good.blind_where_ordinary} of them on ordinary cases in float64)")
+    for reason, often in good.unanswered.items():
+        print(f"  no verdict in {often}: {reason}")
     for alarm in good.alarms:
         print(f"  FALSE ALARM: {alarm}")
     print(f"  bar / largest right difference, ordinary cases in float64: {good.room:.0f} ({good.tightest})\n")
