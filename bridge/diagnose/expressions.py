@@ -33,6 +33,7 @@ from .pieces import (
     inside,
     is_simple,
     is_transpose,
+    makes_nothing,
     nameable,
     names_in,
     renamed,
@@ -79,8 +80,11 @@ class Expressions(Steps):
                     if isinstance(node, ast.Subscript):
                         yield from self.index(node)
                     continue
+                nothing = makes_nothing(node)
                 for kind, new, weight, sentence in self.alternatives(node, statement):
-                    yield self.make(node, kind, sentence, weight, self.rewrite(node, new))
+                    # Zeros times something are zeros, and at most of another precision.
+                    if not (nothing and kind in ("factor", "derivative")):
+                        yield self.make(node, kind, sentence, weight, self.rewrite(node, new))
                 yield from self.parts(node)
                 if isinstance(node, ast.Subscript):
                     yield from self.index(node)
