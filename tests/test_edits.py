@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import textwrap
@@ -438,3 +439,18 @@ def test_what_sets_a_package_up_is_not_edited(tmp_path: Path) -> None:
     )
     lines = {edit.line for edit in edits(shop.scope, shop.recorder)}
     assert 6 in lines and not lines & {4, 5}
+
+
+def test_zeros_are_not_multiplied_by_anything(tmp_path: Path) -> None:
+    text = """
+        import numpy as np
+        def f(x, w):
+            total = np.zeros(w.shape, np.float16)
+            for row in x:
+                total += (1 - np.tanh(row) ** 2) * w
+            return total
+    """
+    shop = Workshop(tmp_path, text, lambda module: {"total": module.f(np.ones((3, 2)), np.full(2, 0.3))})
+    splices = [splice for edit in shop.edits() for splice in edit.splices]
+    assert splices
+    assert not [splice.text for splice in splices if re.match(r"np\.zeros\(.*\) [*/]", splice.text)]
