@@ -87,7 +87,9 @@ def expect(port: Declaration, trusted: Declaration | OwnLoss, case: Case) -> Exp
             name: _worst(tiny, unit * _largest(g), *(_largest(other[name] - g) for _, other in moved))
             for name, g in gradients.items()
         }
-        deviations[LOSS] = _worst(tiny, unit * abs(loss), *(abs(other - loss) for other, _ in moved))
+        # The logarithm of a probability near one is rounded as the one is, and a few runs may miss that.
+        size = max(abs(loss), abs(laid_out_for(port, case, 1.0, {})[0])) if port.objective.logarithmic else abs(loss)
+        deviations[LOSS] = _worst(tiny, unit * size, *(abs(other - loss) for other, _ in moved))
     return Expected(case, loss, gradients, deviations, overflows(port.dtype, *runs[0]))
 
 

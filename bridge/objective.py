@@ -45,6 +45,11 @@ class Objective(NamedTuple):
         return self.kind + (LAST if self.last else "")
 
     @property
+    def logarithmic(self) -> bool:
+        """Whether the loss is made of logarithms of probabilities."""
+        return self.kind in ("softmax", "logistic")
+
+    @property
     def upstream(self) -> bool:
         return self.kind in UPSTREAM
 
