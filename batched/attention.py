@@ -64,16 +64,16 @@ def forward(
     Wq, Wk, Wv = np.split(W, 3, axis=1)
     bq, bk, bv = np.split(b, 3)
     in_heads = batch, time, head, -1
-    q = (x @ Wq + bq).reshape(in_heads).swapaxes(1, 2)
-    k = (x @ Wk + bk).reshape(in_heads).swapaxes(1, 2)
-    v = (x @ Wv + bv).reshape(in_heads).swapaxes(1, 2)
+    q = (rows(x) @ Wq + bq).reshape(in_heads).swapaxes(1, 2)
+    k = (rows(x) @ Wk + bk).reshape(in_heads).swapaxes(1, 2)
+    v = (rows(x) @ Wv + bv).reshape(in_heads).swapaxes(1, 2)
     scores = q @ k.swapaxes(-1, -2) * scale
     if causal:
         scores = np.where(np.tri(time, dtype=bool), scores, -np.inf)
     p = softmax(scores)
     seen = p @ v
     values = seen.swapaxes(1, 2).reshape(batch, time, -1)
-    out = values @ Wo + bo
+    out = (rows(values) @ Wo + bo).reshape(x.shape)
     return out, (q, k, v), p, values
 
 
@@ -104,7 +104,7 @@ def backward(
     batch, head, time, _ = q.shape
     dWo = rows(values).T @ rows(dout)
     dbo = rows(dout).sum(axis=0)
-    dvalues = dout @ Wo.T
+    dvalues = rows(dout) @ Wo.T
     dseen = dvalues.reshape(batch, time, head, -1).swapaxes(1, 2)
 
     dv = p.swapaxes(-1, -2) @ dseen
@@ -114,18 +114,18 @@ def backward(
     dq = dscores @ k * scale
     dk = dscores.swapaxes(-1, -2) @ q * scale
 
-    beside = batch, time, -1
+    beside = batch * time, -1
     dq_heads = dq.swapaxes(1, 2).reshape(beside)
     dk_heads = dk.swapaxes(1, 2).reshape(beside)
     dv_heads = dv.swapaxes(1, 2).reshape(beside)
-    dWq = rows(x).T @ rows(dq_heads)
-    dWk = rows(x).T @ rows(dk_heads)
-    dWv = rows(x).T @ rows(dv_heads)
-    dbq = rows(dq_heads).sum(axis=0)
-    dbk = rows(dk_heads).sum(axis=0)
-    dbv = rows(dv_heads).sum(axis=0)
+    dWq = rows(x).T @ dq_heads
+    dWk = rows(x).T @ dk_heads
+    dWv = rows(x).T @ dv_heads
+    dbq = dq_heads.sum(axis=0)
+    dbk = dk_heads.sum(axis=0)
+    dbv = dv_heads.sum(axis=0)
     dW = np.concatenate([dWq, dWk, dWv], axis=1)
     db = np.concatenate([dbq, dbk, dbv])
     Wq, Wk, Wv = np.split(W, 3, axis=1)
     dx = dq_heads @ Wq.T + dk_heads @ Wk.T + dv_heads @ Wv.T
-    return {"W": dW, "b": db, "Wo": dWo, "bo": dbo, "x": dx}
+    return {"W": dW, "b": db, "Wo": dWo, "bo": dbo, "x": dx.reshape(x.shape)}

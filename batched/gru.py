@@ -169,8 +169,7 @@ def recurrence_with_reset_before(
     """
     r, z, n = gates_of(gates, 3)
     keep, take = kept_and_taken(z, update)
-    keep_by_z = 1 if update == "z keeps" else -1
-    h_by_z = (h_prev - n) * keep_by_z * sigmoid_slope(z)
+    h_by_z = (h_prev - n if update == "z keeps" else n - h_prev) * sigmoid_slope(z)
     h_by_n = take * tanh_slope(n)
     reset_h_by_r = h_prev * sigmoid_slope(r)
 
@@ -253,20 +252,18 @@ def backward_with_reset_after(
     """dx, None for class indices, and the gradients of Wxh, Whh, bh, bn and h0.
 
     dh_out  (time, batch, hidden): gradient that reaches each state from outside the recurrence
-    h, gates, before_reset as `forward_with_reset_after` gave them; dpre takes the place of the gates, which nobody
-    needs again
+    h, gates, before_reset as `forward_with_reset_after` gave them; dpre and dbefore_reset take the place of the
+    gates and of before_reset, which nobody needs again
     """
     hidden = h.shape[-1]
     h_prev = h[:-1]
 
     # Of n, the reset stands between the gradient that the inputs see and the one that the recurrence sees.
     dpre = gates.astype(np.result_type(dh_out, gates), copy=False)
-    dbefore_reset = empty(before_reset.shape, dpre)
+    dbefore_reset = before_reset.astype(dpre.dtype, copy=False)
     dh_next = np.zeros(h[0].shape, dpre.dtype)
     for s in stretches(dpre):
-        dh_next = recurrence_with_reset_after(
-            dpre[s], dbefore_reset[s], dh_next, dh_out[s], h_prev[s], before_reset[s], Whh, update
-        )
+        dh_next = recurrence_with_reset_after(dpre[s], dbefore_reset[s], dh_next, dh_out[s], h_prev[s], Whh, update)
 
     dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
     dWhrz = rows(h_prev).T @ rows(dpre[..., : 2 * hidden])
@@ -277,24 +274,17 @@ def backward_with_reset_after(
 
 
 def recurrence_with_reset_after(
-    gates: Array,
-    dbefore_reset: Array,
-    dh_next: Array,
-    dh_out: Array,
-    h_prev: Array,
-    before_reset: Array,
-    Whh: Array,
-    update: str,
+    gates: Array, before_reset: Array, dh_next: Array, dh_out: Array, h_prev: Array, Whh: Array, update: str
 ) -> Array:
-    """Back through a stretch of steps, whose gates become their dpre; dh_next of the step before them.
+    """Back through a stretch of steps, whose gates become their dpre, and before_reset its gradient; dh_next of the
+    step before them.
 
     How h[t], and n before its tanh, move with the pre-activations is computed for all of these steps at once, x_by_y
     being dx/dy.
     """
     r, z, n = gates_of(gates, 3)
     keep, take = kept_and_taken(z, update)
-    keep_by_z = 1 if update == "z keeps" else -1
-    h_by_z = (h_prev - n) * keep_by_z * sigmoid_slope(z)
+    h_by_z = (h_prev - n if update == "z keeps" else n - h_prev) * sigmoid_slope(z)
     h_by_n = take * tanh_slope(n)
     n_by_r = before_reset * sigmoid_slope(r)
 
@@ -302,6 +292,7 @@ def recurrence_with_reset_after(
     Whrz = Whh[:, : 2 * hidden]
     Whn = Whh[:, 2 * hidden :]
     dpre_r, dpre_z, dpre_n = r, z, n
+    dbefore_reset = before_reset
     dpre_rz = gates[..., : 2 * hidden]
     for t in reversed(range(len(gates))):
         dh = dh_out[t] + dh_next

@@ -37,7 +37,10 @@ def clock(threads: int) -> Callable[[], float]:
 
 
 def paired(works: list[Work], runs: int, now: Callable[[], float]) -> list[list[float]]:
-    """Seconds of each work, in turn, `runs` times; each sample repeats a work that is too short to be timed alone."""
+    """Seconds of each work, in turn, `runs` times; each sample repeats a work that is too short to be timed alone.
+
+    Every other time in the opposite order: what one leaves behind, in the caches and of free memory, meets another.
+    """
     repeats = []
     for work in works:
         work()
@@ -45,8 +48,9 @@ def paired(works: list[Work], runs: int, now: Callable[[], float]) -> list[list[
         work()
         repeats.append(max(1, round(SAMPLE / max(now() - begin, 1e-7))))
     seconds: list[list[float]] = [[] for _ in works]
-    for _ in range(runs):
-        for work, number, found in zip(works, repeats, seconds, strict=True):
+    in_turn = [*zip(works, repeats, seconds, strict=True)]
+    for k in range(runs):
+        for work, number, found in in_turn if k % 2 else reversed(in_turn):
             begin = now()
             for _ in range(number):
                 work()
