@@ -52,3 +52,36 @@ def test_the_peak_of_memory_is_that_of_the_work() -> None:
     found = measure.peak_memory(lambda: np.ones(1 << 22))
     assert found is not None
     assert 32 <= found < 64
+
+
+@pytest.mark.parametrize("family", networks.FAMILIES)
+def test_the_floor_does_the_products_that_are_counted(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    operations = []
+
+    def counted(a: networks.Array, b: networks.Array, out: networks.Array) -> None:
+        operations.append(2.0 * out.size * a.shape[-1])
+
+    run = networks.products_alone(family, SMALL, "float32")
+    monkeypatch.setattr(np, "matmul", counted)
+    run()
+    assert sum(operations) == networks.operations(family, SMALL)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("family", networks.FAMILIES)
+def test_the_floor_takes_no_time_for_numbers_that_are_none(family: str, dtype: str) -> None:
+    with np.errstate(all="raise"):
+        networks.products_alone(family, SMALL, dtype)()
+        networks.elements_alone(family, SMALL, dtype)()
+
+
+def test_the_table_in_short_has_a_row_a_size() -> None:
+    lines = [
+        [*("rnn", "1 2", "float32", "9", "9", "9"), *("1.50 (1.40-1.60)", "2.50"), *"abcdef"],
+        [*("rnn", "3 4", "float32", "9", "9", "9"), *("0.50 (0.40-0.60)", "0.70"), *"abcdef"],
+        [*("lstm", "3 4", "float32", "9", "9", "9"), *("0.60 (0.40-0.80)", "0.90"), *"abcdef"],
+        [*("lstm", "3 4", "float64", "9", "9", "9"), *("0.10 (0.10-0.10)", "0.10"), *"abcdef"],
+    ]
+    rows, families = networks.summary(lines)
+    assert families == ["rnn", "lstm"]
+    assert rows == [["1 2", "1.50 (2.50)", ""], ["3 4", "0.50 (0.70)", "0.60 (0.90)"]]

@@ -41,7 +41,10 @@ def _tell(args: argparse.Namespace) -> None:
     except ImportError:
         versions = "no PyTorch"
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, {versions}; {args.threads} thread(s)")
-    print(f"each ratio: the median of {args.runs} paired runs (the smallest-the largest)\n", flush=True)
+    print(f"each ratio: the median of {args.runs} paired runs, of 3 where one takes seconds (the smallest-the largest)")
+    print(
+        "floor: the necessary products and ufuncs alone, in the cache, in arrays that are there already\n", flush=True
+    )
 
     if "networks" in args.only:
         rows = []
@@ -54,6 +57,9 @@ def _tell(args: argparse.Namespace) -> None:
                 print(f"\r\033[K{family} {sizes}", end="", file=sys.stderr, flush=True)
         print("\r\033[K", end="", file=sys.stderr)
         print(tabulate(rows, networks.HEADS_OF_TABLE, tablefmt="github", disable_numparse=True), "\n", flush=True)
+        small, families = networks.summary(rows)
+        print("PyTorch / ours (PyTorch / floor):\n")
+        print(tabulate(small, (networks.HEADS_OF_TABLE[1], *families), tablefmt="github"), "\n", flush=True)
     if "growth" in args.only:
         rows = [row for family in networks.FAMILIES for row in networks.growth(family, args.runs, args.threads)]
         heads = ("family", "axis", *(f"x {2**k}, ms" for k in range(4)), "power of each doubling")

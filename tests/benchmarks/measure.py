@@ -13,6 +13,7 @@ import numpy as np
 
 Work = Callable[[], object]
 SAMPLE = 0.02  # seconds that one sample takes at least
+ROW = 20.0  # seconds that all samples of a row take at most, unless three of each take longer
 
 
 class Ratio(NamedTuple):
@@ -37,16 +38,20 @@ def clock(threads: int) -> Callable[[], float]:
 
 
 def paired(works: list[Work], runs: int, now: Callable[[], float]) -> list[list[float]]:
-    """Seconds of each work, in turn, `runs` times; each sample repeats a work that is too short to be timed alone.
+    """Seconds of each work, in turn, `runs` times; each sample repeats a work that is too short to be timed alone, and
+    of what takes long there are fewer.
 
     Every other time in the opposite order: what one leaves behind, in the caches and of free memory, meets another.
     """
-    repeats = []
+    repeats, one_round = [], 0.0
     for work in works:
         work()
         begin = now()
         work()
-        repeats.append(max(1, round(SAMPLE / max(now() - begin, 1e-7))))
+        once = max(now() - begin, 1e-7)
+        repeats.append(max(1, round(SAMPLE / once)))
+        one_round += repeats[-1] * once
+    runs = min(runs, max(3, int(ROW / one_round)))
     seconds: list[list[float]] = [[] for _ in works]
     in_turn = [*zip(works, repeats, seconds, strict=True)]
     for k in range(runs):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from math import log2
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -177,35 +179,97 @@ def operations(family: str, sizes: Sizes) -> float:
     return 3 * forward
 
 
-def products_alone(family: str, sizes: Sizes, dtype: str) -> Work | None:
-    """The same products with NumPy and nothing between them: below this no implementation that uses them can come."""
-    if family not in GATES:
-        return None
+def products_alone(family: str, sizes: Sizes, dtype: str) -> Work:
+    """The same products with NumPy and nothing between them."""
     N, T, D, H, K = sizes
-    G = GATES[family]
     rng = np.random.default_rng(0)
 
     def some(*shape: int) -> Array:
         return rng.standard_normal(shape).astype(dtype)
 
-    x, h, dpre, dz = some(T * N, D), some(T * N, H), some(T * N, G * H), some(T * N, K)
-    Wxh, Whh, WhhT, Why = some(D, G * H), some(H, G * H), some(G * H, H), some(H, K)
-    one_h, one_dpre = some(N, H), some(N, G * H)
-    into = {shape: some(*shape) for shape in (dpre.shape, h.shape, x.shape, dz.shape)}
-    weights = {shape: some(*shape) for shape in (Wxh.shape, Whh.shape, Why.shape)}
+    def layer(rows: int, width: int, outputs: int) -> list[tuple[Array, Array, Array]]:
+        """x @ W, and on the way back xᵀ @ dz and dz @ Wᵀ, with where they go."""
+        x, W, dz = some(rows, width), some(width, outputs), some(rows, outputs)
+        return [(x, W, some(rows, outputs)), (x.T, dz, some(width, outputs)), (dz, W.T, some(rows, width))]
+
+    if family == "dense":
+        once = [*layer(T * N, D, H), *layer(T * N, H, H), *layer(T * N, H, K)]
+        each_step = []
+    elif family == "attention":
+        key = H // HEADS
+        square, long = some(N, HEADS, T, T), some(N, HEADS, T, key)
+        turned = long.swapaxes(-1, -2)
+        inside = [(long, turned, square)] * 2 + [(square, long, some(*long.shape))] * 4
+        once = [*layer(T * N, H, 3 * H), *layer(T * N, H, H), *inside]
+        each_step = []
+    else:
+        gates = GATES[family] * H
+        recurrent, weights, back = layer(T * N, H, gates)
+        # A product with Whhᵀ is quickest where the rows of that lie one after the other.
+        each_step = [(recurrent[0][:N], recurrent[1], some(N, gates)), (back[0][:N], back[1].copy(), some(N, H))]
+        once = [*layer(T * N, D, gates), *layer(T * N, H, K), weights]
 
     def run() -> None:
-        np.matmul(x, Wxh, out=into[dpre.shape])
-        for _ in range(T):
-            one_h @ Whh
-        np.matmul(h, Why, out=into[dz.shape])
-        np.matmul(h.T, dz, out=weights[Why.shape])
-        np.matmul(dz, Why.T, out=into[h.shape])
-        for _ in range(T):
-            one_dpre @ WhhT
-        np.matmul(h.T, dpre, out=weights[Whh.shape])
-        np.matmul(x.T, dpre, out=weights[Wxh.shape])
-        np.matmul(dpre, Wxh.T, out=into[x.shape])
+        for a, b, into in once:
+            np.matmul(a, b, out=into)
+        for a, b, into in each_step:
+            for _ in range(T):
+                np.matmul(a, b, out=into)
+
+    return run
+
+
+# What stands between the products, as ufuncs and how many times as wide as the hidden states their arrays are: at every
+# step of the recurrence, forth and back, and what can be computed of all steps at once.
+EACH_STEP = {
+    "rnn": "add 1, tanh 1; add 1, multiply 1",
+    "lstm": "add 4, negative 3, exp 3, add 3, reciprocal 3, tanh 1, multiply 1, multiply 1, add 1, tanh 1, multiply 1;"
+    " add 1, multiply 1, add 1, multiply 1, multiply 3, multiply 1",
+    "gru": "add 2, negative 2, exp 2, add 2, reciprocal 2, add 1, multiply 1, add 1, tanh 1, subtract 1, multiply 1,"
+    " multiply 1, add 1; add 1, multiply 2, multiply 2, multiply 1, add 1, add 1",
+    "dense": "",
+    "attention": "",
+}
+AT_ONCE = {
+    "rnn": "add 1; multiply 1, subtract 1, add 1",
+    "lstm": "add 4; subtract 3, multiply 3, multiply 2, subtract 2, multiply 5, add 4",
+    "gru": "add 3; subtract 2, multiply 2, multiply 1, subtract 1, subtract 2, multiply 3, add 4",
+    "dense": "add 1, tanh 1, add 1, tanh 1; multiply 2, subtract 2, multiply 2, add 2",
+    "attention": "add 4; add 6",
+}
+OF_SOFTMAX = "add 1, maximum 1, subtract 1, exp 1, add 1, divide 1; subtract 1, add 1"
+OF_SCORES = "multiply 1, maximum 1, subtract 1, exp 1, add 1, divide 1; multiply 1, add 1, subtract 1, multiply 2"
+IN_CACHE = 1 << 14  # elements of an array that others of its size fit beside
+
+
+def elements_alone(family: str, sizes: Sizes, dtype: str) -> Work:
+    """What stands between the products: as many ufuncs on as many elements, all in the cache and in arrays that are
+    there already."""
+    N, T, _, H, K = sizes
+    calls: list[tuple[Callable[[], object], int]] = []
+
+    def add(ufuncs: str, elements: int, times: int) -> None:
+        for ufunc, width in (item.split() for item in ufuncs.replace(";", ",").split(",") if item.strip()):
+            function = getattr(np, ufunc)
+            operand = np.full(elements * int(width), 0.5, dtype)
+            operands, into = [operand] * function.nin, np.empty_like(operand)
+            calls.append((partial(function, *operands, out=into), times))
+
+    def add_at_once(ufuncs: str, elements: int) -> None:
+        times = -(-elements // IN_CACHE)
+        add(ufuncs, elements // times, times)
+
+    add(EACH_STEP[family], N * H, T)
+    add_at_once(AT_ONCE[family], T * N * H)
+    if family == "attention":
+        add_at_once(OF_SCORES, N * HEADS * T * T)
+    else:
+        add_at_once(OF_SOFTMAX, T * N * K)
+
+    def run() -> None:
+        for call, times in calls:
+            for _ in range(times):
+                call()
 
     return run
 
@@ -222,32 +286,54 @@ def check(family: str, works: list[Callable[[], tuple[Any, dict[str, Any]]] | No
 
 
 HEADS_OF_TABLE = (
-    *("family", "batch time input hidden output", "dtype", "ms", "PyTorch / ours", "PyTorch / products"),
-    *("loop / ours", "share of peak", "MiB", "MiB PyTorch"),
+    *("family", "batch time input hidden output", "dtype", "ms", "products, ms", "floor, ms"),
+    *("PyTorch / ours", "/ floor", "loop / ours", "/ floor", "share of peak", "floor's", "MiB", "MiB PyTorch"),
 )
 
 
 def row(family: str, sizes: Sizes, dtype: str, runs: int, threads: int) -> list[str]:
-    """One line of the table."""
+    """One line of the table.
+
+    Beside each ratio stands what it would be at the floor: the products and what stands between them, and nothing else,
+    below which no program of NumPy's products and ufuncs can come.
+    """
     given = arrays(family, sizes, dtype)
     mine, loop, torchs = ours(family, given), by_steps(family, given), _torch(family, given)
     check(family, [mine, loop, torchs], dtype)
-    alone = products_alone(family, sizes, dtype)
     square, number = product_of_squares(dtype)
-    works: dict[str, Work | None] = {"ours": mine, "torch": torchs, "loop": loop, "alone": alone, "peak": square}
+    works: dict[str, Work | None] = {
+        **{"ours": mine, "torch": torchs, "loop": loop, "peak": square},
+        **{"products": products_alone(family, sizes, dtype), "elements": elements_alone(family, sizes, dtype)},
+    }
     there = {name: work for name, work in works.items() if work is not None}
     seconds = dict(zip(there, paired(list(there.values()), runs, clock(threads)), strict=True))
+    seconds["floor"] = [a + b for a, b in zip(seconds["products"], seconds["elements"], strict=True)]
+    seconds["at peak"] = [operations(family, sizes) / number * peak for peak in seconds["peak"]]
 
-    def over(name: str, under: str = "ours") -> str:
-        return str(ratio(seconds[name], seconds[under])) if name in seconds and under in seconds else ""
+    def ms(name: str) -> str:
+        return f"{1e3 * median(seconds[name]):.3g}"
 
-    share = [operations(family, sizes) / number * peak for peak in seconds["peak"]]
+    def over(name: str) -> tuple[str, str]:
+        if name not in seconds:
+            return "", ""
+        return str(ratio(seconds[name], seconds["ours"])), digits(ratio(seconds[name], seconds["floor"]).middle)
+
     memory = [peak_memory(work) if work is not None else None for work in (mine, torchs)]
     return [
-        *(family, str(sizes), dtype, f"{1e3 * sorted(seconds['ours'])[runs // 2]:.3g}"),
-        *(over("torch"), over("torch", "alone"), over("loop"), str(ratio(share, seconds["ours"]))),
+        *(family, str(sizes), dtype, ms("ours"), ms("products"), ms("floor")),
+        *(*over("torch"), *over("loop"), *over("at peak")),
         *("" if one is None else f"{one:.0f}" for one in memory),
     ]
+
+
+def summary(rows: list[list[str]]) -> tuple[list[list[str]], list[str]]:
+    """PyTorch / ours, and in brackets PyTorch / floor, in single precision: a row a size, and the families."""
+    families = list(dict.fromkeys(row[0] for row in rows))
+    found: dict[str, dict[str, str]] = {}
+    for family, sizes, dtype, *_, over_ours, over_floor in (row[:8] for row in rows):
+        if dtype == "float32":
+            found.setdefault(sizes, {})[family] = f"{over_ours.split(' ')[0]} ({over_floor})"
+    return [[sizes, *(one.get(family, "") for family in families)] for sizes, one in found.items()], families
 
 
 def _torch(family: str, given: dict[str, Array]) -> Callable[[], tuple[float, dict[str, Any]]] | None:
@@ -268,7 +354,7 @@ def growth(family: str, runs: int, threads: int) -> list[list[str]]:
         steps = [FROM._replace(**{axis: getattr(FROM, axis) * 2**k}) for k in range(4)]
         mine = [ours(family, arrays(family, sizes, "float32")) for sizes in steps]
         seconds = paired(list(mine), runs, clock(threads))
-        middle = [sorted(one)[runs // 2] for one in seconds]
+        middle = [median(one) for one in seconds]
         powers = [digits(log2(b / a)) for a, b in pairwise(middle)]
         found.append([family, axis, *(f"{1e3 * one:.3g}" for one in middle), " ".join(powers)])
     return found
