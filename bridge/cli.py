@@ -65,11 +65,11 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
         description="Compare ports with the reference on identical data. Without a port, the two "
         "implementations are set side by side, and the oracle is asked.",
     )
-    diff.add_argument("ports", nargs="*", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them")
+    diff.add_argument("ports", nargs="*", metavar="PORT.py", help="a file with @port, or a folder of them; PORT.py::name is one of them")
     diff.add_argument("--against", metavar="OTHER.py", help="trust this port instead of the reference")
     diff.add_argument("--verdict-only", action="store_true", help="do not look for the line")
     diff.add_argument("--no-patch", action="store_true", help="say where the fault is, not what to write there")
-    diff.add_argument("--html", type=page_file, metavar="FILE", help="write the report as a page as well")
+    diff.add_argument("--html", type=_page_or_folder, metavar="FILE", help="write a page as well; DIR/: one for each port")
     diff.add_argument("--family", help="without a port: this family only")
     _common(diff)
     diff.add_argument(
@@ -140,6 +140,11 @@ def page_file(text: str) -> str:
     return text
 
 
+def _page_or_folder(text: str) -> str:
+    """The file of a page, or a folder of pages, as an argument."""
+    return text if _folder(text) else page_file(text)
+
+
 def seconds(text: str) -> float:
     """A time, as an argument."""
     value = float(text)
@@ -184,11 +189,15 @@ def _diff(args: argparse.Namespace) -> int:
             as_json=args.format == "json",
             verbose=args.verbose,
         )
+    if any(map(os.path.isdir, args.ports)):
+        from .folders import port_files
+
+        args.ports = port_files(args.ports)
     if args.family:
         raise Problem("--family is for `rowcol diff` without a port: a port says its family itself.")
     if args.timings and args.format not in ("text", "json"):
         raise Problem("--timings goes with --format text and json.")
-    if args.html and not os.path.isdir(os.path.dirname(args.html) or "."):
+    if args.html and not _folder(args.html) and not os.path.isdir(os.path.dirname(args.html) or "."):
         raise Problem("the page cannot be written: there is no such folder.", file=args.html)
     if args.watch:
         if args.format != "text" or args.timings or args.html:
@@ -250,14 +259,41 @@ def _examined(args: argparse.Namespace) -> list[Report]:
 
 
 def _write_page(path: str, reports: list[Report]) -> None:
-    from .report.html import page
+    """One page of all reports; or in a folder, which is made where there is none, one a port and an overview."""
+    from .report.html import page, pages
 
-    text = page(reports)
+    if not _folder(path):
+        _write_text(path, page(reports))
+        return
+    files = {os.path.join(path, name): text for name, text in pages(reports).items()}
+    for file in files:
+        if os.path.exists(file) and not _is_page(file):
+            raise Problem("is no page of rowcol's, and is left as it is. Name another folder.", file=file)
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise Problem(f"the folder cannot be made: {error.strerror}.", file=path) from None
+    for file, text in files.items():
+        _write_text(file, text)
+
+
+def _write_text(path: str, text: str) -> None:
     try:
         with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
     except OSError as error:
         raise Problem(f"the page cannot be written: {error.strerror}.", file=path) from None
+
+
+def _folder(path: str) -> bool:
+    """Is a folder of pages asked for?"""
+    return path.endswith(("/", os.sep)) or os.path.isdir(path)
+
+
+def _is_page(path: str) -> bool:
+    """Was a file written by `_write_page`?"""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return "rowcol</title>" in file.read(4096)
 
 
 def _print(reports: list[Report], form: str, verbose: bool) -> None:

@@ -53,7 +53,8 @@ def examine_file(
             trusted = load(options.against)[0] if options.against is not None else None
             ports = load(path)
     except Problem as problem:
-        return [failed(problem.at(path.partition("::")[0], None), options.seed)]
+        file = path.partition("::")[0]
+        return [failed(problem.at(file, None), options.seed, blank(options.seed, file))]
 
     names = list(dict.fromkeys(port.name for port in ports))
     if apart and len(names) > 1:

@@ -74,6 +74,9 @@ def run_module(path: str) -> ModuleType:
     _forget_namesakes(folder)
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
+    here = os.getcwd()
+    if here.startswith(folder + os.sep) and here not in sys.path:
+        sys.path.append(here)  # one declaration for many: it imports what lies where the command is run
     sys.modules[module.__name__] = module
     around, replaced = Surroundings(), []
     try:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .options import Options
 from .problem import DIFFERS, SWALLOWED, NoPort, Problem, Several
-from .report.schema import Report, failed, problem_of
+from .report.schema import Report, blank, failed, problem_of
 from .timings import stage, taken
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _asked(
     if answer is not None:
         return answer
     file, _, name = task["path"].partition("::")
-    line = None
+    line, seed = None, Options(*task["options"]).seed
     if so_far is not None:
         file, name, line = so_far["file"] or file, so_far["port"], so_far["line"]
     place = _place(crash, file)
@@ -152,7 +152,7 @@ def _asked(
         return {"reports": [so_far]}
     file, line = place or (file, line)
     problem = Problem(what, file=file, line=line, status=DIFFERS)
-    return {"reports": [failed(problem, Options(*task["options"]).seed, so_far)]}
+    return {"reports": [failed(problem, seed, so_far or blank(seed, task["path"].partition("::")[0]))]}
 
 
 def _heard(data: bytes) -> tuple[dict[str, Any] | None, Report | None, str]:
@@ -256,7 +256,8 @@ def _performed(task: dict[str, Any], work: Callable[[], dict[str, Any]]) -> byte
         trouble = Problem("there is not enough memory for arrays of these sizes.", file=file)
     except Exception as error:
         trouble = _own_mistake(error, file)
-    return marshal.dumps({"reports": [failed(trouble, Options(*task["options"]).seed)]})
+    seed = Options(*task["options"]).seed
+    return marshal.dumps({"reports": [failed(trouble, seed, blank(seed, file))]})
 
 
 def _own_mistake(error: Exception, file: str) -> Problem:

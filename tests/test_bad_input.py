@@ -60,7 +60,7 @@ def test_no_such_file(
 
 def test_a_folder_in_the_place_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diff", str(tmp_path)]) == 2
-    assert "is a folder, not a port file. Name the Python file in it." in capsys.readouterr().out
+    assert "there is no port file in this folder." in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_text(said: Said) -> None:

@@ -15,7 +15,10 @@ import pytest
 from rowcol.bridge.cli import main
 from rowcol.bridge.diagnose.found import nothing
 from rowcol.bridge.problem import Problem
-from rowcol.bridge.report.schema import failed
+from rowcol.bridge.report.html import page, pages
+from rowcol.bridge.report.overview import as_csv, lines
+from rowcol.bridge.report.paper import Paper
+from rowcol.bridge.report.schema import Report, blank, failed
 from rowcol.bridge.report.terminal import render
 from rowcol.bridge.report.withhold import withheld
 from tests.bad_ports import source
@@ -57,7 +60,7 @@ def test_each_port_gets_one_line_with_its_verdict_its_first_wrong_line_and_the_k
     anna, ben, cleo, dan, blank, total, common = out.splitlines()[:7]
     assert anna.startswith("anna.py:28: agrees ") and "6 of 6 gradients agree" in anna
     place = line_of(TRANSPOSED, "carry = d @ Wh")
-    assert ben.startswith(f"ben.py:{place}:  DIFFERS ") and "a transpose" in ben and "gradients differ" in ben
+    assert ben.startswith(f"ben.py:{place}:  DIFFERS    patch ") and "a transpose" in ben and "gradients differ" in ben
     place = line_of(BIAS, "d.mean(axis=0)")
     assert cleo.startswith(f"cleo.py:{place}: DIFFERS ") and "a sum or a mean" in cleo
     place = line_of(RAISES, "raise ValueError")
@@ -135,9 +138,54 @@ def test_csv_is_one_line_a_port(run: Run) -> None:
         *("anna.py", "agrees", "", "", "0"),
     )
     assert (ben["verdict"], ben["fault"], ben["loss"]) == ("DIFFERS", "a transpose", "agrees")
-    assert int(ben["line"]) == line_of(TRANSPOSED, "carry = d @ Wh")
+    place = f"ben.py:{line_of(TRANSPOSED, 'carry = d @ Wh')}"
+    assert (ben["claim"], ben["line"], ben["lines"]) == ("patch", place, place)
     assert (int(ben["agree"]), int(ben["differ"])) == (2, 4)
     assert dan["verdict"] == "FAILS" and "no luck" in dan["fault"]
+    assert (dan["claim"], dan["line"]) == ("error", f"dan.py:{line_of(RAISES, 'raise ValueError')}")
+
+
+def test_all_wrong_lines_of_a_port_are_in_the_table(run: Run) -> None:
+    two = TRANSPOSED.replace('g["b"] += d.sum(axis=0)', 'g["b"] += d.mean(axis=0)')
+    _, out = run({"ben.py": two, "anna.py": RIGHT}, "--format", "csv", "--no-patch")
+    ben, anna = csv.DictReader(io.StringIO(out))
+    wrong = [f"ben.py:{line_of(two, part)}" for part in ("carry = d @ Wh", "d.mean(axis=0)")]
+    assert sorted(ben["lines"].split("; ")) == sorted(wrong) and ben["line"] in wrong
+    assert anna["lines"] == ""
+
+
+def test_the_ports_file_stands_in_its_column_whatever_file_is_at_fault(run: Run) -> None:
+    """So that tables of two runs, or of a class's list, can be joined."""
+    port = "import helper\n" + source("return helper.net(Wx, Wh, b, Wy, by, X, Y, h0)")
+    broken = source().partition("@port")[0].replace("def net(", "def net")
+    _, out = run({"s1/mine.py": port, "s1/helper.py": broken, "s2/mine.py": port}, "--format", "csv")
+    first, second = csv.DictReader(io.StringIO(out))
+    place = f"s1/helper.py:{line_of(broken, 'def net')}"
+    assert (first["file"], first["verdict"], first["line"]) == ("s1/mine.py", "NO VERDICT", place)
+    assert second["file"] == "s2/mine.py"
+
+
+def suspected() -> Report:
+    """A report whose lines are only suspected."""
+    report = blank(0, "ben.py")
+    report.update(port="mine", line=3, status=1, finding="wrong gradient", headline="1 of 5 gradients differ")
+    line = {"file": "ben.py", "line": 7, "text": "carry = d", "replacement": None, "reason": "odd", "quantity": None}
+    report["diagnosis"] = {**nothing(), "claim": "suspects", "lines": [line, {**line, "line": 9}]}
+    return report
+
+
+def test_a_suspect_does_not_look_like_a_certainty() -> None:
+    line, _, _, kinds = lines([suspected()], Paper(colour=False))
+    assert line.startswith("ben.py:7: ? DIFFERS    suspects wrong gradient")
+    (row,) = csv.DictReader(io.StringIO(as_csv([suspected()])))
+    assert (row["claim"], row["line"], row["lines"]) == ("suspects", "ben.py:7", "ben.py:7; ben.py:9")
+    assert "ben.py:7 ?" in page([suspected(), suspected()]) and ">suspects<" in page([suspected(), suspected()])
+
+
+def test_the_kinds_of_fault_add_up_with_the_rows(run: Run) -> None:
+    _, out = run({"ben.py": TRANSPOSED, "cleo.py": BIAS, "dan.py": RAISES}, "--verdict-only")
+    rows, _, common = out.partition("kinds of fault: ")
+    assert rows.count("wrong gradient") == 2 and common.startswith("wrong gradient (2)\n")
 
 
 def test_no_spreadsheet_takes_a_name_for_a_formula(run: Run) -> None:
@@ -211,3 +259,55 @@ def test_a_right_port_needs_neither_the_page_nor_its_details(tmp_path: Path) -> 
     assert status == "0"
     unwanted = ("rowcol.bridge.page", "rowcol.bridge.details", "rowcol.bridge.report.html", "rowcol.bridge.diagnose")
     assert not [name for name in modules if name.startswith(unwanted)]
+
+
+def test_a_folder_stands_for_the_port_files_in_it(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    port = "import helper\n" + source("return helper.net(Wx, Wh, b, Wy, by, X, Y, h0)")
+    net = source().partition("@port")[0]
+    wrong = net.replace("carry = d @ Wh.T", "carry = d @ Wh")
+    others = {"class/s2/test_port.py": port, "class/.old/mine.py": port}
+    files = {"class/s1/mine.py": port, "class/s1/helper.py": net, "class/s2/mine.py": port, "class/s2/helper.py": wrong}
+    run({**files, **others})
+    assert main(["diff", "class", "--format", "csv"]) == 1
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["file"], row["verdict"]) for row in rows] == [
+        ("class/s1/mine.py", "agrees"),
+        ("class/s2/mine.py", "DIFFERS"),
+    ]
+
+
+def test_a_folder_without_port_files_is_a_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "net.py").write_text("x = 1\n")
+    assert main(["diff", str(tmp_path)]) == 2
+    assert f"{tmp_path}: there is no port file in this folder. A port file has @port" in capsys.readouterr().err
+
+
+def test_one_declaration_does_for_the_code_of_the_folder_that_the_command_runs_in(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = "import helper\n" + source("return helper.net(Wx, Wh, b, Wy, by, X, Y, h0)")
+    wrong = source().partition("@port")[0].replace("carry = d @ Wh.T", "carry = d @ Wh")
+    run({"check.py": port, "s1/helper.py": wrong})
+    monkeypatch.chdir(tmp_path / "s1")
+    assert main(["diff", "../check.py", "../check.py"]) == 1
+    assert capsys.readouterr().out.startswith(f"helper.py:{line_of(wrong, 'carry = d @ Wh')}: ")
+
+
+def test_a_folder_of_pages_has_one_for_each_port_and_an_overview(run: Run) -> None:
+    run({"s1/mine.py": RIGHT, "s2/mine.py": TRANSPOSED, "a+b.py": RAISES}, "--html", "pages/")
+    assert sorted(path.name for path in Path("pages").iterdir()) == [
+        *("a+b.html", "index.html", "s1-mine.html", "s2-mine.html"),
+    ]
+    overview = Path("pages/index.html").read_text(encoding="utf-8")
+    assert [name for name in ("a+b", "s1-mine", "s2-mine") if f'href="{name}.html"' not in overview] == []
+    ben = Path("pages/s2-mine.html").read_text(encoding="utf-8")
+    assert "d @ Wh.T" in ben and "d @ Wh.T" not in overview
+    Path("pages/index.html").write_text("somebody else's")
+    assert main(["diff", "s1/mine.py", "--html", "pages"]) == 2
+    assert Path("pages/index.html").read_text() == "somebody else's"
+
+
+def test_pages_of_like_names_do_not_overwrite_each_other() -> None:
+    reports = [blank(0, name) for name in ("a/b.py", "a-b.py", "A-B.py", "index.py", "???.py")]
+    found = pages(reports)
+    assert list(found) == ["index.html", "a-b.html", "a-b-2.html", "A-B-3.html", "index-2.html", "port.html"]

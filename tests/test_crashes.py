@@ -63,7 +63,7 @@ def test_every_format_names_the_port_and_a_line(printed: Printed, how: str) -> N
     assert (report["error"]["file"], report["error"]["line"]) == ("mine.py", line)
     assert (report["family"], report["objective"]) == ("rnn", "softmax")
     (row,) = csv.DictReader(io.StringIO(printed(text, "--format", "csv")))
-    assert (row["file"], row["port"], row["verdict"], row["line"]) == ("mine.py", "mine", "FAILS", str(line))
+    assert (row["file"], row["port"], row["verdict"], row["line"]) == ("mine.py", "mine", "FAILS", f"mine.py:{line}")
     assert printed(text, "--format", "github").startswith(f"::error file=mine.py,line={line},title=rowcol%3A mine::")
     assert printed(text).startswith(f"mine.py:{line}: mine()")
 

@@ -6,6 +6,7 @@ the pointer, and elements of a gradient one by one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from math import floor, log10
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from ..page import asset, attributes, axis, document, escape, fragment, grid, ma
 from ..page.markup import number
 from .detail import ArrayDetail, Details
 from .line import claimed
-from .overview import counts, fault, first_line, frequent, of_several, summary, verdict
+from .overview import claim, counts, doubtful, fault, frequent, of_several, places, summary, verdict
 from .paper import shown_path
 from .picture import png
 from .schema import ArrayReport, Report
@@ -38,6 +39,7 @@ ROOMS = (
     Room(3, 0, 2, numbers=False),
     Room(-1, -1, 0, numbers=False, charts=False),
 )
+INDEX = "index.html"  # the overview of a folder of pages
 PAGE, CELL = 900_000, 200_000  # bytes of reports on a page, and in a notebook
 FEW = 3  # reports on one page that are shown unfolded
 SHORT = 32  # characters of an expression that is named beside its line
@@ -53,14 +55,35 @@ LEFT, RIGHT, TOP, BOTTOM, WIDE, HIGH = 44, 14, 12, 30, 420, 210
 
 
 def page(reports: Sequence[Report]) -> str:
-    """The whole page: of several ports an overview, and under it each report, folded up.
-
-    It is one file, which can be handed on and moved as a whole; a folder of pages would lose its overview.
-    """
+    """The whole page, one file: of several ports an overview, and under it each report, folded up."""
     if len(reports) == 1:
-        title, body = f"{_name(reports[0], True)}: {_word(reports[0])}", _fitted(reports[0], 1, PAGE)
-    else:
-        title, body = summary(reports), _overview(reports)
+        return _document(f"{_name(reports[0], True)}: {_word(reports[0])}", _fitted(reports[0], 1, PAGE))
+    return _document(summary(reports), _overview(reports))
+
+
+def pages(reports: Sequence[Report]) -> dict[str, str]:
+    """A page for each port, by the name of its file, and `index.html`, which links to them."""
+    names = _names(reports)
+    files = _files(names)
+    found = {INDEX: _document(summary(reports), _table_of_all(reports, names, files))}
+    return found | {file: page([report]) for file, report in zip(files, reports, strict=True)}
+
+
+def _files(names: Sequence[str]) -> list[str]:
+    """A file name for each port: `s07/check.py` becomes `s07-check.html`. No two are alike, nor the overview's."""
+    found: dict[str, str] = {INDEX: ""}
+    for name in names:
+        parts = re.findall(r"[^\W_][\w.+-]*", name.replace(".py ", " ").removesuffix(".py"))
+        stem = file = "-".join(parts) or "port"
+        number = 1
+        while f"{file}.html".casefold() in found:
+            number += 1
+            file = f"{stem}-{number}"
+        found[f"{file}.html".casefold()] = f"{file}.html"
+    return list(found.values())[1:]
+
+
+def _document(title: str, body: str) -> str:
     styles, scripts = (asset(__file__, "report.css"),), (asset(__file__, "report.js"),)
     return document(f"{title} · rowcol", body, styles=styles, scripts=scripts, description=title)
 
@@ -74,33 +97,49 @@ def notebook(report: Report) -> str:
 
 
 def _overview(reports: Sequence[Report]) -> str:
-    shared = of_several(reports)
-    rows, folded = [], []
-    for k, report in enumerate(reports, 1):
-        file, line = first_line(report)
-        place = "" if line is None or not report["status"] else str(line)
-        if place and file != report["file"] and report["file"] is not None:
-            place = f"{shown_path(file or '')}:{place}"
-        name, kind = escape(_name(report, report["file"] in shared)), _prose(fault(report))
-        rows.append(
-            [
-                tag("a", name, href=f"#port-{k}"),
-                _badge(report),
-                tag("span", escape(place), class_="num"),
-                tag("span", kind, class_="kind"),
-                "" if report["error"] is not None else tag("span", escape(counts(report)), class_="counts"),
-            ]
-        )
-        said = f"{'line ' * place.isdigit()}{escape(place)}: {kind}" if place else kind
-        head = tag("h2", name) + _badge(report) + tag("span", said)
+    """A table of all, and below it each report, folded up."""
+    names = _names(reports)
+    folded = []
+    for k, (report, name) in enumerate(zip(reports, names, strict=True), 1):
+        named, kind = places(report), _prose(fault(report))
+        said = f"{escape(named[0] + doubtful(report))}: {kind}" if named else kind
+        head = tag("h2", escape(name)) + _badge(report) + tag("span", said)
         body = tag("article", _fitted(report, 2, PAGE // len(reports), titled=False), id=f"port-{k}")
         opened = bool(report["status"]) and len(reports) <= FEW
         folded.append(tag("details", tag("summary", head) + body, class_="one", open=opened))
-    table = grid(rows, ["port", "verdict", "line", "kind of fault", "gradients"])
+    links = [f"#port-{k}" for k in range(1, len(reports) + 1)]
+    return "\n".join([_table_of_all(reports, names, links), *folded])
+
+
+def _table_of_all(reports: Sequence[Report], names: Sequence[str], links: Sequence[str]) -> str:
+    """How many of how many, and a line each, with a link to the whole report."""
+    rows = []
+    for report, name, link in zip(reports, names, links, strict=True):
+        named = places(report)
+        place = escape(named[0] + doubtful(report)) if named else ""
+        if named[1:]:
+            place += tag("small", escape(", ".join(named[1:])), class_="note")
+        rows.append(
+            [
+                tag("a", escape(name), href=link),
+                _badge(report),
+                tag("span", escape(claim(report)), class_="claim"),
+                tag("span", place, class_="num"),
+                tag("span", _prose(fault(report)), class_="kind"),
+                "" if report["error"] is not None else tag("span", escape(counts(report)), class_="counts"),
+            ]
+        )
+    table = grid(rows, ["port", "verdict", "claim", "line", "kind of fault", "gradients"])
     kinds = frequent(reports)
     said = escape(f"Kinds of fault, and how many ports have them: {kinds}.")
     common = [tag("p", said, class_="lead")] if kinds else []
-    return "\n".join([tag("h1", escape(summary(reports))), *common, table, *folded])
+    return "\n".join([tag("h1", escape(summary(reports))), *common, table])
+
+
+def _names(reports: Sequence[Report]) -> list[str]:
+    """What each of several reports is called: the file, and the port's name where a file holds several."""
+    shared = of_several(reports)
+    return [_name(report, report["file"] in shared) for report in reports]
 
 
 def _name(report: Report, named: bool) -> str:

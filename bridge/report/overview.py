@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..problem import NOT_ANSWERED
+from .line import SUSPECTS
 from .paper import Paper, shown_path
 from .schema import Report
 
 # The kind of an edit that belongs to a verified patch, as a class is told of it.
 KINDS = {
-    "accumulation": "= or +=",
+    "accumulation": "adding up (= or +=)",
     "alias": "two names for one array",
     "carry": "what one step hands to another",
     "condition": "a condition",
@@ -35,7 +37,19 @@ KINDS = {
 }
 COLOUR = {"agrees": "green", "DIFFERS": "red", "FAILS": "red", "NO VERDICT": "yellow"}
 WIDEST_PLACE, WIDEST_KIND = 48, 28  # characters of the columns in the terminal
-COLUMNS = ("file", "port", "verdict", "line", "fault", "differ", "agree", "blind", "not provided", "loss", "status")
+SURE, DECLARATION = "patch", "declaration"
+# What is claimed of the lines, in a word: what a patch mends was verified, suspects are places to look at.
+CLAIM = {
+    "verified patch": SURE,
+    "patch withheld": SURE,
+    "first divergent expression": "divergence",
+    SUSPECTS: SUSPECTS,
+    "another model": "another model",
+}
+COLUMNS = (
+    *("file", "port", "verdict", "claim", "line", "lines", "fault"),
+    *("differ", "agree", "blind", "not provided", "loss", "status"),
+)
 
 
 def verdict(report: Report) -> str:
@@ -49,12 +63,49 @@ def verdict(report: Report) -> str:
 
 def first_line(report: Report) -> tuple[str | None, int | None]:
     """The file and the line that a reader should look at first; of a port that agrees, where it stands."""
-    lines = (report["diagnosis"] or {}).get("lines") or []
-    if lines:
-        return lines[0]["file"], lines[0]["line"]
+    named = _named(report)
+    if named:
+        return named["lines"][0]["file"], named["lines"][0]["line"]
     if report["error"] is not None:
         return report["error"]["file"], report["error"]["line"]
     return report["file"], report["line"]
+
+
+def _named(report: Report) -> dict[str, Any] | None:
+    """The diagnosis, where it names lines; of a port that raises, its line is known, and only a patch says more."""
+    diagnosis = report["diagnosis"]
+    if diagnosis is None or not diagnosis["lines"]:
+        return None
+    return diagnosis if report["error"] is None or CLAIM.get(diagnosis["claim"]) == SURE else None
+
+
+def claim(report: Report) -> str:
+    """What is claimed of the line, in a word; empty where no line is named.
+
+    `error` where the port raises there; `declaration` where what was declared is at fault, not the code it calls.
+    """
+    named = _named(report)
+    if named:
+        return CLAIM[named["claim"]]
+    error = report["error"]
+    if error is None or error["line"] is None:
+        return DECLARATION if report["finding"] == DECLARATION else ""
+    not_asked = report["status"] == NOT_ANSWERED and bool(report["port"]) and error["file"] == report["file"]
+    return DECLARATION if not_asked else "error"
+
+
+def places(report: Report) -> list[str]:
+    """`file:line` of every line that is named, the first one first; none of a port that agrees."""
+    if not report["status"]:
+        return []
+    named = _named(report)
+    found = [(line["file"], line["line"]) for line in named["lines"]] if named else [first_line(report)]
+    return list(dict.fromkeys(f"{shown_path(file)}:{line}" for file, line in found if file and line is not None))
+
+
+def doubtful(report: Report) -> str:
+    """What is put behind a line that is only suspected."""
+    return " ?" * (claim(report) == SUSPECTS)
 
 
 def fault(report: Report) -> str:
@@ -75,38 +126,42 @@ def _kinds(report: Report) -> list[str]:
 
 
 def frequent(reports: Sequence[Report]) -> str:
-    """`a transpose (4), a sign (2)`: how many ports have each kind of fault, the commonest first."""
+    """`a transpose (4), a sign (2)`: how many ports that differ have each kind of fault, the commonest first."""
     found: dict[str, int] = {}
     for report in reports:
-        for kind in _kinds(report):
+        # Those that a row shows, so that the rows of a kind can be counted.
+        for kind in (_kinds(report) or [fault(report)]) if verdict(report) == "DIFFERS" else ():
             found[kind] = found.get(kind, 0) + 1
     return ", ".join(f"{kind} ({n})" for kind, n in sorted(found.items(), key=lambda one: -one[1]))
 
 
 def lines(reports: Sequence[Report], paper: Paper) -> list[str]:
-    """`file:line: VERDICT  kind of fault  how many`, one port a line, and what they have in common.
+    """`file:line: VERDICT  claim  kind of fault  how many`, one port a line, and what they have in common.
 
-    Where the line stands in another file than the port, that of the port follows.
+    Where the line stands in another file than the port, that of the port follows; behind a line that is only suspected
+    stands a question mark.
     """
     rows = []
     shared = of_several(reports)
     for report in reports:
         file, line = first_line(report)
-        place = f"{shown_path(file or '?')}:" + (f"{line}:" if line is not None else "")
+        place = f"{shown_path(file or '?')}:" + (f"{line}:" if line is not None else "") + doubtful(report)
         if report["file"] is not None and file != report["file"]:
             place += f" {shown_path(report['file'])}:"
         if report["file"] in shared:
             place += f" {report['port']}:"
         rest = "" if report["error"] is not None or report["status"] == 2 else counts(report)
-        rows.append((place, verdict(report), fault(report), rest))
-    places = min(max(len(row[0]) for row in rows), WIDEST_PLACE)
-    kinds = min(max((len(kind) for _, _, kind, rest in rows if rest), default=0), WIDEST_KIND)
+        rows.append((place, verdict(report), claim(report), fault(report), rest))
+    widest = min(max(len(row[0]) for row in rows), WIDEST_PLACE)
+    claims = max(len(row[2]) for row in rows)
+    kinds = min(max((len(kind) for _, _, _, kind, rest in rows if rest), default=0), WIDEST_KIND)
     out = []
-    for place, word, kind, rest in rows:
-        before = f"{place:{places}} {word:10} "
+    for place, word, claimed, kind, rest in rows:
+        said = f"{claimed:{claims}} " if claims else ""
+        before = f"{place:{widest}} {word:10} {said}"
         text = f"{kind:{kinds}}  {rest}" if rest else kind
         text = _shortened(text, max(paper.width - len(before), 40), paper)
-        out.append(f"{place:{places}} {paper.paint(f'{word:10}', COLOUR[word])} {text}".rstrip())
+        out.append(f"{place:{widest}} {paper.paint(f'{word:10}', COLOUR[word])} {said}{text}".rstrip())
     common = frequent(reports)
     return [*out, "", summary(reports), *([f"kinds of fault: {common}"] if common else [])]
 
@@ -160,15 +215,12 @@ def as_csv(reports: Sequence[Report]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for report in reports:
-        file, line = first_line(report)
         states = [a["state"] for a in report["arrays"] if a["name"] != "loss"]
         loss = next((a["state"] for a in report["arrays"] if a["name"] == "loss"), "")
         numbers = [states.count(state) for state in ("differs", "agrees", "blind", "not provided")]
-        own = report["file"] or file or ""
-        place = ""
-        if line is not None and report["status"]:
-            place = str(line) if file == own else f"{shown_path(file or '')}:{line}"
-        cells = [shown_path(own) if own else "", report["port"], verdict(report), place, fault(report)]
+        file, named = report["file"], places(report)
+        cells = [shown_path(file) if file else "", report["port"], verdict(report), claim(report)]
+        cells += [named[0] if named else "", "; ".join(named), fault(report)]
         writer.writerow([*map(_inert, cells), *numbers, loss, report["status"]])
     return text.getvalue()
 

@@ -79,12 +79,12 @@ class Report(TypedDict):
     details: Details | None  # what a page shows besides, where it was asked for
 
 
-def blank(seed: int) -> Report:
-    """A report that says nothing yet."""
+def blank(seed: int, file: str | None = None) -> Report:
+    """A report that says nothing yet, but for the file that it is about."""
     return {
         "schema": SCHEMA,
         "port": "",
-        "file": None,
+        "file": file,
         "line": None,
         "family": "",
         "objective": "",
