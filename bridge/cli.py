@@ -65,11 +65,13 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
         description="Compare ports with the reference on identical data. Without a port, the two "
         "implementations are set side by side, and the oracle is asked.",
     )
-    diff.add_argument("ports", nargs="*", metavar="PORT.py", help="a file with @port, or a folder of them; PORT.py::name is one of them")
+    ports = "a file with @port, or a folder of such files; PORT.py::name is one port of a file"
+    diff.add_argument("ports", nargs="*", metavar="PORT.py", help=ports)
     diff.add_argument("--against", metavar="OTHER.py", help="trust this port instead of the reference")
     diff.add_argument("--verdict-only", action="store_true", help="do not look for the line")
     diff.add_argument("--no-patch", action="store_true", help="say where the fault is, not what to write there")
-    diff.add_argument("--html", type=_page_or_folder, metavar="FILE", help="write a page as well; DIR/: one for each port")
+    page = "write the report as a page as well; DIR/: one for each port"
+    diff.add_argument("--html", type=_page_or_folder, metavar="FILE", help=page)
     diff.add_argument("--family", help="without a port: this family only")
     _common(diff)
     diff.add_argument(

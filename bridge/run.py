@@ -332,6 +332,9 @@ def raised(side: Declaration, error: BaseException) -> Problem:
     """The finding that a side raised: its own line, the error, and the shapes of what stands on the line."""
     frame, line = _own_frame(error, side.file)
     file = side.file if frame is None else frame.f_code.co_filename
+    left_out = _left_out(side, error, frame, line)
+    if left_out is not None:
+        return left_out
     if isinstance(error, OutOfTime):
         what = f"{side.name}() ran past its limit of {limit:g} s; it was at this line."
     elif isinstance(error, SystemExit):
@@ -345,6 +348,23 @@ def raised(side: Declaration, error: BaseException) -> Problem:
         what += f"\n    on that line {', '.join(shapes)}"
     kind = Problem if isinstance(error, OutOfTime | SystemExit) else Raised
     return kind(what, file=file, line=line or side.line, status=DIFFERS)
+
+
+def _left_out(side: Declaration, error: BaseException, frame: FrameType | None, line: int | None) -> Problem | None:
+    """Where a script's function misses a name that `definitions` did not take: that is the declaration's to mend."""
+    if frame is None or type(error) is not NameError:
+        return None
+    skipped: Mapping[str, int] = frame.f_globals.get("__skipped__", {})
+    file, name = os.path.basename(frame.f_code.co_filename), error.name
+    if name is None or name not in skipped:
+        return None
+    return _at(
+        side,
+        f"definitions() left out the line that sets '{name}' ({file}:{skipped[name]}), and {frame.f_code.co_name}() "
+        f"needs it ({file}:{line}). It takes only what can be set without running the script. Set it around "
+        f"the call: with globals_set(script, {name}=...).",
+        NOT_ANSWERED,
+    )
 
 
 def printable(text: str) -> str:

@@ -13,8 +13,10 @@ from .diff import LOSS
 from .problem import Problem
 from .run import run
 
-DRAWS = "draws random numbers"
+DRAWS, KEEPS = "draws random numbers", "keeps state between calls"
 WITHOUT_CHANCE = "Leave out what is random (dropout, noise), or seed its generator inside the port."
+ANEW = "Make it start anew at every call."
+TRIED = 12  # places that a call changes, to see which ones matter
 
 
 def steady(port: Declaration, case: Case, again: Callable[[], Declaration] | None = None) -> str | None:
@@ -27,13 +29,41 @@ def steady(port: Declaration, case: Case, again: Callable[[], Declaration] | Non
         return None
     if _alike(port, first, _seeded(port, case, 1)):
         return f"{DRAWS} from NumPy's or Python's global generator. {WITHOUT_CHANCE}"
+    changed, proven = _kept(port, case)
+    if proven:
+        return f"{KEEPS}: it changes {changed}. {ANEW}"
     try:
         fresh = _seeded(again(), case, 1) if again is not None else first
     except Problem:
         fresh = first
     if _alike(port, first, fresh):
-        return "keeps state between calls. Make it start anew at every call."
+        return f"{KEEPS}. {ANEW}"
+    if changed:
+        return f"{DRAWS}, or {KEEPS} (it changes {changed}). {WITHOUT_CHANCE} {ANEW}"
     return f"{DRAWS}. {WITHOUT_CHANCE}"
+
+
+def _kept(port: Declaration, case: Case) -> tuple[str, bool]:
+    """What a call changes that outlives it, in words; and whether the answer is the same once that is put back."""
+    from .state import MUTABLE, in_words, kept
+
+    before = kept(port)
+    first = _seeded(port, case, 1)
+    # An array of two names is one array, and is called by the first.
+    once = {id(place.value if isinstance(place.value, MUTABLE) else place): place for place in reversed(before)}
+    changed = [place for place in reversed(once.values()) if place.changed()]
+
+    def without(other: object = None) -> bool:
+        for place in changed:
+            if place is not other:
+                place.restore()
+        return _alike(port, first, _seeded(port, case, 1))
+
+    proven = bool(changed) and without()
+    if proven:
+        # Of all that changes, what the answer depends on.
+        changed = [place for place in changed[:TRIED] if not without(place)] or changed
+    return in_words(changed), proven
 
 
 def _seeded(port: Declaration, case: Case, seed: int) -> Mapping[str, Any]:

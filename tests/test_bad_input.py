@@ -570,7 +570,73 @@ def test_a_port_that_keeps_state_between_calls(said: Said) -> None:
     assert status == 1
     assert printed.startswith(
         f"mine.py:{DECORATOR + 1}: mine() gives another answer when it is run again on the same data: it "
-        "keeps state between calls. Make it start anew at every call."
+        "keeps state between calls: it changes the global `total`. Make it start anew at every call."
+    )
+
+
+# A script that adds its gradients up in globals, as the course's notebook does, and does not clear them.
+ADDS_UP = """\
+import numpy as np
+from rowcol.bridge import port
+import script{taken}
+
+@port("dense", \"\"\"
+    W: W1  input output
+    b: b1  output
+    X: x   batch input
+    Y: y   batch output
+\"\"\")
+def mine(W, b, X, Y):
+    script.W = W
+    loss = script.both(b, X, Y)
+    return loss, {{"W": script.gW, "b": script.gb}}
+"""
+SCRIPT = """\
+import numpy as np
+
+W = np.random.randn(6, 5)
+gW, gb = np.zeros_like(W), np.zeros(5)
+seen = 0
+
+def both(b, X, Y):
+    global gW, gb, seen
+    seen += 1
+    P = np.exp(X @ W + b)
+    P /= P.sum(axis=1, keepdims=True)
+    gW += X.T @ (P - Y)
+    gb = (P - Y).sum(axis=0)
+    return -np.sum(Y * np.log(P))
+"""
+FIXED = ', sizes="input = 6, output = 5")'
+
+
+def test_what_a_module_keeps_between_calls_is_named(said: Said, tmp_path: Path) -> None:
+    """The gradient that is added up, and neither the count of the calls nor the one that is set anew."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    status, text = said(ADDS_UP.format(taken="").replace('""")', '"""' + FIXED, 1))
+    assert status == 1
+    lines_of(text, "it keeps state between calls: it changes the global `gW` of script.py. Make it start anew")
+
+
+def test_what_an_object_keeps_between_calls_is_named(said: Said) -> None:
+    text = source(
+        "model.times += 1\nmodel.last = loss\nreturn loss, {n: v * model.times for n, v in g.items()}",
+        head="class Model:\n    last = None\n\nmodel = Model()\nmodel.times = 0\n",
+    )
+    status, printed = said(text)
+    assert status == 1
+    lines_of(printed, "it keeps state between calls: it changes the attribute `model.times`. Make it start anew")
+
+
+def test_what_definitions_leaves_out_is_the_declarations_to_set(said: Said, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    taken = "\nfrom rowcol.bridge import definitions\nscript = definitions('script.py')"
+    status, text = said(ADDS_UP.format(taken=taken))
+    assert status == 2
+    lines_of(
+        text,
+        "mine.py:7: definitions() left out the line that sets 'gW' (script.py:4), and both() needs it (script.py:12)",
+        "Set it around the call: with globals_set(script, gW=...).",
     )
 
 

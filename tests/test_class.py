@@ -175,7 +175,7 @@ def suspected() -> Report:
 
 
 def test_a_suspect_does_not_look_like_a_certainty() -> None:
-    line, _, _, kinds = lines([suspected()], Paper(colour=False))
+    line, *_ = lines([suspected()], Paper(colour=False))
     assert line.startswith("ben.py:7: ? DIFFERS    suspects wrong gradient")
     (row,) = csv.DictReader(io.StringIO(as_csv([suspected()])))
     assert (row["claim"], row["line"], row["lines"]) == ("suspects", "ben.py:7", "ben.py:7; ben.py:9")
