@@ -128,7 +128,8 @@ def _diagnose(
             verified, changed = len(fresh), needed
     bench.tried, bench.seconds = tried, spent
     # What the numbers took is counted where they are.
-    report = outcome(search, begin + search.explaining, changed, verified)
+    loss_agrees = judgement is not None and LOSS in judgement.verdicts and LOSS in excused
+    report = outcome(search, begin + search.explaining, changed, verified, loss_agrees)
     report["possible_per_second"] = possible
     return report
 

@@ -9,6 +9,7 @@ from .bench import clock
 from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
 from .repair import patch
 from .search import Search, Step
+from .suspects import forward_last
 from .text import Splice
 from .words import excerpt
 
@@ -18,10 +19,12 @@ def outcome(
     begin: float,
     changed: Sequence[Splice],
     verified: int,
+    loss_agrees: bool = False,
 ) -> dict[str, Any]:
     report = nothing()
     bench, scope = search.bench, search.scope
-    named = [suspect.plain(scope) for suspect in search.first_suspects[:5]]
+    suspects = forward_last(search.first, search.first_suspects) if loss_agrees else search.first_suspects
+    named = [suspect.plain(scope) for suspect in suspects[:5]]
     if changed:
         report["claim"] = VERIFIED_PATCH
         report["patch"], report["hunks"], report["verified_cases"] = (
@@ -33,7 +36,7 @@ def outcome(
         lines = _changed_lines(search, changed)
         report["lines"] = lines
     elif named:
-        report["claim"] = DIVERGENT if search.first_suspects[0].certain else SUSPECTS
+        report["claim"] = DIVERGENT if suspects[0].certain else SUSPECTS
         report["lines"] = named
     report["suspects"] = named
     if report["lines"]:

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..diff import LOSS
 from ..problem import Problem
 from .align import Need, Trace
 from .pieces import called_name, is_view
 from .roles import Leaf, leaves
 from .source import Scope
-from .trusted import series
+from .trusted import Trusted, series
 
 LOOKED = 3  # quantities that are missing first of which an expression may be meant to be one
 
@@ -178,11 +179,9 @@ def suspects(
     factors |= trusted.scales
     updates = {id(reading.statement(number)[0]) for number in overwritten}
     right: set[int] = set()
-    if all(name != "loss" for name, _ in wrong):
+    if all(name != LOSS for name, _ in wrong):
         # What leads to a right loss is right, whatever it is multiplied by on its way.
-        losses = trusted.outputs(["loss"])
-        end = min((trusted.quantities[number].order for number in losses), default=-1)
-        right = {k for k, quantity in enumerate(trusted.quantities) if quantity.order <= end}
+        right = _up_to_the_loss(trusted)
     right |= {o.quantity for number in right for f in trusted.quantities[number].formulas for o in f.operands}
     for number, site in enumerate(trace.sites):
         updating = id(reading.statement(number)[0]) in updates
@@ -216,6 +215,33 @@ def suspects(
         for number, has in met.values():
             note(number, 2.0 + len(wanted) - len(has) + place, f"{name} could be made here", need.quantity)
     return sorted(found.values(), key=lambda suspect: suspect.score)
+
+
+def forward_last(trace: Trace, named: Sequence[Suspect]) -> list[Suspect]:
+    """Suspects of a port with a right loss: after all others those that compute what the forward pass ought to.
+
+    What only keeps a right value, under a name or in a list, may keep it in the wrong place.
+    """
+    right = _up_to_the_loss(trace.trusted)
+    reading = _Reading(trace)
+    computed: set[tuple[str, int]] = set()
+    off: set[tuple[str, int]] = set()
+    for number, site in enumerate(trace.sites):
+        if site.kind != "store" or not trace.at(number):
+            continue
+        statement, path = reading.statement(number)
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.BinOp | ast.Call):
+            place = path, statement.lineno
+            meant = ({m.quantity for m in trace.meanings[p] or ()} for p in trace.at(number))
+            (computed if all(right & some for some in meant) else off).add(place)
+    places = computed - off
+    return sorted(named, key=lambda one: one.quantity is not None and (one.path, one.line) in places)
+
+
+def _up_to_the_loss(trusted: Trusted) -> set[int]:
+    """The quantities of the trusted forward pass."""
+    end = min((trusted.quantities[number].order for number in trusted.outputs([LOSS])), default=-1)
+    return {k for k, quantity in enumerate(trusted.quantities) if quantity.order <= end}
 
 
 class _Reading:
