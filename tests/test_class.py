@@ -217,6 +217,35 @@ def test_a_withheld_patch_is_nowhere_and_the_verdict_and_the_line_stay(run: Run,
         assert diagnosis["verified_cases"] >= 5
 
 
+SUM = "        d = (dz @ Wy.T + carry)"
+ADDS = '        g["by"] += dz.sum(axis=0)'
+
+
+@pytest.mark.parametrize(
+    ("line", "after", "wrong"),
+    [
+        ("carry = d @ Wh", "carry = d @ Wh.T", True),
+        ("g = a + b", "g = a - b", True),
+        ("g = a", "g = -a", True),
+        ("g = a * 2 + b", "g = a + b", True),
+        (SUM, SUM + " * (1 - hs[t + 1] ** 2)", False),
+        (SUM, f"{SUM}\n{ADDS}", False),
+        (SUM, f"{ADDS}\n{SUM}", False),
+    ],
+)
+def test_a_line_that_the_patch_only_adds_to_is_not_called_wrong(line: str, after: str, wrong: bool) -> None:
+    report = failed(Problem("nothing"), 0)
+    one = {"file": "ben.py", "line": 2, "text": line, "replacement": after, "reason": "is missing", "quantity": None}
+    before = f"def back():\n{line}\nend = 1\n"
+    change = {"file": "ben.py", "before": before, "after": before.replace(line, after)}
+    found = {"claim": "verified patch", "lines": [one], "changes": [change], "patch": "...", "verified_cases": 5}
+    report["diagnosis"] = {**nothing(), **found}
+    shown = " ".join(render(withheld(report)).split())
+    assert "where to look: with a change here every gradient and the loss agree on 5 fresh cases; which" in shown
+    assert ("the fault is here, or a part of it" in shown) == wrong
+    assert ("something may be missing here, or elsewhere" in shown) != wrong
+
+
 def test_what_explains_numbers_alone_is_withheld_too() -> None:
     """It says what is read as what in the implementation that is right: that is the answer."""
     report = failed(Problem("nothing"), 0)

@@ -13,8 +13,8 @@ OTHERS = 10  # edits that would give the same numbers, at most
 # What each claim says, and does not say, of itself.
 CLAIMS = {
     "verified patch": "verified patch: with it every gradient and the loss agree on {verified_cases} fresh cases",
-    "patch withheld": "the patch is withheld: with it every gradient and the loss agree on {verified_cases} fresh "
-    "cases",
+    "patch withheld": "where to look: with a change here every gradient and the loss agree on {verified_cases} fresh "
+    "cases; which change is left to you",
     "first divergent expression": "first divergent expression: what it is made from is right, and it is not",
     SUSPECTS: "suspects, the likeliest first: nothing is certain",
     "another model": "where it parts from the declared model",
