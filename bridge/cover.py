@@ -158,7 +158,7 @@ class Network:
         self.calls = 0
 
     def __call__(self, *positional: Any, **named: Any) -> tuple[float, Gradients]:
-        """The loss, and the gradients by the port's names."""
+        """The loss (of an upstream objective, the output times the upstream array), and the gradients by name."""
         self.calls += 1
         given = {**dict(zip(self.names, positional, strict=False)), **named}
         case = self.case(given)
@@ -377,6 +377,12 @@ def _must_pass(check: Callable[..., Any], network: Network, port: Declaration, p
         stand_in = port.with_(function=check, name=check.__name__, **place)
         problem = raised(stand_in, error)
         problem.what = f"{problem.what}\n    That was with right gradients: a check that fails then tells nothing."
+        if port.objective.upstream and network.calls:
+            given = next(line.base for line in port.layout.lines if port.family.given(port.objective) in line.arrays)
+            problem.what += (
+                f"\n    What the check is handed returns a pair: a number, which is the sum of the output times {given}"
+                " (not the output), and a dict {name: gradient}."
+            )
         raise problem from None
     if _says_no(verdict):
         raise Problem(f"{check.__name__}() returned False with right gradients.", status=DIFFERS, **place)

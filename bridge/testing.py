@@ -24,14 +24,14 @@ def assert_agrees(
     *,
     families: str | Iterable[str] | None = None,
     objectives: str | Iterable[str] | None = None,
-    seeds: int | Iterable[int] = 0,
-    sizes: str | Iterable[str] = "",
+    seeds: int | Iterable[int] | None = 0,
+    sizes: str | Iterable[str | None] | None = "",
     dtypes: str | Iterable[str] | None = None,
     cases: int | None = None,
     against: str | os.PathLike[str] | None = None,
-    not_returned: str | Iterable[str] = (),
-    diagnose: bool = True,
-    limit: float = CALL_LIMIT,
+    not_returned: str | Iterable[str] | None = (),
+    diagnose: bool | None = True,
+    limit: float | None = CALL_LIMIT,
     **keywords: Any,
 ) -> None:
     """Raise AssertionError unless every gradient of a port agrees with the trusted side of its family.
@@ -41,7 +41,8 @@ def assert_agrees(
 
     `families`, `objectives`, `seeds`, `sizes` and `dtypes` take one value or several, and every combination is
     compared, up to the first that fails. A family or an objective other than the port's own declares it anew, with
-    the same layout; a function is told which by a parameter `family` or `objective`.
+    the same layout; a function is told which by a parameter `family` or `objective`. None stands for what is taken
+    where nothing is given, in place of any value and among several.
 
     Every parameter of the network must have its gradient returned, but for those named in `not_returned`. The
     comparison runs in a process of its own, where each call of the port has `limit` seconds. With `diagnose=False`
@@ -49,6 +50,8 @@ def assert_agrees(
     """
     try:
         asked = _asked(port, layout, families, keywords)
+        limit = CALL_LIMIT if limit is None else limit
+        diagnose = True if diagnose is None else diagnose
         if isinstance(limit, bool) or not isinstance(limit, Real) or not 0 < limit <= 1e6:
             raise Problem(f"limit = {limit!r} must be more than 0 seconds, and at most a million.")
         if not isinstance(diagnose, bool):
@@ -60,10 +63,11 @@ def assert_agrees(
             _several("families", families if layout is None else None, "the name of a family, such as 'rnn'", None),
             _several("objectives", objectives, "the name of an objective, such as 'softmax'", None),
             _several("dtypes", dtypes, "'float64' or 'float32'", None),
-            _several("sizes", sizes, "a text such as 'batch = 2'"),
-            [int(seed) for seed in _several("seeds", seeds, "a whole number from 0 on", kind=Integral)],
+            [size or "" for size in _several("sizes", sizes, "a text such as 'batch = 2'", None)],
+            [int(seed or 0) for seed in _several("seeds", seeds, "a whole number from 0 on", None, kind=Integral)],
         ]
-        left_out = _several("not_returned", not_returned, "the name of an array of the port", empty=True)
+        excused = () if not_returned is None else not_returned
+        left_out = _several("not_returned", excused, "the name of an array of the port", empty=True)
         for family, objective, dtype, size, seed in product(*chosen):
             options = Options(seed, dtype, size, cases, against, diagnose, family=family, objective=objective)
             if isinstance(asked, str):
@@ -73,7 +77,7 @@ def assert_agrees(
             _must_be_arrays(left_out, reports)
             failures = [text for report in reports if (text := failure_of(report, left_out))]
             if failures:
-                raise AssertionError("\n\n".join([*failures, _again(asked, options)]))
+                raise AssertionError("\n\n".join([*failures, _again(asked, options, limit)]))
     except Problem as problem:
         raise problem.with_traceback(None) from None
 
@@ -142,7 +146,7 @@ def _must_be_arrays(names: Iterable[str], reports: Sequence[Report]) -> None:
             raise Problem(f"not_returned: '{name}' is no array of {ports}{close} There are {', '.join(known)}.")
 
 
-def _again(asked: str | Declaration, options: Options) -> str:
+def _again(asked: str | Declaration, options: Options, limit: float) -> str:
     """How to see the whole of it in a terminal; for what the command cannot load, what it was compared on."""
     from shlex import quote
 
@@ -150,6 +154,7 @@ def _again(asked: str | Declaration, options: Options) -> str:
 
     chosen = {"seed": options.seed, "dtype": options.dtype, "sizes": options.sizes, "cases": options.cases}
     chosen |= {"family": options.family, "objective": options.objective, "against": options.against}
+    chosen["limit"] = None if limit == CALL_LIMIT else limit
     said = {name: value for name, value in chosen.items() if value or name == "seed"}
     path = asked if isinstance(asked, str) else f"{shown_path(asked.file or '')}::{asked.name}"
     if (isinstance(asked, str) or loadable(asked)) and not {"family", "objective"} & set(said):

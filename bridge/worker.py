@@ -112,9 +112,12 @@ def loadable(port: Declaration) -> bool:
     return port.file is not None and os.path.isfile(port.file)
 
 
-def listed(path: str, *, limit: float = CALL_LIMIT) -> list[Listed]:
-    """The ports of a file, found in a process of its own. Raises `Problem` where it cannot be loaded."""
-    task = {"path": path, "options": tuple(Options()), "limit": limit, "quiet": True, "list": True}
+def listed(path: str, *, own: bool = False, limit: float = CALL_LIMIT) -> list[Listed]:
+    """The ports of a file, found in a process of its own; only its `own`, and not those that it imports, if so asked.
+
+    Raises `Problem` where it cannot be loaded.
+    """
+    task = {"path": path, "options": tuple(Options()), "limit": limit, "quiet": True, "list": "own" if own else "all"}
     answer = _answered(_asked(task, lambda tell: perform(task, tell)))
     return [Listed(*one) for one in answer["ports"]]
 
@@ -227,7 +230,8 @@ def perform(task: dict[str, Any], tell: Tell) -> bytes:
             from .load import load
 
             try:
-                return {"ports": [(p.name, p.line, [recipe.label for recipe in recipes(p)]) for p in load(path)]}
+                ports = [p for p in load(path) if task["list"] == "all" or p.file == path]
+                return {"ports": [(p.name, p.line, [recipe.label for recipe in recipes(p)]) for p in ports]}
             except NoPort:
                 return {"ports": []}
         with stage("import"):

@@ -315,3 +315,35 @@ def test_a_budget_is_a_time(budget: str, capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         main(["cover", "check.py", f"--budget={budget}"])
     assert "argument --budget: must be more than 0" in capsys.readouterr().err
+
+
+LAYER = '''
+import numpy as np
+from rowcol.bridge import port
+
+@port("rnn", """
+    Wx: Wax  input hidden
+    Wh: Waa  prev hidden
+    b:  b    hidden
+    X:  x    batch time input
+    dH: da   batch time hidden
+""")
+def layer(Wx, Wh, b, X, dH):
+    raise NotImplementedError("a check is handed another network")
+
+def check(port):
+    r = np.random.default_rng(0)
+    a = {n: r.normal(size=s) for n, s in dict(Wx=(3, 5), Wh=(5, 5), b=(5,), X=(2, 4, 3), dH=(2, 4, 5)).items()}
+    states, grads = port(**a)
+    assert states.shape == a["dH"].shape
+'''
+
+
+def test_a_check_that_expects_an_output_is_told_what_it_gets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "layer.py").write_text(LAYER)
+    assert main(["cover", str(tmp_path / "layer.py")]) == 1
+    said = " ".join("".join(capsys.readouterr()).split())
+    assert "check() raised AttributeError" in said and "That was with right gradients" in said
+    assert "returns a pair: a number, which is the sum of the output times dH (not the output), and a dict" in said

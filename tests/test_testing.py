@@ -10,12 +10,14 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from shlex import split
 from typing import Any
 
 import numpy as np
 import pytest
 
 from rowcol.bridge import compare, port
+from rowcol.bridge.cli import main
 from rowcol.bridge.problem import Problem
 from rowcol.bridge.testing import assert_agrees
 from tests.bad_ports import source
@@ -372,6 +374,28 @@ def test_where_forks_are_not_safe_the_function_is_loaded_in_a_new_python(monkeyp
 PLUGIN = ("-p", "rowcol.bridge.pytest_plugin")
 
 
+def test_none_stands_for_what_is_taken_where_nothing_is_given(here: Path) -> None:
+    Path("right.py").write_text(RIGHT)
+    nothing = dict.fromkeys(("families", "objectives", "seeds", "dtypes", "not_returned", "diagnose", "limit"))
+    assert_agrees("right.py", **nothing, sizes=None, cases=1, against=None)
+    assert_agrees("right.py", sizes=[None, "batch = 3"], dtypes=[None, "float32"], seeds=[None, 1], cases=1)
+
+
+def test_the_command_of_a_failure_compares_the_same_again(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is wrong shows at one size and one seed alone."""
+    odd = source(then="g['b'] *= 1 + (X.shape[0] == 7)\nreturn loss, g")
+    Path("odd.py").write_text(odd)
+    with pytest.raises(AssertionError) as failure:
+        both = ["batch = 3, time = 6", "batch = 7, time = 6"]
+        assert_agrees("odd.py", sizes=both, cases=1, limit=9.5, diagnose=False)
+    command = str(failure.value).splitlines()[-1].removeprefix("again: rowcol ")
+    assert main(split(command)) == 1
+    assert "1 of" in capsys.readouterr().out
+    assert main(split(command.replace("batch = 7", "batch = 3"))) == 0
+
+
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
     """Write files, run pytest with the plugin in their folder."""
@@ -431,6 +455,14 @@ def test_the_pattern_is_an_ini_option_that_turns_the_plugin_on(suite: Callable[.
 def test_a_file_given_by_name_needs_no_pattern(suite: Callable[..., pytest.RunResult]) -> None:
     suite("--rowcol", "anything.py", anything=RIGHT, port_wrong=WRONG).assert_outcomes(passed=3)
     suite("--rowcol", "anything.py::mine[large-gradients-1]").assert_outcomes(passed=1)
+
+
+def test_a_test_file_given_by_name_does_not_lend_the_ports_that_it_imports(
+    suite: Callable[..., pytest.RunResult],
+) -> None:
+    test = "import rowcol.bridge\nfrom port_right import mine\n\ndef test_one():\n    assert mine\n"
+    result = suite("test_own.py", "-v", ini="rowcol_files = port_*.py", test_own=test, port_right=RIGHT)
+    result.assert_outcomes(passed=1)
 
 
 def test_the_marker_selects_and_is_registered(suite: Callable[..., pytest.RunResult]) -> None:
