@@ -154,7 +154,7 @@ def _again(asked: str | Declaration, options: Options, limit: float) -> str:
 
     chosen = {"seed": options.seed, "dtype": options.dtype, "sizes": options.sizes, "cases": options.cases}
     chosen |= {"family": options.family, "objective": options.objective, "against": options.against}
-    chosen["limit"] = None if limit == CALL_LIMIT else limit
+    chosen["limit"] = None if limit == CALL_LIMIT else f"{limit:g}"
     said = {name: value for name, value in chosen.items() if value or name == "seed"}
     path = asked if isinstance(asked, str) else f"{shown_path(asked.file or '')}::{asked.name}"
     if (isinstance(asked, str) or loadable(asked)) and not {"family", "objective"} & set(said):
