@@ -12,6 +12,8 @@ from .activation import activation_and_slope
 from .objective import of_logits
 from .rows import Array
 
+Layers = dict[int, Array]
+
 
 def dense(
     x: Array,
@@ -46,32 +48,30 @@ def dense(
     return loss, gradients
 
 
-def forward(x: Array, W: list[Array], b: list[Array], activations: list[str]) -> tuple[list[Array], Array]:
+def forward(x: Array, W: list[Array], b: list[Array], activations: list[str]) -> tuple[Layers, Array]:
     """What goes into each layer, h[0] = x first, and the logits."""
-    h = [x]
+    h = {0: x}
     for k, name in enumerate(activations):
         f, _ = activation_and_slope(name)
         pre = h[k] @ W[k] + b[k]
-        h.append(f(pre))
-    z = h[-1] @ W[-1] + b[-1]
+        h[k + 1] = f(pre)
+    last = len(W) - 1
+    z = h[last] @ W[last] + b[last]
     return h, z
 
 
-def backward(
-    dz: Array, h: list[Array], W: list[Array], activations: list[str]
-) -> tuple[Array, list[Array], list[Array]]:
-    """dx, and dW and db of every layer, the first one first; h as `forward` gave it."""
-    dW: list[Array] = []
-    db: list[Array] = []
+def backward(dz: Array, h: Layers, W: list[Array], activations: list[str]) -> tuple[Array, Layers, Layers]:
+    """dx, and dW[k] and db[k] of every layer; h as `forward` gave it."""
+    dW, db = {}, {}
     dpre = dz
     for k in reversed(range(1, len(W))):
         _, slope = activation_and_slope(activations[k - 1])
-        dW.insert(0, h[k].T @ dpre)
-        db.insert(0, dpre.sum(axis=0))
+        dW[k] = h[k].T @ dpre
+        db[k] = dpre.sum(axis=0)
         dh = dpre @ W[k].T
         dpre = dh * slope(h[k])
-    dW.insert(0, h[0].T @ dpre)
-    db.insert(0, dpre.sum(axis=0))
+    dW[0] = h[0].T @ dpre
+    db[0] = dpre.sum(axis=0)
     dx = dpre @ W[0].T
     return dx, dW, db
 
