@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 
-from .parts import CUT, RATE, SHARE, THROUGHOUT, Break, Equation, Part, Splice
-from .variants import BOUNDS, Variants, length_of, wrapped
+from .parts import CUT, EXAMPLE, RATE, SHARE, THROUGHOUT, Break, Equation, Part, Splice
+from .readings import other_axes, skeleton, wrapped
+from .variants import BOUNDS, Variants, length_of, stored
 
 
 def together(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
@@ -35,7 +36,32 @@ def together(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
             yield tuple(alike.values())
     for several in loops.values():
         yield from combinations(several, 2)
+    yield from _alike(found)
     yield from _across(found)
+
+
+def _alike(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
+    """The same edit in all equations of a part that hold it: all, those of one kind, or those of one table."""
+    groups: dict[tuple[int, str, str], dict[int, Break]] = {}
+    for one in found:
+        first = one.equations[0]
+        if one.of_loop or len(one.equations) > 1 or len(one.splices) > 1 or not first.makes_a_quantity:
+            continue
+        if "[" in one.reads and not one.rule.endswith(THROUGHOUT):
+            table = one.reads.partition("[")[0]
+            groups.setdefault((id(one.part), f"{table}[]", one.rule.replace(one.reads, table)), {})[id(first)] = one
+        if one.reads:
+            continue
+        table = first.target.partition("[")[0] if "[" in first.target else ""
+        for kind in ("", skeleton(first.node), f"{table}["):
+            if kind != "[":
+                groups.setdefault((id(one.part), kind, one.rule), {}).setdefault(id(first), one)
+    seen: set[tuple[int, ...]] = set()
+    for several in groups.values():
+        key = tuple(sorted(map(id, several.values())))
+        if len(several) > 1 and key not in seen:
+            seen.add(key)
+            yield tuple(several.values())
 
 
 def _across(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
@@ -44,8 +70,9 @@ def _across(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
     for one in found:
         if one.reads:
             parts = readings.setdefault((one.reads, one.rule.removesuffix(THROUGHOUT)), {})
-            if id(one.part) not in parts or len(one.splices) > len(parts[id(one.part)].splices):
-                parts[id(one.part)] = one
+            function = id(one.part.function)
+            if function not in parts or len(one.splices) > len(parts[function].splices):
+                parts[function] = one
     for by_part in readings.values():
         alike = list(by_part.values())
         yield from combinations(alike, 2)
@@ -53,16 +80,18 @@ def _across(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
             yield tuple(alike)
 
 
-def breaks(parts: Sequence[Part], sizes: Mapping[str, int]) -> list[Break]:
-    """Every edit of the parts, the most natural first; `sizes` are those of the run they were read from."""
+def breaks(parts: Sequence[Part], sizes: Mapping[str, int], example_by_example: bool = False) -> list[Break]:
+    """Every edit of the parts, the most natural first; `sizes` are those of the run they were read from.
+
+    `example_by_example` says that the parts are run once for each of several examples.
+    """
     found: list[Break] = []
     for part in parts:
-        writer = _Writer(part, sizes)
-        found += writer.all()
-    seen: set[tuple[str, tuple[Splice, ...]]] = set()
+        found += _Writer(part, sizes, example_by_example).all()
+    seen: set[tuple[int, tuple[Splice, ...]]] = set()
     unique = []
     for one in sorted(found, key=lambda b: b.cost):
-        key = (one.part.name + one.part.code.co_filename, one.splices)
+        key = (id(one.part), one.splices)
         if key not in seen:
             seen.add(key)
             unique.append(one)
@@ -87,6 +116,7 @@ class _Writer(Variants):
                 yield from self._made_later(node, equation)
         yield from self._throughout()
         yield from self._in_every_term()
+        yield from self._along_another_axis()
         yield from self._exchanged()
         yield from self._shifted_throughout()
         yield from self._other_step_for_most()
@@ -146,12 +176,33 @@ class _Writer(Variants):
                     yield instead(f"{target} = {text} if {half} else {zero}", "zero every third step", 4.0)
                     half = f"({length} - {t}) % 2"
                     yield instead(f"{target} = {text} if {half} else {zero}", "zero every second step", 4.0)
-            elif isinstance(node.targets[0], ast.Name):  # type: ignore[attr-defined]
+            elif isinstance(node.targets[0], ast.Name) or self.part.written_out:  # type: ignore[attr-defined]
                 yield instead(f"{target} = 0 * ({text})", "left out: zero", 2.0)
+                for other, its in self.part.quantities.items():
+                    alike = other != target and its == self.part.quantities.get(target)
+                    if alike and self._made_before(other, value):
+                        yield instead(f"{target} = {other}", f"{other} in its place", 2.1)
         if isinstance(node, ast.AugAssign) or not isinstance(value, ast.Name):
             yield from self._scaled(equation, instead, target, text)
+        yield from self._of_some_examples(equation, instead, text)
         yield from self._moved(equation)
         yield from self._updated_too_early(equation)
+
+    def _of_some_examples(
+        self, equation: Equation, instead: Callable[[str, str, float], Break], text: str
+    ) -> Iterator[Break]:
+        """A sum over the examples, where these come one at a time, that leaves some of them out."""
+        table, bracket, _ = equation.target.partition("[")
+        summed = isinstance(equation.node, ast.AugAssign)
+        if self.example_by_example and (summed or (bracket and table in self.part.returned)):
+            sign = "+=" if summed else "="
+            for which, words, cost in (
+                (f"{EXAMPLE} == batch - 1", "only the last example in the sum", 1.7),
+                (f"{EXAMPLE} == 0", "only the first example in the sum", 1.9),
+                (f"{EXAMPLE} > 0", "the first example left out of the sum", 1.9),
+                (f"{EXAMPLE} < batch - 1", "the last example left out of the sum", 2.0),
+            ):
+                yield instead(f"{equation.target} {sign} {text} * ({which})", words, cost)
 
     def _scaled(
         self, equation: Equation, instead: Callable[[str, str, float], Break], target: str, text: str
@@ -190,8 +241,8 @@ class _Writer(Variants):
             if any(isinstance(e.node, ast.For) for e in passed):
                 return
             read = {n.id for n in ast.walk(equation.node) if isinstance(n, ast.Name)}
-            made = {name for e in passed for name in _stored(e.node)}
-            mine = _stored(equation.node)
+            made = {name for e in passed for name in stored(e.node)}
+            mine = stored(equation.node)
             uses = {n.id for e in passed for n in ast.walk(e.node) if isinstance(n, ast.Name)}
             if not (read & made or mine & uses):
                 continue
@@ -311,7 +362,8 @@ class _Writer(Variants):
         places: dict[str, list[tuple[ast.expr, Equation]]] = {}
         for equation in self.part.equations:
             for node in self._expressions(equation):
-                if isinstance(node, ast.Name | ast.Subscript) and self.part.shape(node) is not None:
+                named = isinstance(node, ast.Name | ast.Subscript) and self.part.shape(node) is not None
+                if named or (isinstance(node, ast.Name) and node.id in self.part.numbers):
                     places.setdefault(ast.unparse(node), []).append((node, equation))
         for text, uses in places.items():
             if len(uses) < 2:
@@ -340,15 +392,31 @@ class _Writer(Variants):
         """The same change in every term of a sum: all of its transposes taken away, say."""
         for equation in self.part.equations:
             by_rule: dict[str, list[Splice]] = {}
-            costs: dict[str, float] = {}
+            costs: dict[str, tuple[str, float]] = {}
             for node in self._expressions(equation):
                 if isinstance(node, ast.Attribute | ast.Name):
                     for other, rule, cost in self.variants(node, equation):
-                        by_rule.setdefault(rule, []).append(Splice(*self.part.span(node), other))
-                        costs[rule] = cost
-            for rule, splices in by_rule.items():
+                        # Of another name in each term, it is the same change.
+                        alike = re.sub(rf"\b{re.escape(ast.unparse(node))}(?!\w)", "·", rule)
+                        by_rule.setdefault(alike, []).append(Splice(*self.part.span(node), other))
+                        costs.setdefault(alike, (rule, cost))
+            for alike, splices in by_rule.items():
+                rule, cost = costs[alike]
                 if len(splices) > 1:
-                    yield Break(self.part, splices, [equation], f"{rule}, in every term", costs[rule] - 0.4)
+                    yield Break(self.part, splices, [equation], f"{rule}, in every term", cost - 0.4)
+
+    def _along_another_axis(self) -> Iterator[Break]:
+        """Everything that a function adds up added up along another axis."""
+        by_axis: dict[str, list[tuple[Splice, Equation]]] = {}
+        for equation in self.part.equations:
+            for node in self._expressions(equation):
+                if isinstance(node, ast.Call):
+                    for axis, text in other_axes(node, self.reader).items():
+                        by_axis.setdefault(axis, []).append((Splice(*self.part.span(node), text), equation))
+        for axis, places in by_axis.items():
+            if len(places) > 1:
+                splices, equations = zip(*places, strict=True)
+                yield Break(self.part, splices, tuple(dict.fromkeys(equations)), f"everything along axis {axis}", 2.0)
 
     def _exchanged(self) -> Iterator[Break]:
         """Two quantities of a shape in each other's place: in a line, or where several are taken out of one array."""
@@ -495,7 +563,9 @@ class _Writer(Variants):
         for name in self._alike(self.part.name):
             last = self.part.equations[-1]
             rule = f"{name} where {self.part.name} stands"
-            yield Break(self.part, [Splice(start, end, f"return {name}({argument})")], [last], rule, 1.8)
+            one = Break(self.part, [Splice(start, end, f"return {name}({argument})")], [last], rule, 1.8)
+            one.opens = f"{self.part.name}({argument}) = {name}({argument})"
+            yield one
 
     # A quantity made differently for one use only.
 
@@ -549,14 +619,8 @@ class _Writer(Variants):
             yield wrapped(made.right)
 
 
-def _stored(node: ast.stmt) -> set[str]:
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-
-
 def _round(index: str, shift: int, lowest: int, size: str) -> str:
     """An index moved by some steps, round the end of a list whose first index is `lowest`."""
     moved = shift - lowest
     there = f"({index} {'+' if moved > 0 else '-'} {abs(moved)})" if moved else f"({index})"
     return f"{there} % {size}" + (f" - {-lowest}" if lowest else "")
-
-

@@ -6,8 +6,9 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from math import prod
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ from ..declaration import side as declared_side
 from ..diff import LOSS, Expected, laid_out_for
 from ..family import Implementation
 from ..run import Answer, arguments, parameter_names, scale
-from .parts import CUT, RATE, SHARE, Break, Equation, Part, Splice, read_side
+from .parts import CUT, EXAMPLE, RATE, SHARE, Break, Equation, Part, Splice, read_side
+from .variants import siblings
 
 Array = NDArray[Any]
 Numbers = dict[str, Any]
@@ -111,11 +113,17 @@ class Side:
             self.theirs[own_line.base] = [line.base for line in lines]
         self.parts: list[Part] = []
         self.breaks: list[tuple[Break, ...]] = []
+        self.summed: list[str] = []  # the gradients that are sums over the examples
+        self.seconds = 0.0  # what a run takes
+        self.helpers: dict[str, FunctionType] = {}  # the small functions beside those that run
+        self._modules: list[dict[str, Any]] = []
 
     def read(self, k: int) -> None:
         """Find the parts by a run on a case, and whether they reduce the loss themselves."""
         _, given = self.handed(k)[0]
         self.parts = read_side(lambda: self.function(**given), self.function)
+        for part in self.parts:
+            self.helpers |= siblings(part.function)
 
     def handed(self, k: int) -> list[tuple[Any, dict[str, Any]]]:
         """What the implementation is called with on a case: once, or once for each example."""
@@ -139,6 +147,11 @@ class Side:
             self._ready[k] = ready
         return self._ready[k]
 
+    @property
+    def looped(self) -> list[Part]:
+        """The parts as they are written."""
+        return [part for part in self.parts if not part.written_out]
+
     def own_names(self, arrays: Iterable[str]) -> set[str]:
         """What this side calls canonical arrays."""
         return {line.base for line in self.own.layout.lines if set(line.arrays) & set(arrays)}
@@ -146,26 +159,28 @@ class Side:
     def numbers(
         self,
         k: int,
-        hoped: Sequence[tuple[str, Array, float]] = (),
+        hoped: Sequence[Hope] = (),
         loss_between: tuple[float, float] = (-np.inf, np.inf),
     ) -> Numbers:
         """Loss and gradients on a case in the port's layout, with what is in force now.
 
-        `hoped` holds gradients in this side's own layout, with their bars: raises `Hopeless` if none of
-        them comes out, or if the loss is not where it has to be.
+        Raises `Hopeless` if none of what is hoped for comes out, or if the loss is not where it has to be.
         """
         case = self.cases[k]
         self.set_names({SHARE: self.shares[k] if self.share_inside else 1.0, **case.sizes})
         loss: Any = 0.0
         parts: dict[str, list[Array]] = {}
         misshapen: dict[str, Array] = {}
-        runs = [self.function(**given) for _, given in self.handed(k)]
+        runs = []
+        for example, (_, given) in enumerate(self.handed(k)):
+            self.set_names({EXAMPLE: example})
+            runs.append(self.function(**given))
         low, high = loss_between
         if low > -np.inf:
             total = sum(loss for loss, _ in runs)
             if np.size(total) != 1 or not low <= total <= high:
                 raise Hopeless
-        if hoped and not any(comes_out(runs, *one) for one in hoped):
+        if hoped and not self._comes_out(runs, hoped):
             raise Hopeless
         for (layout, _), (its_loss, gradients) in zip(self.handed(k), runs, strict=True):
             loss = loss + its_loss
@@ -190,16 +205,60 @@ class Side:
                 out[f"{theirs}, misshapen"] = np.sort(array, axis=None)
         return {**out, LOSS: loss}
 
+    def places(self, k: int) -> dict[str, NDArray[np.intp]]:
+        """Of arrays of the port that are made of elements of the summed gradients: which elements, in a row."""
+        case, port = self.cases[k], self.port
+        if port.clip is not None or not self.share_inside:
+            return {}
+        layout, _ = self.handed(k)[0]
+        weights = {**port.family.parameters, **port.family.readout}
+        names = {line.base for line in self.own.layout.lines if set(line.arrays) <= set(weights)}
+        shapes = {name: shape for name, shape in layout.shapes.items() if name in names}
+        self.summed = list(shapes)
+
+        def laid_out(elements: Array) -> dict[str, Array]:
+            starts = np.cumsum([0, *(prod(shape) for shape in shapes.values())])
+            own = {n: elements[i : i + prod(s)].reshape(s) for i, (n, s) in zip(starts, shapes.items(), strict=False)}
+            return laid_out_for(self.unreduced, case, 0.0, layout.canonical(own))[1]
+
+        size = sum(prod(shape) for shape in shapes.values())
+        some = np.random.default_rng(0).normal(size=size)
+        numbered, mixed = laid_out(np.arange(size, dtype=float)), laid_out(some)
+        found = {}
+        for name, numbers in numbered.items():
+            places = np.rint(numbers).astype(np.intp)
+            if np.all((places >= 0) & (places < size)) and np.array_equal(some[places], mixed[name]):
+                found[name] = places
+        return found
+
+    def _comes_out(self, runs: Sequence[tuple[Any, Mapping[str, Array]]], hoped: Sequence[Hope]) -> bool:
+        """Is anything of what is hoped for there, or can that not be told?"""
+        one = np.concatenate([runs[0][1][name].ravel() for name in self.summed])
+        for _, gradients in runs[1:]:
+            one = one + np.concatenate([gradients[name].ravel() for name in self.summed])
+        return any(
+            one.size <= hope.places.max() or bool(np.all(np.abs(one[hope.places] - hope.theirs) <= 2 * hope.bar))
+            for hope in hoped
+        )
+
     def set_names(self, names: Mapping[str, Any]) -> None:
-        for globals_ in {id(p.function.__globals__): p.function.__globals__ for p in self.parts}.values():
+        for globals_ in self.modules():
             globals_.update(names)
+
+    def modules(self) -> list[dict[str, Any]]:
+        """The globals of the modules that the parts stand in."""
+        if not self._modules:
+            self._modules = list({id(p.function.__globals__): p.function.__globals__ for p in self.parts}.values())
+        return self._modules
 
     @contextmanager
     def names(self, extra: Iterable[str]) -> Iterator[None]:
         """Put everything back that edits may need as a name of the modules."""
-        modules = {id(p.function.__globals__): p.function.__globals__ for p in self.parts}
-        kept = [(g, {n: g[n] for n in extra if n in g}) for g in modules.values()]
-        for globals_ in modules.values():
+        known: dict[str, Any] = {"np": np, **self.helpers}
+        extra = {*extra, *known}
+        kept = [(g, {n: g[n] for n in extra if n in g}) for g in self.modules()]
+        for globals_ in self.modules():
+            globals_.update({name: value for name, value in known.items() if name not in globals_})
             globals_[CUT] = _cut
             globals_[RATE] = 0.0
         try:
@@ -219,10 +278,12 @@ class Hopeless(Exception):
     """Nothing of what was hoped for comes out."""
 
 
-def comes_out(runs: list[tuple[Any, dict[str, Array]]], name: str, theirs: Array, bar: float) -> bool:
-    total = sum(gradients[name] for _, gradients in runs[1:])
-    ours = runs[0][1][name] + total
-    return ours.shape == theirs.shape and bool(np.all(np.abs(ours - theirs) <= 2 * bar))
+class Hope(NamedTuple):
+    """An array of the port: where its elements stand among those of a side's summed gradients, and what they are."""
+
+    places: NDArray[np.intp]
+    theirs: Array
+    bar: float
 
 
 def _cut(array: Array, bound: float) -> Array:
@@ -235,6 +296,8 @@ def in_force(changes: Sequence[Break]) -> Iterator[None]:
     by_part: dict[int, tuple[Part, list[Splice]]] = {}
     for change in changes:
         by_part.setdefault(id(change.part), (change.part, []))[1].extend(change.splices)
+    if len({id(part.function) for part, _ in by_part.values()}) < len(by_part):
+        raise ValueError("these edits are of one function, in two of its readings")
     codes: list[tuple[FunctionType, CodeType, CodeType]] = []
     for part, splices in by_part.values():
         ordered = sorted(splices)

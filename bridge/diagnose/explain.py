@@ -8,6 +8,7 @@ edit reproduces the numbers; it does not say that the port's author made that ed
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from time import process_time
 from typing import Any, NamedTuple, TypedDict
@@ -114,6 +115,9 @@ class _Explaining(Hunt):
                 now = unmoved(self.targets[self.first], self.expected[self.first], side.numbers(self.first))
                 if now >= set(self.targets[self.first].numbers):
                     break
+            begin = process_time()
+            side.numbers(self.first)
+            side.seconds = process_time() - begin
         differing = self.differing & self.targets[self.first].names
         if not differing:
             return None
@@ -279,7 +283,9 @@ class _Explaining(Hunt):
             return []
         side, changes = self.chosen.side, self.chosen.changes
         edited = {change.equations[0] for change in changes}
-        equations = [equation for part in side.parts for equation in part.equations]
+        written_out = {id(change.part.function) for change in changes if change.part.written_out}
+        parts = [part for part in side.parts if part.written_out == (id(part.function) in written_out)]
+        equations = [equation for part in parts for equation in part.equations]
         equations.sort(key=lambda equation: equation not in edited)
         noting = [one for k, equation in enumerate(equations) if (one := noted_by(equation, k, changes))]
         side.set_names({RATE: self.chosen.rate})
@@ -316,7 +322,7 @@ class _Explaining(Hunt):
     # Which equation of the reference an edit hits.
 
     def operation(self, side: Side, change: Break) -> str:
-        equation = self.followed(side, change)
+        equation = self.in_the_loop(side, self.followed(side, change))
         if side.name == "reference" and equation.makes_a_quantity:
             return equation.text
         known = self.known_operations()
@@ -325,13 +331,36 @@ class _Explaining(Hunt):
             alike = known.get((kind, *(mark or ())), [])
             if alike:
                 # A quantity that goes into one other only cannot be told from it: the name can.
-                return next((e for e in alike if e.target == equation.target), alike[-1]).text
+                named = next((e for e in alike if e.target == equation.target), alike[-1])
+                return self.summed_up(named).text
         return equation.text
+
+    def in_the_loop(self, side: Side, equation: Equation) -> Equation:
+        """The equation of a loop of which this one is a turn written out."""
+        if not equation.part.written_out:
+            return equation
+        looped = [part for part in side.looped if part.function is equation.part.function]
+        return next((e for part in looped for e in part.equations if e.line == equation.line), equation)
+
+    def summed_up(self, equation: Equation) -> Equation:
+        """The sum that an equation takes a part out of, where it only does that; itself where it does more."""
+        value = equation.value
+        if not isinstance(value, ast.Subscript):
+            return equation
+        table = ast.unparse(value.value)
+        sums = [e for e in equation.part.equations if isinstance(e.node, ast.AugAssign)]
+        return next((e for e in sums if e.target.partition("[")[0] == table), equation)
 
     def followed(self, side: Side, change: Break) -> Equation:
         """The equation that an edit hits; where it hands on another result, the one that makes the result."""
         equation = change.equations[0]
         value = equation.value
+        if isinstance(value, ast.Subscript) and isinstance(equation.node, ast.Assign):
+            # A result under the name that it is returned by.
+            made = ast.unparse(value.value) + "["
+            makers = [e for p in side.parts for e in p.equations if e.makes_a_quantity and e.target.startswith(made)]
+            named = re.match(r"\w+\[f?['\"]", equation.target)
+            return next((e for e in makers if named), equation)
         if equation.makes_a_quantity or not isinstance(value, ast.Tuple | ast.Dict | ast.Call):
             return equation
         start = change.splices[0].start
@@ -363,7 +392,8 @@ class _Explaining(Hunt):
                     for kind in (0, 1):
                         mark = self.fingerprint(reference, equation, kind)
                         if mark is not None and equation.makes_a_quantity:
-                            self.operations.setdefault((kind, *mark), []).append(equation)
+                            looped = self.in_the_loop(reference, equation)
+                            self.operations.setdefault((kind, *mark), []).append(looped)
         return self.operations
 
     def fingerprint(self, side: Side, equation: Equation, kind: int) -> tuple[Any, ...] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from math import log2
 from time import process_time
 from types import FunctionType
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from ..run import Answer
 from .breaks import breaks, together
 from .broken import (
     Array,
+    Hope,
     Numbers,
     Side,
     Target,
@@ -24,7 +26,7 @@ from .broken import (
     in_force,
     perturbed,
 )
-from .parts import CUT, RATE, SHARE, THROUGHOUT, Break, Equation
+from .parts import CUT, EXAMPLE, RATE, SHARE, THROUGHOUT, Break, Equation
 from .sums import SEE, Marks, Sums, Watch, covers
 
 DEEPEST = 3  # edits in one explanation, at most
@@ -32,6 +34,8 @@ LOOK_ROUND = 0.6  # seconds in which edits that behave like the one found are lo
 TURN = 0.75  # the share of its time after which a search is content with edits that mend something
 # The share of a search that goes to one fault of all that differs: where sums are taken apart, and where not.
 SURE, UNSURE = 0.65, 0.35
+SLOWER = 0.7  # what it costs an edit if its side runs half as fast as the other
+COMPILING = 3e-4  # seconds that an edit takes before its side runs
 STRAY_SUMS = 5.0  # what it costs an edit if every sum would be off but those that are
 WIDTH = 3  # first edits that a second one is looked for after
 
@@ -126,7 +130,7 @@ class Hunt:
 
     @contextmanager
     def names(self) -> Iterator[None]:
-        extra = {SHARE, RATE, CUT, SEE, *(axis for case in self.cases for axis in case.sizes)}
+        extra = {SHARE, RATE, CUT, SEE, EXAMPLE, *(axis for case in self.cases for axis in case.sizes)}
         with ExitStack() as stack:
             for side in self.sides:
                 stack.enter_context(side.names(extra))
@@ -141,7 +145,7 @@ class Hunt:
         side: Side,
         changes: Sequence[Break],
         k: int,
-        hoped: Sequence[tuple[str, Array, float]] = (),
+        hoped: Sequence[Hope] = (),
         loss_between: tuple[float, float] = (-np.inf, np.inf),
     ) -> frozenset[str] | None:
         """What edits reproduce on a case; None where the side does not run, or gives nothing hoped for."""
@@ -151,23 +155,15 @@ class Hunt:
         except Exception:
             return None
 
-    def hoped(self, side: Side, wanted: frozenset[str]) -> list[tuple[str, Array, float]]:
-        """The wanted arrays in a side's own layout; empty where one has no simple counterpart there."""
-        target, port = self.targets[self.first], self.port
-        if port.clip is not None or not side.share_inside:
-            return []
-        summed = {**port.family.parameters, **port.family.readout}
-        layout, _ = side.handed(self.first)[0]
-        found = []
-        for name in wanted:
-            lines = [line for line in port.layout.lines if line.base == name]
-            if name not in target.numbers or len(lines) != 1 or len(lines[0].arrays) != 1:
-                return []
-            if lines[0].arrays[0] not in summed:
-                return []
-            canonical = port.bind(target.case.sizes).canonical({name: target.numbers[name]})
-            found += [(own, array, target.bars[name]) for own, array in layout.gradients(canonical).items()]
-        return found if len(found) == len(wanted) else []
+    def hoped(self, side: Side, wanted: frozenset[str]) -> dict[str, Hope]:
+        """The wanted arrays that are there to be seen among a side's own gradients."""
+        target = self.targets[self.first]
+        found = {}
+        for name, places in side.places(self.first).items():
+            theirs = target.numbers.get(name)
+            if name in wanted and theirs is not None and theirs.shape == places.shape:
+                found[name] = Hope(places, theirs, target.bars[name])
+        return found
 
     def loss_between(self, side: Side, reproduced: frozenset[str]) -> tuple[float, float]:
         """Where the loss of a side has to be, if it is right without another edit."""
@@ -181,7 +177,7 @@ class Hunt:
         self,
         side: Side,
         changes: tuple[Break, ...],
-        hoped: Sequence[tuple[str, Array, float]],
+        hoped: Sequence[Hope],
         loss_between: tuple[float, float],
     ) -> Found | None:
         self.tried += 1
@@ -298,9 +294,8 @@ class Hunt:
         # What agrees is not often downstream of what is broken, the loss least of all.
         others = reach.names - wanted
         cost = 0.5 * len(others) + 1.5 * (LOSS in others)
-        if sums:
-            # What the reference cannot do wrong, a batch can: after it.
-            cost += side.name == "batched"
+        # What takes longer to try comes later.
+        cost += SLOWER * log2((COMPILING + side.seconds) / (COMPILING + min(one.seconds for one in self.sides)))
         if sums and reach.marks is None:
             cost += STRAY_SUMS / 2
         elif sums and reach.marks is not None:
@@ -312,7 +307,7 @@ class Hunt:
         reference = self.sides[0]
         if not reference.share_inside:
             return
-        watch = Watch(reference.parts)
+        watch = Watch(reference.looped)
         reference.numbers(self.first)
         reference.set_names({SEE: watch.see})
         runs: list[dict[str, Array]] = []
@@ -353,7 +348,7 @@ class Hunt:
     def breaks_of(self, side: Side) -> list[tuple[Break, ...]]:
         """Every edit of a side; the same one in several sums or loops goes as one."""
         if not side.breaks:
-            single = breaks(side.parts, self.cases[self.first].sizes)
+            single = breaks(side.parts, self.cases[self.first].sizes, len(side.handed(self.first)) > 1)
             side.breaks = [(one,) for one in single]
             for group in together(single):
                 side.breaks.append(group)
@@ -391,13 +386,12 @@ class Hunt:
         apart = bool(self.observed) and not base.changes
         for turn, (needed, until) in enumerate(_turns(wanted, SURE if apart else UNSURE)):
             # One fault has put all of these sums off; of several, each some of them.
-            for side, changes, *_ in self.likeliest(needed, among, apart and turn == 0):
+            for side, changes, reach, _ in self.likeliest(needed, among, apart and turn == 0):
                 if id(changes) in seen or (base.changes and side is not base.side):
                     continue
                 seen.add(id(changes))
-                found = self.try_on_first(
-                    side, (*base.changes, *changes), hoped[side.name], between[side.name]
-                )
+                hopes = [hope for name, hope in hoped[side.name].items() if name in reach.names]
+                found = self.try_on_first(side, (*base.changes, *changes), hopes, between[side.name])
                 if found is not None and found.reproduced == names:
                     if self.everywhere(found) == self.all:
                         full.append(found)

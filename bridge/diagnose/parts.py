@@ -5,16 +5,18 @@ from __future__ import annotations
 import ast
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .unrolled import unrolled
+
 Shape = tuple[int, ...]
 Span = tuple[int, int]
 # Names that edits may use beside those of the function; the sizes of the case go by the names of the axes.
-SHARE, RATE, CUT = "share", "rate", "cut"
+SHARE, RATE, CUT, EXAMPLE = "share", "rate", "cut", "example"
 THROUGHOUT = ", throughout"
 
 
@@ -67,29 +69,18 @@ class Equation:
 class Part:
     """A function of a side: its text without annotations and documentation, its equations, its quantities.
 
-    `quantities` gives the shape of every name and element that stands in it, as one run had it.
+    `quantities` gives the shape of every name and element that stands in it, as one run had it; `seen` gives the
+    value of an expression in that run. Of a function with a loop over layers there is a second part, in which the
+    loop is written out.
     """
 
-    def __init__(self, function: FunctionType, source: ast.FunctionDef, seen: Callable[[str], Any]) -> None:
-        self.function, self.name = function, function.__name__
+    def __init__(
+        self, function: FunctionType, source: ast.FunctionDef, seen: Callable[[str], Any], written_out: bool = False
+    ) -> None:
+        self.function, self.name, self.seen, self.written_out = function, function.__name__, seen, written_out
         self.code = function.__code__
         lines = [node.lineno for node in _statements(source.body) if not _is_documentation(node)]
-        plain = ast.FunctionDef(
-            name=source.name,
-            args=_bare(source.args),
-            body=[node for node in source.body if not _is_documentation(node)],
-            decorator_list=[],
-            returns=None,
-            type_comment=None,
-        )
-        if sys.version_info >= (3, 12):
-            plain.type_params = []
-        for node in ast.walk(plain):
-            if isinstance(node, ast.FunctionDef):
-                node.args, node.returns = _bare(node.args), None
-            if isinstance(node, ast.stmt) and hasattr(node, "body"):
-                node.body = [_unannotated(inner) for inner in node.body]
-        self.text = _with_share(ast.unparse(ast.fix_missing_locations(plain)), function.__module__)
+        self.text = _with_share(ast.unparse(ast.fix_missing_locations(_plain(source))), function.__module__)
         self._starts = [0]
         for text in self.text.splitlines(keepends=True):
             self._starts.append(self._starts[-1] + len(text))
@@ -100,7 +91,7 @@ class Part:
         self.texts = {
             ast.unparse(node)
             for node in ast.walk(self.tree)
-            if isinstance(node, ast.Name | ast.Subscript) and not _has_slice_of_names(node)
+            if isinstance(node, ast.Name | ast.Subscript) and (written_out or not _has_slice_of_names(node))
         }
         self.quantities: dict[str, Shape] = {}
         self.ranges: dict[str, tuple[float, float]] = {}  # the least and the largest value of each; zero is among them
@@ -121,9 +112,12 @@ class Part:
                 and value
                 and all(isinstance(key, int) for key in value)
                 and all(isinstance(one, np.ndarray) for one in value.values())
+                and not written_out
             ):
                 self.by_step[text] = min(value)
         self.arguments = [argument.arg for argument in source.args.args]
+        last = self.tree.body[-1]
+        self.returned = {n.id for n in ast.walk(last) if isinstance(n, ast.Name) and isinstance(last, ast.Return)}
         # An objective's own code, or with its share in it: what is in force where nothing is broken.
         self.base = self.compiled(()) if SHARE in self.text else self.code
 
@@ -154,8 +148,7 @@ class Part:
         text = self.text
         for splice in sorted(splices, reverse=True):
             text = text[: splice.start] + splice.text + text[splice.end :]
-        module = compile(text, self.code.co_filename, "exec", dont_inherit=True)
-        return next(c for c in module.co_consts if isinstance(c, CodeType) and c.co_name == self.name)
+        return compiled(text, self.code)
 
     def shape(self, node: ast.AST) -> Shape | None:
         return self.quantities.get(ast.unparse(node))
@@ -170,7 +163,7 @@ class Break:
         self.part, self.splices, self.equations = part, tuple(splices), tuple(equations)
         self.rule, self.cost = rule, cost
         self.reads = ""  # the name or element that it reads otherwise, wherever that stands in the part
-        self.opens = ""  # the statement that it puts in front of the part's first
+        self.opens = ""  # what stands on the two sides of this `=` is what it changes, as it is told
         self.of_loop = False  # does it change which steps a loop goes through?
 
     @property
@@ -206,6 +199,35 @@ class Break:
 def read_side(run: Callable[[], Any], entry: FunctionType) -> list[Part]:
     """The parts of the side that `entry` belongs to, found by one run, in the order of first return."""
     folder = os.path.dirname(entry.__code__.co_filename)
+    frames = _frames(run, folder)
+    names = entry.__code__.co_varnames[: entry.__code__.co_argcount + entry.__code__.co_kwonlyargcount + 1]
+    weights = frozenset(map(id, _arrays([frames[entry.__code__][1].get(name) for name in names])))
+    sources: dict[str, dict[str, ast.FunctionDef]] = {}
+    parts = []
+    loops: list[tuple[FunctionType, ast.FunctionDef]] = []
+    for code, (globals_, locals_) in frames.items():
+        function = globals_.get(code.co_name)
+        if not isinstance(function, FunctionType) or function.__code__ is not code:
+            continue  # a comprehension
+        if code.co_filename not in sources:
+            with open(code.co_filename, encoding="utf-8") as file:
+                body = ast.parse(file.read()).body
+            sources[code.co_filename] = {n.name: n for n in body if isinstance(n, ast.FunctionDef)}
+
+        for inner in code.co_consts:
+            if isinstance(inner, CodeType) and inner in frames and inner.co_name != "<listcomp>":
+                locals_ = {**frames[inner][1], **locals_}
+        seen = _seen(globals_, locals_)
+        definition = sources[code.co_filename].get(code.co_name)
+        if definition is not None:
+            parts.append(Part(function, definition, seen))
+            if (whole := unrolled(definition, seen, weights)) is not None:
+                loops.append((function, whole))
+    return parts + (_written_out(run, folder, loops) if loops else [])
+
+
+def _frames(run: Callable[[], Any], folder: str) -> dict[CodeType, tuple[Mapping[str, Any], dict[str, Any]]]:
+    """The globals and the last locals of every code of a folder that runs, in the order of first return."""
     frames: dict[CodeType, tuple[Mapping[str, Any], dict[str, Any]]] = {}
 
     def profile(frame: FrameType, event: str, _: Any) -> None:
@@ -219,31 +241,71 @@ def read_side(run: Callable[[], Any], entry: FunctionType) -> list[Part]:
         run()
     finally:
         sys.setprofile(before)
-    sources: dict[str, dict[str, ast.FunctionDef]] = {}
-    parts = []
-    for code, (globals_, locals_) in frames.items():
-        function = globals_.get(code.co_name)
-        if not isinstance(function, FunctionType) or function.__code__ is not code:
-            continue  # a comprehension
-        if code.co_filename not in sources:
-            with open(code.co_filename, encoding="utf-8") as file:
-                body = ast.parse(file.read()).body
-            sources[code.co_filename] = {n.name: n for n in body if isinstance(n, ast.FunctionDef)}
+    return frames
 
-        for inner in code.co_consts:
-            if isinstance(inner, CodeType) and inner in frames and inner.co_name != "<listcomp>":
-                locals_ = {**frames[inner][1], **locals_}
 
-        def seen(text: str, names: Mapping[str, Any] = globals_, here: dict[str, Any] = locals_) -> Any:
-            try:
-                return eval(text, dict(names), here)
-            except Exception:
-                return None
+def _seen(globals_: Mapping[str, Any], locals_: dict[str, Any]) -> Callable[[str], Any]:
+    """What an expression is where these names are known; None where it is nothing."""
 
-        definition = sources[code.co_filename].get(code.co_name)
-        if definition is not None:
-            parts.append(Part(function, definition, seen))
-    return parts
+    def seen(text: str) -> Any:
+        try:
+            return eval(text, {"np": np, **globals_}, locals_)
+        except Exception:
+            return None
+
+    return seen
+
+
+def _arrays(values: Iterable[Any]) -> Iterator[Any]:
+    """The arrays among values, and in tables."""
+    for value in values:
+        if isinstance(value, np.ndarray):
+            yield value
+        elif isinstance(value, dict):
+            yield from _arrays(value.values())
+
+
+def _written_out(
+    run: Callable[[], Any], folder: str, loops: Sequence[tuple[FunctionType, ast.FunctionDef]]
+) -> list[Part]:
+    """The parts of functions whose loops over layers are written out, by a run with these in force."""
+    codes = [(function, function.__code__) for function, _ in loops]
+    try:
+        for function, whole in loops:
+            text = ast.unparse(ast.fix_missing_locations(_plain(whole)))
+            function.__code__ = compiled(text, function.__code__)
+        frames = _frames(run, folder)
+        found = [_seen(*frames[function.__code__]) for function, _ in loops]
+    finally:
+        for function, code in codes:
+            function.__code__ = code
+    return [Part(function, whole, seen, written_out=True) for (function, whole), seen in zip(loops, found, strict=True)]
+
+
+def compiled(text: str, code: CodeType) -> CodeType:
+    """The code of a function whose text was changed."""
+    module = compile(text, code.co_filename, "exec", dont_inherit=True)
+    return next(c for c in module.co_consts if isinstance(c, CodeType) and c.co_name == code.co_name)
+
+
+def _plain(source: ast.FunctionDef) -> ast.FunctionDef:
+    """A function without annotations and documentation."""
+    plain = ast.FunctionDef(
+        name=source.name,
+        args=_bare(source.args),
+        body=[node for node in source.body if not _is_documentation(node)],
+        decorator_list=[],
+        returns=None,
+        type_comment=None,
+    )
+    if sys.version_info >= (3, 12):
+        plain.type_params = []
+    for node in ast.walk(plain):
+        if isinstance(node, ast.FunctionDef):
+            node.args, node.returns = _bare(node.args), None
+        if isinstance(node, ast.stmt) and hasattr(node, "body"):
+            node.body = [_unannotated(inner) for inner in node.body]
+    return plain
 
 
 def _with_share(text: str, module: str) -> str:

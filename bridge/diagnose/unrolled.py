@@ -47,7 +47,9 @@ def _turns(loop: ast.For, seen: Callable[[str], Any], weights: frozenset[int]) -
     values = seen(f"list({ast.unparse(loop.iter)})")
     if len(names) < len(targets) or not isinstance(values, list) or len(values) < 2:
         return None
-    turns = [dict(zip(names, one if isinstance(loop.target, ast.Tuple) else (one,), strict=True)) for one in values]
+    turns: list[Turn] = [
+        dict(zip(names, one if isinstance(loop.target, ast.Tuple) else (one,), strict=True)) for one in values
+    ]
     if not all(isinstance(value, int | str) for turn in turns for value in turn.values()):
         return None
     return turns if _goes_through(loop, turns, seen, weights) else None
@@ -96,12 +98,11 @@ class _At(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
-        left, right = node.left, node.right
-        if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
-            if isinstance(node.op, ast.Add):
-                return ast.copy_location(ast.Constant(left.value + right.value), node)
-            if isinstance(node.op, ast.Sub):
-                return ast.copy_location(ast.Constant(left.value - right.value), node)
+        if isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant):
+            left, right = node.left.value, node.right.value
+            if isinstance(left, int) and isinstance(right, int) and isinstance(node.op, ast.Add | ast.Sub):
+                made = left + right if isinstance(node.op, ast.Add) else left - right
+                return ast.copy_location(ast.Constant(made), node)
         return node
 
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from types import FunctionType
+from typing import Any
 
-from .parts import SHARE, Equation, Part, Shape, makes_space
+from .parts import RATE, SHARE, Equation, Part, Shape, makes_space
+from .readings import Reader, Variant, of_array, of_call, of_number, of_operation, wrapped
 
-Variant = tuple[str, str, float]  # the text to read instead, the rule in words, how far-fetched it is
 BOUNDS = (1, 5, 10, 0.5, 0.1)
 
 
 class Variants:
     """Writes what may stand instead of an expression of a part."""
 
-    def __init__(self, part: Part, sizes: Mapping[str, int]) -> None:
-        self.part, self.sizes = part, sizes
+    def __init__(self, part: Part, sizes: Mapping[str, int], example_by_example: bool) -> None:
+        self.part, self.sizes, self.example_by_example = part, sizes, example_by_example
         self._added: set[str] | None = None
+        self._first: dict[str, int] | None = None  # where each name is made first; 0: in a loop
         self.axes = [a for a in ("batch", "time", "output", "input") if a in sizes]
+        self.reader = Reader(ast.unparse, part.seen)
 
     # What stands in a statement.
 
@@ -59,16 +63,23 @@ class Variants:
             if shape is not None:
                 yield from self._other_quantities(node, shape)
                 yield from self._other_steps(node, shape)
+                yield from of_array(ast.unparse(node), shape)
+                yield from self._learned_already(ast.unparse(node), shape)
+                yield from self._other_examples(ast.unparse(node), shape)
+            elif isinstance(node, ast.Name) and node.id in self.part.numbers:
+                yield from of_number(node.id, self.sizes)
             if isinstance(node, ast.Subscript):
                 yield from self._other_indices(node, equation)
         elif isinstance(node, ast.Attribute) and node.attr == "T":
             yield ast.unparse(node.value), "transpose taken away", 1.0
         elif isinstance(node, ast.BinOp):
             yield from self._other_operation(node)
+            yield from of_operation(node, self.reader)
         elif isinstance(node, ast.UnaryOp):
             yield ast.unparse(node.operand), "sign left out", 1.5
         elif isinstance(node, ast.Call) and not makes_space(node):
             yield from self._other_call(node)
+            yield from of_call(node, self.reader)
         elif isinstance(node, ast.Dict | ast.Tuple):
             yield from self._another_result(node)
 
@@ -111,6 +122,8 @@ class Variants:
         for other, its in self.part.quantities.items():
             if other in sums and text not in sums:
                 continue  # nobody takes a sum that is not complete for what it is made from
+            if not self._made_before(other, node):
+                continue
             if other != text and its == shape:
                 yield other, f"{other} where {text} stands", 2.0
             if other != text and len(shape) == 2 and min(shape) > 1 and its == shape[::-1]:
@@ -129,6 +142,15 @@ class Variants:
             yield f"(1 - {text})", f"one minus {text}", 1.8
         yield f"({text} * {text})", f"{text} squared", 3.0
         yield f"(1 - {text} * {text})", f"the slope of tanh at {text}", 3.2
+
+    def _made_before(self, name: str, node: ast.expr) -> bool:
+        """Can a name be read where a node stands? In a loop, a turn can leave it to the next."""
+        if self._first is None:
+            self._first = {}
+            for equation in self.part.equations:
+                for made in (equation.target, *stored(equation.node)):
+                    self._first.setdefault(made, equation.span[1] if equation.loop is None else 0)
+        return self._first.get(name, 0) <= self.part.span(node)[0]
 
     def _neighbours(self, text: str, shape: Shape) -> Iterator[Variant]:
         """Of a matrix that people set beside another (`[Waa, Wax]`): other columns than its own."""
@@ -174,6 +196,21 @@ class Variants:
         if len(shape) == 3 and shape[1] == self.sizes.get("batch", 0) > 1:
             yield f"({x}.max(axis=1, keepdims=True) + 0 * {x})", f"{x} of any example for every example", 3.0
             yield f"({x}.sum(axis=1, keepdims=True) + 0 * {x})", f"{x} summed over the batch for each", 3.0
+
+    def _learned_already(self, text: str, shape: Shape) -> Iterator[Variant]:
+        """A weight of several that has learned from its whole gradient when it is read."""
+        if len(shape) == 2 and f"d{text}" in self.part.quantities and text not in self.part.arguments:
+            learned = f"({text} - {RATE} * d{text})"
+            yield learned, f"{text} updated before the gradient is passed through it", 1.8
+
+    def _other_examples(self, text: str, shape: Shape) -> Iterator[Variant]:
+        """Arrays with an axis of examples: another example's for every one."""
+        batch = self.sizes.get("batch", 0)
+        if batch < 2 or len(shape) < 2 or batch not in shape[:-1]:
+            return
+        before = ":, " * shape.index(batch)
+        yield f"({text}[{before}:1] + 0 * {text})", f"{text} of the first example for every example", 2.2
+        yield f"({text}[{before}-1:] + 0 * {text})", f"{text} of the last example for every example", 2.2
 
     def _other_indices(self, node: ast.Subscript, equation: Equation) -> Iterator[Variant]:
         loop, x = equation.loop, ast.unparse(node.value)
@@ -283,6 +320,10 @@ class Variants:
         if len(node.args) == 1:
             inner = ast.unparse(node.args[0])
             yield wrapped(node.args[0]), f"{ast.unparse(node.func)} left out", 1.8
+            squared = re.search(r"\b(\w+) \* \1\b", inner) if text.startswith("np.sum(") else None
+            if squared is not None:
+                of_sum = f"np.sum({squared.group(1)}) ** 2"
+                yield text.replace(squared.group(), of_sum), "the square of the sum", 2.0
             if method not in ("sum", "mean", "max", "rows"):
                 yield f"(({text}) * ({text}))", f"{text} squared", 2.4
                 yield f"(1 - ({text}))", f"one minus {text}", 3.0
@@ -297,14 +338,6 @@ class Variants:
                 yield f"{name}({argument})", f"{name} where {node.func.id} stands", 1.6
         if method == "sum":
             yield text.replace(".sum(", ".mean("), "mean for sum", 1.4
-            for axis in ("axis=0", "axis=-1"):
-                if axis not in text:
-                    continue
-                for other in ("axis=0", "axis=1", "axis=-1", "axis=(0, 1)", "axis=(1, 2)"):
-                    if other != axis:
-                        yield text.replace(axis, other), "sum along another axis", 2.0
-                bare = text.replace(f", {axis}", "").replace(axis, "")
-                yield bare, "sum over everything", 2.0
 
     def _logarithm_outside(self, product: ast.BinOp) -> Iterator[Variant]:
         """`sum(y * log p)` with the logarithm taken of the sum, or of the whole of p."""
@@ -343,20 +376,8 @@ class Variants:
 
     def _alike(self, called: str) -> list[str]:
         """Other small functions that take one argument, by the names that the part knows them under."""
-        known = self.part.function.__globals__
-        function = known.get(called)
-        if not isinstance(function, FunctionType):
-            return []
-        return [
-            name
-            for name, other in known.items()
-            if isinstance(other, FunctionType)
-            and other is not function
-            and other.__module__ == function.__module__
-            and other.__code__.co_argcount == 1
-            and not name.endswith("named")
-            and "name" not in other.__code__.co_varnames[:1]
-        ]
+        function = self.part.seen(called)
+        return [name for name, other in siblings(function).items() if other is not function]
 
     def _definition(self, node: ast.expr) -> ast.expr | None:
         """The right-hand side that gives a name its value, where there is just one."""
@@ -370,13 +391,22 @@ class Variants:
         return made[0] if len(made) == 1 else None
 
 
+def siblings(function: Any) -> dict[str, FunctionType]:
+    """The small functions of one array that stand in the module of one."""
+    if not isinstance(function, FunctionType) or function.__code__.co_argcount != 1:
+        return {}
+    return {
+        name: other
+        for name, other in function.__globals__.items()
+        if isinstance(other, FunctionType)
+        and other.__module__ == function.__module__
+        and other.__code__.co_argcount == 1
+        and "name" not in other.__code__.co_varnames[:1]
+    }
+
+
 def is_numpy(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "np"
-
-
-def wrapped(node: ast.expr) -> str:
-    text = ast.unparse(node)
-    return f"({text})" if isinstance(node, ast.BinOp | ast.UnaryOp | ast.IfExp) else text
 
 
 def shifted(t: str, index: str, shift: int) -> str:
@@ -397,3 +427,7 @@ def length_of(iterated: ast.expr) -> str | None:
         if iterated.func.id == "range" and len(iterated.args) == 1:
             return ast.unparse(iterated.args[0])
     return f"(max({iterated.id}) + 1)" if isinstance(iterated, ast.Name) else None
+
+
+def stored(node: ast.stmt) -> set[str]:
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
