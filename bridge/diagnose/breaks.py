@@ -17,6 +17,9 @@ from .readings import other_axes, skeleton, wrapped
 from .variants import BOUNDS, Variants, length_of, stored
 
 
+OF_ONE_TURN = 0.3  # how much more far-fetched an edit is that holds in one turn of a loop only
+
+
 def together(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
     """The same edit in every sum that a loop makes, and in every loop of a side."""
     sums: dict[str, dict[int, Break]] = {}
@@ -88,14 +91,24 @@ def breaks(parts: Sequence[Part], sizes: Mapping[str, int], example_by_example: 
     found: list[Break] = []
     for part in parts:
         found += _Writer(part, sizes, example_by_example).all()
+    for one in found:
+        one.cost += OF_ONE_TURN * one.part.written_out
     seen: set[tuple[int, tuple[Splice, ...]]] = set()
+    once: set[tuple[int, str]] = set()  # edits of what stands in no loop, by line
     unique = []
-    for one in sorted(found, key=lambda b: b.cost):
+    for one in sorted(found, key=lambda b: (b.part.written_out, b.cost)):
         key = (id(one.part), one.splices)
-        if key not in seen:
-            seen.add(key)
-            unique.append(one)
-    return unique
+        if key in seen:
+            continue
+        seen.add(key)
+        line = one.equations[0].line
+        if one.part.written_out:
+            if (line, re.sub(r"(?<=[a-z])_\d+\b", "", one.becomes)) in once:
+                continue
+        elif one.equations[0].loop is None:
+            once.add((line, one.becomes))
+        unique.append(one)
+    return sorted(unique, key=lambda b: b.cost)
 
 
 class _Writer(Variants):

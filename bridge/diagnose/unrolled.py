@@ -55,9 +55,7 @@ def _turns(loop: ast.For, seen: Callable[[str], Any], weights: frozenset[int]) -
     return turns if _goes_through(loop, turns, seen, weights) else None
 
 
-def _goes_through(
-    loop: ast.For, turns: Sequence[Turn], seen: Callable[[str], Any], weights: frozenset[int]
-) -> bool:
+def _goes_through(loop: ast.For, turns: Sequence[Turn], seen: Callable[[str], Any], weights: frozenset[int]) -> bool:
     """Does a loop read another one of the weights at each of its turns?"""
     for node in ast.walk(loop):
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):

@@ -148,7 +148,7 @@ class Variants:
         if self._first is None:
             self._first = {}
             for equation in self.part.equations:
-                for made in (equation.target, *stored(equation.node)):
+                for made in () if isinstance(equation.node, ast.For) else (equation.target, *stored(equation.node)):
                     self._first.setdefault(made, equation.span[1] if equation.loop is None else 0)
         return self._first.get(name, 0) <= self.part.span(node)[0]
 
