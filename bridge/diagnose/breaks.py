@@ -16,7 +16,6 @@ from .parts import CUT, EXAMPLE, RATE, SHARE, THROUGHOUT, Break, Equation, Part,
 from .readings import other_axes, skeleton, wrapped
 from .variants import BOUNDS, Variants, length_of, stored
 
-
 OF_ONE_TURN = 0.3  # how much more far-fetched an edit is that holds in one turn of a loop only
 
 

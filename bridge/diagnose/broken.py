@@ -25,6 +25,7 @@ from .variants import siblings
 Array = NDArray[Any]
 Numbers = dict[str, Any]
 MARGIN = 100.0
+ROUNDING = 1e-14  # of the largest element
 NOTE = "__rowcol_note__"
 
 
@@ -47,10 +48,12 @@ class Target:
             theirs = np.asarray(value, dtype=float)
             if not np.all(np.isfinite(ours)) or not np.all(np.isfinite(theirs)):
                 continue  # one NaN is like any other
+            deviation = expected.deviations[name]
             largest, size = size_of(theirs), size_of(ours)
-            grown = max(1.0, largest / size) if size else 1.0
+            # What is nothing but rounding where it is right tells nothing of how that grows.
+            grown = max(1.0, largest / size) if size > MARGIN * deviation else 1.0
             self.numbers[name] = theirs
-            self.bars[name] = MARGIN * expected.deviations[name] * (grown if np.isfinite(grown) else 1.0)
+            self.bars[name] = max(MARGIN * deviation * (grown if np.isfinite(grown) else 1.0), ROUNDING * largest)
         self.misshapen = {
             name: np.sort(array, axis=None)
             for name, array in answer.misshapen.items()

@@ -323,8 +323,10 @@ class _Explaining(Hunt):
 
     def operation(self, side: Side, change: Break) -> str:
         equation = self.in_the_loop(side, self.followed(side, change))
-        if side.name == "reference" and equation.makes_a_quantity:
-            return equation.text
+        if side.name == "reference":
+            equation = self.calling(equation)
+            if equation.makes_a_quantity:
+                return equation.text
         known = self.known_operations()
         for kind in (0, 1):
             mark = self.fingerprint(side, equation, kind)
@@ -332,8 +334,22 @@ class _Explaining(Hunt):
             if alike:
                 # A quantity that goes into one other only cannot be told from it: the name can.
                 named = next((e for e in alike if e.target == equation.target), alike[-1])
-                return self.summed_up(named).text
+                return self.calling(self.summed_up(named)).text
         return equation.text
+
+    def calling(self, equation: Equation) -> Equation:
+        """The one equation of the reference that calls the small function that an equation stands in, if just one."""
+        part = equation.part
+        last = part.tree.body[-1]
+        if not isinstance(last, ast.Return) or isinstance(last.value, ast.Tuple | ast.Dict) or len(part.arguments) != 1:
+            return equation
+        callers = [
+            other
+            for others in self.sides[0].looped
+            for other in others.equations
+            if other.makes_a_quantity and other.value is not None and others.calls(other.value, part.function)
+        ]
+        return callers[0] if len(callers) == 1 else equation
 
     def in_the_loop(self, side: Side, equation: Equation) -> Equation:
         """The equation of a loop of which this one is a turn written out."""

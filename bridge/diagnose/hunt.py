@@ -256,18 +256,37 @@ class Hunt:
         found = []
         reaches: dict[tuple[Equation, ...], _Reach] = {}
         for side in self.sides:
+            # The same edit in all equations that nothing hangs on but what differs.
+            alike: dict[tuple[int, str], dict[int, Break]] = {}
             for changes in self.breaks_of(side):
-                equations = tuple(dict.fromkeys(equation for change in changes for equation in change.equations))
-                if equations not in reaches:
-                    each = [self.influence(side, equation) for equation in equations]
-                    names = frozenset[str]().union(*(names for names, _ in each))
-                    known = [marks for _, marks in each if marks is not None]
-                    marks = Marks().union(*known) if len(known) == len(each) else None
-                    reaches[equations] = _Reach(names, marks)
-                if reaches[equations].names & self.differing:
-                    cost = cost_of(changes) + 0.2 * (side.name == "batched")
-                    found.append(_Candidate(side, changes, reaches[equations], cost))
+                reach = self.reach(side, changes, reaches)
+                if reach.names & self.differing:
+                    found.append(_Candidate(side, changes, reach, self.cost(side, changes)))
+                    one = changes[0]
+                    if len(changes) == len(one.equations) == 1 and not one.reads and reach.names <= self.differing:
+                        alike.setdefault((id(one.part), one.rule), {}).setdefault(id(one.equations[0]), one)
+            known = {frozenset(map(id, changes)) for changes in self.breaks_of(side) if len(changes) > 1}
+            for several in alike.values():
+                changes = tuple(several.values())
+                if len(changes) > 1 and frozenset(map(id, changes)) not in known:
+                    reach = self.reach(side, changes, reaches)
+                    found.append(_Candidate(side, changes, reach, self.cost(side, changes)))
         return found
+
+    def reach(self, side: Side, changes: Sequence[Break], known: dict[tuple[Equation, ...], _Reach]) -> _Reach:
+        """What can change where the equations of edits are broken."""
+        equations = tuple(dict.fromkeys(equation for change in changes for equation in change.equations))
+        if equations not in known:
+            each = [self.influence(side, equation) for equation in equations]
+            names = frozenset[str]().union(*(names for names, _ in each))
+            marks = [marks for _, marks in each if marks is not None]
+            known[equations] = _Reach(names, Marks().union(*marks) if len(marks) == len(each) else None)
+        return known[equations]
+
+    @staticmethod
+    def cost(side: Side, changes: Sequence[Break]) -> float:
+        """How far-fetched edits are on a side."""
+        return cost_of(changes) + 0.2 * (side.name == "batched")
 
     def likeliest(self, wanted: frozenset[str], among: Sequence[_Candidate], sums: bool) -> list[_Candidate]:
         """The edits that can change all of the arrays that are wanted, the likeliest first.

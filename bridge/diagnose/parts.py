@@ -150,6 +150,11 @@ class Part:
             text = text[: splice.start] + splice.text + text[splice.end :]
         return compiled(text, self.code)
 
+    def calls(self, node: ast.AST, function: FunctionType) -> bool:
+        """Is a function called in an expression, under whatever name?"""
+        calls = [one.func for one in ast.walk(node) if isinstance(one, ast.Call)]
+        return any(isinstance(called, ast.Name) and self.seen(called.id) is function for called in calls)
+
     def shape(self, node: ast.AST) -> Shape | None:
         return self.quantities.get(ast.unparse(node))
 
