@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from .parts import CUT, EXAMPLE, RATE, SHARE, THROUGHOUT, Break, Equation, Part, Splice
-from .readings import other_axes, skeleton, wrapped
+from .readings import other_axes, wrapped
 from .variants import BOUNDS, Variants, length_of, stored
 
 OF_ONE_TURN = 0.3  # how much more far-fetched an edit is that holds in one turn of a loop only
@@ -55,7 +55,7 @@ def _alike(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
         if one.reads:
             continue
         table = first.target.partition("[")[0] if "[" in first.target else ""
-        for kind in ("", skeleton(first.node), f"{table}["):
+        for kind in ("", first.kind, f"{table}["):
             if kind != "[":
                 groups.setdefault((id(one.part), kind, one.rule), {}).setdefault(id(first), one)
     seen: set[tuple[int, ...]] = set()

@@ -369,9 +369,10 @@ class Hunt:
         if not side.breaks:
             single = breaks(side.parts, self.cases[self.first].sizes, len(side.handed(self.first)) > 1)
             side.breaks = [(one,) for one in single]
+            several = self.made_together(side)
             for group in together(single):
                 side.breaks.append(group)
-                for made in self.made_together(side):
+                for made in several if isinstance(group[0].equations[0].node, ast.AugAssign) else ():
                     # Of one gate: dWax_i and dWaa_i.
                     gates = {one.equations[0].target.partition("_")[2] for one in group}
                     for gate in sorted(gates):

@@ -6,11 +6,13 @@ import ast
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .readings import skeleton
 from .unrolled import unrolled
 
 Shape = tuple[int, ...]
@@ -37,7 +39,7 @@ class Equation:
         self.text = part.text[slice(*self.span)]
         self.block: list[Equation] = []
 
-    @property
+    @cached_property
     def target(self) -> str:
         """The left-hand side, or `return`."""
         if isinstance(self.node, ast.Assign):
@@ -53,7 +55,12 @@ class Equation:
         """Does a name stand in it?"""
         return reads(self.node, name)
 
-    @property
+    @cached_property
+    def kind(self) -> str:
+        """What it has in common with equations that differ from it in their letters only."""
+        return skeleton(self.node)
+
+    @cached_property
     def makes_a_quantity(self) -> bool:
         """Is it an equation for one quantity, not the start of a sum, nor what hands several on?"""
         if isinstance(self.node, ast.AugAssign):
@@ -252,11 +259,16 @@ def _frames(run: Callable[[], Any], folder: str) -> dict[CodeType, tuple[Mapping
 def _seen(globals_: Mapping[str, Any], locals_: dict[str, Any]) -> Callable[[str], Any]:
     """What an expression is where these names are known; None where it is nothing."""
 
+    names = {"np": np, **globals_}
+    known: dict[str, Any] = {}
+
     def seen(text: str) -> Any:
-        try:
-            return eval(text, {"np": np, **globals_}, locals_)
-        except Exception:
-            return None
+        if text not in known:
+            try:
+                known[text] = eval(text, names, locals_)
+            except Exception:
+                known[text] = None
+        return known[text]
 
     return seen
 
