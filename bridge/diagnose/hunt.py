@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from math import log2
@@ -31,9 +32,10 @@ from .sums import SEE, Marks, Sums, Watch, covers
 
 DEEPEST = 3  # edits in one explanation, at most
 LOOK_ROUND = 0.6  # seconds in which edits that behave like the one found are looked for, from the start on
-TURN = 0.75  # the share of its time after which a search is content with edits that mend something
+TURN = 0.85  # the share of its time after which a search is content with edits that mend something
 # The share of a search that goes to one fault of all that differs: where sums are taken apart, and where not.
-SURE, UNSURE = 0.65, 0.35
+SURE, UNSURE = 0.75, 0.4
+ELSEWHERE = 0.3  # seconds in which the edit is looked for that does the same to the other side
 SLOWER = 0.7  # what it costs an edit if its side runs half as fast as the other
 COMPILING = 3e-4  # seconds that an edit takes before its side runs
 STRAY_SUMS = 5.0  # what it costs an edit if every sum would be off but those that are
@@ -110,6 +112,7 @@ class Hunt:
                 self.sides.append(one)
         self._alone: dict[str, tuple[Side, Numbers]] = {}
         self.influences: dict[Equation, tuple[frozenset[str], Marks | None]] = {}
+        self.among: list[_Candidate] = []
         self.sums: Sums | None = None
         self.observed: Marks = frozenset()
         self.operations: dict[tuple[Any, ...], list[Equation]] | None = None
@@ -400,13 +403,13 @@ class Hunt:
         seen: set[int] = set()
         hoped = {side.name: self.hoped(side, wanted) for side in self.sides}
         between = {side.name: self.loss_between(side, base.reproduced) for side in self.sides}
-        among = self.candidates()
+        self.among = self.among or self.candidates()
         since = process_time()
         left = self.start + self.budget - since
         apart = bool(self.observed) and not base.changes
         for turn, (needed, until) in enumerate(_turns(wanted, SURE if apart else UNSURE)):
             # One fault has put all of these sums off; of several, each some of them.
-            for side, changes, reach, _ in self.likeliest(needed, among, apart and turn == 0):
+            for side, changes, reach, _ in self.likeliest(needed, self.among, apart and turn == 0):
                 if id(changes) in seen or (base.changes and side is not base.side):
                     continue
                 seen.add(id(changes))
@@ -415,6 +418,8 @@ class Hunt:
                 if found is not None and found.reproduced == names:
                     if self.everywhere(found) == self.all:
                         full.append(found)
+                    if len(full) == 1 and not base.changes:
+                        full += self.on_the_other_side(side, changes, reach, hoped, between)
                 elif found is not None and found.reproduced > base.reproduced:
                     steps.append(found)
                 gone = process_time() - since
@@ -428,6 +433,38 @@ class Hunt:
                 # Something is mended: the rest of the time is for the edit after it.
                 break
         return full, steps
+
+    def on_the_other_side(
+        self,
+        side: Side,
+        changes: Sequence[Break],
+        reach: _Reach,
+        hoped: Mapping[str, Mapping[str, Hope]],
+        between: Mapping[str, tuple[float, float]],
+    ) -> list[Found]:
+        """The edits of the other side that do what one does: what is called alike first, for a short while."""
+        begin = process_time()
+        rule = _without_indices(changes[0].rule)
+        alike = [
+            (_without_indices(one.changes[0].rule) != rule, one.cost, place)
+            for place, one in enumerate(self.among)
+            if one.side is not side and one.reach.names == reach.names
+        ]
+        found = []
+        for _, _, place in sorted(alike):
+            if process_time() - begin > min(ELSEWHERE, self.look_round):
+                break
+            one = self.among[place]
+            hopes = list(hoped[one.side.name].values())
+            other = self.try_on_first(one.side, one.changes, hopes, between[one.side.name])
+            if other is not None and other.reproduced == self.targets[self.first].names:
+                found += [other] if self.everywhere(other) == self.all else []
+        return found
+
+
+def _without_indices(rule: str) -> str:
+    """What an edit is called, of whichever step."""
+    return re.sub(r"\[[^\]]*\]", "", rule)
 
 
 def unmoved(target: Target, expected: Numbers, numbers: Numbers) -> frozenset[str]:
