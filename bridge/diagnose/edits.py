@@ -40,6 +40,8 @@ __all__ = ["Edit", "Edits", "edits"]
 
 Rank: TypeAlias = Callable[[str, int], float]
 
+CROWDED = 0.01  # how much later an edit is tried for each other of its statement: a long one is not more at fault
+
 _AUGMENTED = re.compile(r"\s*(\+|-|\*|/|@|//|%|\*\*)?=\s*")
 _LOOPS = (ast.For, ast.While)
 _COMPOUND = (ast.For, ast.While, ast.If, ast.With, ast.Try)
@@ -94,12 +96,12 @@ class Edits:
                 yield what
                 continue
             function, statement = what
-            for edit in self.of(function, statement):
+            for tried, edit in enumerate(self.of(function, statement)):
                 key = function.path, self._maker(function).text_with(edit)
                 if key not in seen:
                     seen.add(key)
                     count += 1
-                    heappush(waiting, (order + edit.weight, count, edit))
+                    heappush(waiting, (order + edit.weight + CROWDED * tried, count, edit))
 
     def _maker(self, function: Function) -> _Maker:
         if self._usage is None:

@@ -102,6 +102,7 @@ def _diagnose(
     if not scope.functions and not scope.units:
         return {**nothing(), "seconds": clock() - begin}
     search = Search(scope, bench, case, _nearest(scope, bench, case), [], begin + budget)
+    search.reference.ordered(bench.expected[0].gradients.values())
     search.outputs = list(dict.fromkeys(q for _, q in search.wrong(scores[most])))
     given = frozenset(bench.expected[0].gradients) | {LOSS}
     wanted = (scores[most].agree | scores[most].differ) & given
@@ -271,7 +272,15 @@ def _steps(
         # Where one mend was not enough there are several faults, and most of them leave no array right.
         if search.steps and (best := tries.closest(trace, _surest(more), sure=True)) is not None:
             yield best
-    fitting = _surest(sifted)
+    translator = Translator(scope, trace, lambda: bench_run(search))
+    short = [suspect for suspect in named[:SCREENED] if suspect.lacking] if runs else []
+    parts = list(dict.fromkeys(quantity for suspect in short for quantity in suspect.lacking))[:3]
+    here = [place for place in places(scope, short) if not place.behind]
+    added = list(islice(translator.edits(here, parts), FITTING))
+    if tries.all(added):
+        yield tries.survivor(trace, named)
+        return
+    fitting = [*added[:2], *_surest(sifted)]
     single = (e for e in makers.ranked(ranking(scope, named)) if e.splices not in sifted.wrong)
     several = bool(search.steps) or len({need.quantity for need in needs}) > 1
     near = list(islice(single, NEAR // 2 if several and search.steps else NEAR))
@@ -297,7 +306,6 @@ def _steps(
         return
     formulas: list[Edit] = []
     if runs:
-        translator = Translator(scope, trace, lambda: bench_run(search))
         aims = [q for suspect in named[:3] for q in suspect.needs[:2]] + [need.quantity for need in needs[:2]]
         wanted_here = list(dict.fromkeys(aims))[:5]
         formulas = list(translator.edits(places(scope, named), wanted_here))

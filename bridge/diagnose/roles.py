@@ -184,7 +184,9 @@ class _Reading:
         event = self.trace.events[position]
         meanings = self.trace.meanings[position]
         if meanings == ():
-            start = self.start(position)
+            # Two sums of the same numbers are two all the same.
+            summed = isinstance(self.statement(position), ast.AugAssign)
+            start = position if summed and self.trace.sites[event.site].kind == "store" else self.start(position)
             if self.is_(start, quantity, step):
                 torn = self.shaped(position, start, quantity, step)
                 self.leaf(torn, quantity, step, 0.0, "is put into a shape that mixes its axes")
@@ -200,7 +202,9 @@ class _Reading:
             self.made(position, quantity, step, depth + 1)
             return
         if meanings and self.part(quantity, {m.quantity for m in meanings}):
-            # A term or a factor is lacking: where what there is was made.
+            # A term or a factor is lacking: where what there is was made, or here where it is right elsewhere.
+            if self.setter(position) is not None and self.used(position) > 1:
+                self.leaf(position, quantity, step, 0.05, "has a part missing")
             here = self.own_place(position)
             if self.is_given(here):
                 self.leaf(here, quantity, step, 0.1, "has a part missing")
@@ -284,7 +288,7 @@ class _Reading:
 
     def kept(self, position: int, quantity: int, step: int | None) -> None:
         """Something else was kept for later than should be: it has another name, or was changed too early."""
-        self.leaf(position, quantity, step, 0.51, "is not what is to be kept here")
+        self.leaf(position, quantity, step, 0.5, "is not what is to be kept here")
         setter = self.setter(position)
         if setter is not None and any(m.quantity == quantity for m in self.trace.meanings[position] or ()):
             self.leaf(self.origin(setter), quantity, step, 0.6, "is set before what it was is kept")
@@ -651,6 +655,12 @@ class _Reading:
                     self.leaf(position, quantity, step, 0.0, "does not add up")
                     for other in self.stores.get(_base(site.text), ()):
                         self.leaf(other, quantity, step, 0.1, "does not add up")
+                    # What is only called between may begin it anew.
+                    called = {f.function.rpartition(".")[2] for f in self.trace.recorder.frames}
+                    for beside in self.trace.scope.source(site.path).block(statement)[0]:
+                        call = beside.value if isinstance(beside, ast.Expr) else None
+                        if isinstance(call, ast.Call) and called_name(call) in called:
+                            self.leaf(position, quantity, step, -1.0, "does not add up, with this between", beside)
                 return
         if adds and not added and self.trusted.quantities[quantity].steps == [None]:
             # Added up over examples, one after the other, which the trusted side has at once.
@@ -828,6 +838,9 @@ class _Reading:
     def operation(self, position: int, quantity: int, step: int | None, below: list[int], depth: int) -> None:
         """An operation on operands: which of them are what the trusted formula takes?"""
         part = self.part_of(position, quantity)
+        if part is None and len(below) == 1 and isinstance(self.node(position), ast.Call):
+            # A sum over rows, of what is side by side.
+            part = self.part_of(below[0], quantity)
         if part is not None:
             self.expect(part, quantity, step, depth + 1)
             return
@@ -971,11 +984,13 @@ class _Reading:
 
     def shared(self, position: int, quantity: int, step: int | None, depth: int) -> bool:
         """A sum or product, in whichever grouping: what has its share of it, and what is left over."""
-        node = self.node(position)
+        sign = self.operator(position)
         shares = self.trusted.quantities[quantity].shares
-        if not shares or not isinstance(node, ast.BinOp):
+        if not shares or sign is None:
             return False
-        factors = self.factors_of(position, type(node.op))
+        # Of `+=` what was there before is a term, too.
+        whole = [position] if isinstance(self.node(position), ast.BinOp) else self.sources(position)
+        factors = [f for p in whole for f in self.factors_of(p, sign)]
         steps: set[int | None] = {step}
         if step is None:
             known = {m for p in factors for m in self.trace.meanings[p] or ()}
@@ -1083,7 +1098,10 @@ class _Reading:
         meanings = self.trace.meanings[position]
         if meanings is None or any(not self.trusted.quantities[m.quantity].blocks for m in meanings):
             return None
-        start = self.start(position)
+        setter = self.setter(position)
+        below = [] if setter is None else self.operands(setter)
+        named = below and np.array_equal(self.trace.events[below[0]].value, self.trace.events[position].value)
+        start = below[0] if named and isinstance(self.node(below[0]), ast.Call) else self.start(position)
         node = self.node(start)
         name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
         if self.layout(start) and self.operands(start):
@@ -1137,6 +1155,14 @@ class _Reading:
                 places = [k for k, kind in enumerate(kinds) if quantity in kind]
                 if len(kinds) == len(parts) and len(places) == 1:
                     return parts[places[0]]
+            kinds = own[-1]
+            for order in self.trusted.orders:
+                # Or the port returns its gradient at that place, and that of all others at theirs.
+                at = [k for k, kind in enumerate(order) if quantity in kind]
+                if len(order) == len(parts) == len(kinds) and len(at) == 1:
+                    every = set().union(*order)
+                    if all(kind & order[k] or not kind & every for k, kind in enumerate(kinds) if k != at[0]):
+                        return parts[at[0]]
         # Or it is made from what the quantity is made from, more than any other part.
         wanted = self.ingredients(quantity)
         made = [set() if self.excluded(p, quantity) else self.made_from(p) for p in parts]

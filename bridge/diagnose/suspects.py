@@ -14,6 +14,7 @@ from ..diff import LOSS
 from ..problem import Problem
 from .align import Need, Trace
 from .pieces import called_name, is_view
+from .quantities import Meaning, Operand
 from .roles import Leaf, leaves
 from .source import Scope
 from .trusted import Trusted, series
@@ -33,6 +34,7 @@ class Suspect(NamedTuple):
     certain: bool
     needs: tuple[int, ...] = ()
     leaves: tuple[Leaf, ...] = ()
+    lacking: tuple[int, ...] = ()  # what is to be added to what it makes, or taken times it
 
     def plain(self, scope: Scope) -> dict[str, Any]:
         source = scope.source(self.path)
@@ -76,17 +78,19 @@ def suspects(
             return
         key = path, statement.lineno
         old = found.get(key)
-        aims, whose = ((), ()) if old is None else (old.needs, old.leaves)
+        aims, whose, parts = ((), (), ()) if old is None else (old.needs, old.leaves, old.lacking)
         if quantity is not None and quantity not in aims:
             aims = (*aims, quantity)
         if leaf is not None:
             whose = (*whose, leaf)
+            part = _lacking(trace, leaf)
+            parts = parts if part is None or part in parts else (*parts, part)
         if old is None or score < old.score:
             start = trace.scope.source(path).span(statement)[0]
             name = None if quantity is None else trusted.quantities[quantity].name
-            found[key] = Suspect(path, statement.lineno, start, score, reason, name, False, aims, whose)
+            found[key] = Suspect(path, statement.lineno, start, score, reason, name, False, aims, whose, parts)
         else:
-            found[key] = old._replace(needs=aims, leaves=whose)
+            found[key] = old._replace(needs=aims, leaves=whose, lacking=parts)
 
     if raised is not None and raised.file in trace.scope.sources and raised.line is not None:
         source = trace.scope.source(raised.file)
@@ -495,7 +499,7 @@ class _Reading:
             own = quantities[need.quantity]
             value = next(iter(own.values.values()))
             made = {o.quantity for f in (*own.formulas, *own.regrouped) for o in f.operands}
-            if size not in (value.size, value[0].size) or not below & made:
+            if size not in (value.size, value[0].size) or not below & made or self.out_of_step(position, need):
                 continue
             wholes = [] if own.named or operator in map(self.operator, (f.node for f in own.formulas)) else quantities
             for number, whole in enumerate(wholes):
@@ -509,6 +513,15 @@ class _Reading:
     @staticmethod
     def operator(node: ast.AST | None) -> type[ast.AST] | None:
         return type(node.op) if isinstance(node, ast.BinOp) else None
+
+    def out_of_step(self, position: int, need: Need) -> bool:
+        """Whether an event has all that a missing quantity is made from, but not at one step."""
+        below = [m for p in self.operands(position) for m in self.trace.meanings[p] or ()]
+        for formula in self.trace.trusted.quantities[need.quantity].formulas:
+            if {o.quantity for o in formula.operands} <= {m.quantity for m in below}:
+                right = (all(any(_at(m, o, step) for m in below) for o in formula.operands) for step in need.steps)
+                return not any(right)
+        return False
 
     def alike(self, position: int) -> bool:
         """Whether the operands of many axes have them in the trusted side's order."""
@@ -573,6 +586,24 @@ class _Reading:
 def off(factor: float, right: Set[float]) -> bool:
     """Whether a value is off by a factor that the port's results ought not to have."""
     return float(f"{factor:.5g}") not in (right or {1.0})
+
+
+def _lacking(trace: Trace, leaf: Leaf) -> int | None:
+    """What is to be added to an expression, or taken times it, where it is a part of what it ought to be."""
+    shares = trace.trusted.quantities[leaf.quantity].shares
+    own = {m.quantity for m in trace.meanings[leaf.position] or ()}
+    for (one, _), parts in shares.items():
+        if one in own:
+            rest = frozenset[int]().union(*shares.values()) - parts
+            return next((other for (other, _), some in shares.items() if some == rest), None)
+    return None
+
+
+def _at(meaning: Meaning, operand: Operand, step: int | None) -> bool:
+    """Whether a value is what a formula takes at a step."""
+    if meaning.quantity != operand.quantity:
+        return False
+    return None in (meaning.t, operand.shift, step) or meaning.t == step + operand.shift  # type: ignore[operator]
 
 
 def _makes_space(node: ast.expr) -> bool:

@@ -21,7 +21,7 @@ import numpy as np
 from ..problem import Problem
 from .align import Trace
 from .edits import Edit
-from .pieces import is_plain
+from .pieces import SUM, Text, binds, is_plain, within
 from .quantities import STACK, TOTAL, Formula, Meaning, Operand, neutral
 from .source import NotInForce, Scope
 from .text import Source, Splice
@@ -325,7 +325,8 @@ class Translator:
     ) -> Iterator[tuple[str, Key]]:
         """Texts that may have the values of a quantity, and at which steps."""
         count = 0
-        for formula in (*self._side_by_side(quantity, terms), *self.trusted.quantities[quantity].formulas):
+        own = self.trusted.quantities[quantity]
+        for formula in (*self._side_by_side(quantity, terms), *own.formulas, *own.regrouped):
             if formula.node is None or isinstance(formula.node, ast.Compare):
                 continue
             options: list[list[Term]] = []
@@ -486,6 +487,24 @@ class Translator:
                 splice = source.before(place.statement, line)
                 yield INSERTED + 0.5, _edit(source, start, (splice,), "statement", f"`{line}` is missing: {name}")
 
+    def _added(
+        self, place: Place, text: str, quantity: int, shape: tuple[int, ...]
+    ) -> Iterator[tuple[float, Edit]]:
+        """A term more in what a statement sets, returns or adds."""
+        statement, source = place.statement, self.scope.source(place.path)
+        value = statement.value if isinstance(statement, ast.Assign | ast.AugAssign | ast.Return) else None
+        if value is None or quantity not in self.trusted.addends or source.segment(value) == text:
+            return
+        start, end = source.span(value)
+        for number, site in enumerate(self.trace.sites):
+            at = self.trace.at(number)
+            if (site.path, site.kind, site.start, site.end) != (place.path, "load", start, end) or not at:
+                continue
+            if _fits(self.trace.events[at[-1]].value.shape, shape):
+                left = Text(source.segment(value), binds(value))
+                new = Splice(place.path, start, end, f"{within(left, SUM)} + {text}")
+                yield 0.15, _edit(source, start, (new,), "term", f"`+ {text}` is missing")
+
     def _placed(
         self, place: Place, text: str, quantity: int, shape: tuple[int, ...], names: Seen
     ) -> Iterator[tuple[float, Edit]]:
@@ -518,6 +537,8 @@ class Translator:
                         f"{name} is `{text}`, not `{site.text}`",
                     ),
                 )
+        if not place.behind:
+            yield from self._added(place, text, quantity, shape)
         if isinstance(statement, ast.AugAssign) and not place.behind:
             target = source.segment(statement.target)
             if names.variables.get(target) == shape:

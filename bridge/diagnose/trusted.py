@@ -77,6 +77,8 @@ class Trusted:
         self._vain: dict[tuple[int, ...], int] = {}
         self._behind: dict[tuple[int, ...], list[tuple[int, int | None]]] = {}
         self._packs: dict[tuple[tuple[int, int | None], ...], int] = {}
+        # Of each array that a port returns and that has several side by side, what these are added up from.
+        self.orders: list[list[set[int]]] = []
         units = {n for word, n in case.sizes.items() if word not in ("batch", "time") and n > 1}
         self._units = sorted(units | {a * b for a in units for b in units if a * b in units})
         # An axis of its own for gates, or for some of them.
@@ -226,16 +228,22 @@ class Trusted:
             return
         # Where it is zero (an initial state that is none, say) some of it may not even be there.
         its = [step for step in whole.steps if not trivial(whole.values[step])]
-        made: dict[frozenset[int], int] = {frozenset(range(len(terms))): number}
-        made |= {frozenset((k,)): one for k, (one, _) in enumerate(terms)}
+        # Where only the last step has an output, its state's gradient is made from nothing else.
+        its = [step for step in its if all(self._at(*term, step) is not None for term in terms)]
+        # Each quantity with how many steps later (or earlier) it is taken.
+        made: dict[frozenset[int], tuple[int, int | None]] = {frozenset(range(len(terms))): (number, 0)}
+        made |= {frozenset((k,)): term for k, term in enumerate(terms)}
         for count in range(2, len(terms)):
             for chosen in combinations(range(len(terms)), count):
                 series: dict[int | None, Array] = {}
+                shifts = {terms[k][1] for k in chosen}
+                moved = (shifts.pop() or 0) if len(shifts) == 1 else 0
                 for step in its:
                     values = [self._at(*terms[k], step) for k in chosen]
                     if all(v is not None and v.shape == whole.values[step].shape for v in values):
                         arrays = [v for v in values if v is not None]
-                        series[step] = reduce(np.add if sign is ast.Add else np.multiply, arrays)
+                        there = None if step is None else step + moved
+                        series[there] = reduce(np.add if sign is ast.Add else np.multiply, arrays)
                 if len(series) < len(its) or not its:
                     return
                 if all(trivial(v) for v in series.values()):
@@ -245,12 +253,10 @@ class Trusted:
                     mark = " + " if sign is ast.Add else " * "
                     name = mark.join(bracketed(self.quantities[terms[k][0]].name, sign) for k in chosen)
                     found = self._new(Quantity(name, series, whole.order)), 0
-                if found[1] == 0 or found[1] is None:
-                    made[frozenset(chosen)] = found[0]
-        for parts, quantity in made.items():
+                made[frozenset(chosen)] = found[0], None if found[1] is None else found[1] + moved
+        for parts, (quantity, own) in made.items():
             if parts != frozenset(range(len(terms))):
-                shift = terms[min(parts)][1] if len(parts) == 1 else 0
-                whole.shares.setdefault((quantity, shift or 0), parts)
+                whole.shares.setdefault((quantity, own or 0), parts)
             if len(parts) < 2:
                 continue
             for one in made:
@@ -258,9 +264,9 @@ class Trusted:
                 if not one < parts or other not in made or min(one) != min(parts):
                     continue
                 operands = []
-                for part in (one, other):
-                    shift = terms[min(part)][1] if len(part) == 1 else 0
-                    operands.append(Operand(made[part], shift, ast.Name("_", ast.Load())))
+                for part, shift in (made[one], made[other]):
+                    later = None if shift is None or own is None else shift - own
+                    operands.append(Operand(part, later, ast.Name("_", ast.Load())))
                 node = ast.BinOp(operands[0].node, sign(), operands[1].node)  # type: ignore[arg-type]
                 formula = Formula(node, self.quantities[quantity].name, tuple(operands))
                 kept = self.quantities[quantity]
@@ -430,6 +436,16 @@ class Trusted:
                     found.setdefault(formula.operands[given.index(False)].quantity)
         return list(found)
 
+    @cached_property
+    def addends(self) -> set[int]:
+        """What is a term, or the sum of some terms, of anything."""
+        found: set[int] = set()
+        for quantity in self.quantities:
+            for formula in (*quantity.formulas, *quantity.regrouped):
+                if isinstance(formula.node, ast.BinOp) and isinstance(formula.node.op, ast.Add):
+                    found |= {operand.quantity for operand in formula.operands}
+        return found
+
     def is_given(self, quantity: int) -> bool:
         """Whether a quantity is an upstream gradient, or that of a step."""
         one = self.quantities[quantity]
@@ -455,6 +471,20 @@ class Trusted:
         """By what these change the size of what they are taken times, or divided by."""
         both = {f for number in self.numbers.values() if number for f in (number, 1 / number)}
         return {float(f"{factor:.5g}") for factor in both}
+
+    def ordered(self, gradients: Iterable[Array]) -> None:
+        """Know in which order a port has side by side what it is to return."""
+        for value in gradients:
+            blocks = [{m.quantity for m in one or ()} for one in self.blocks(value)]
+            order = [one.union(*map(self.addends_of, one)) for one in blocks]
+            if len(order) > 1 and order not in self.orders:
+                self.orders.append(order)
+
+    def addends_of(self, quantity: int) -> set[int]:
+        """What is added up to a quantity, step by step; of what has no name, what it is made from."""
+        below = [o.quantity for f in self.quantities[quantity].formulas if f.node is None for o in f.operands]
+        made = [f for one in below if not self.quantities[one].named for f in self.quantities[one].formulas]
+        return {*below, *(o.quantity for f in made for o in f.operands)}
 
     def among(self, value: Array) -> set[int]:
         """The quantities that an array, or a block of it, is at the end of the run."""
