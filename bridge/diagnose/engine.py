@@ -275,8 +275,8 @@ def _steps(
     translator = Translator(scope, trace, lambda: bench_run(search))
     short = [suspect for suspect in named[:SCREENED] if suspect.lacking] if runs else []
     parts = list(dict.fromkeys(quantity for suspect in short for quantity in suspect.lacking))[:3]
-    here = [place for place in places(scope, short) if not place.behind]
-    added = list(islice(translator.edits(here, parts), FITTING))
+    before = [place for place in places(scope, short) if not place.behind]
+    added = list(islice(translator.edits(before, parts), FITTING))
     if tries.all(added):
         yield tries.survivor(trace, named)
         return

@@ -325,8 +325,8 @@ class Translator:
     ) -> Iterator[tuple[str, Key]]:
         """Texts that may have the values of a quantity, and at which steps."""
         count = 0
-        own = self.trusted.quantities[quantity]
-        for formula in (*self._side_by_side(quantity, terms), *own.formulas, *own.regrouped):
+        wanted = self.trusted.quantities[quantity]
+        for formula in (*self._side_by_side(quantity, terms), *wanted.formulas, *wanted.regrouped):
             if formula.node is None or isinstance(formula.node, ast.Compare):
                 continue
             options: list[list[Term]] = []
