@@ -68,7 +68,12 @@ def leaves(trace: Trace, wrong: Sequence[tuple[str, int]], factors: Set[float] =
                 reading.added_up(position, quantity)
             if (name, quantity) in lacking:
                 reading.expect(position, quantity, last, 0)
-    return reading.leaves
+    # What lacks something wherever it is read lacks it where it is made.
+    everywhere = {(site, quantity) for (_, quantity), some in reading.lacked.items() if len(some) > 1 for site in some}
+    return [
+        leaf._replace(weight=max(leaf.weight, 0.5)) if (leaf.site, leaf.quantity) in everywhere else leaf
+        for leaf in reading.leaves
+    ]
 
 
 class _Reading:
@@ -82,6 +87,8 @@ class _Reading:
         self.followed: set[int] = set()  # what was looked into for where a factor comes in
         self.loss_right = False
         self.seen: set[tuple[int, int, int | None]] = set()
+        # By what was set and what it ought to be: the sites at which a part of it is missing.
+        self.lacked: dict[tuple[int | None, int], set[int]] = {}
         self.turns: dict[tuple[int, Loops], int] = {}
         self.visits: list[int] = []
         self.first: dict[tuple[int, bytes], int] = {}
@@ -205,6 +212,7 @@ class _Reading:
             # A term or a factor is lacking: where what there is was made, or here where it is right elsewhere.
             if self.setter(position) is not None and self.used(position) > 1:
                 self.leaf(position, quantity, step, 0.05, "has a part missing")
+                self.lacked.setdefault((self.set_at(position), quantity), set()).add(event.site)
             here = self.own_place(position)
             if self.is_given(here):
                 self.leaf(here, quantity, step, 0.1, "has a part missing")
