@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from rowcol.bridge.case import Recipe, make_case
+from rowcol.bridge.declaration import Sizes
 from rowcol.bridge.diff import BLIND, diff, expect, single_cases
 from rowcol.bridge.examine import Options, examine
 from rowcol.bridge.family import FAMILIES
 from rowcol.bridge.oracle import trusted_side
-from tests.corpus.load import Fault, combinations
+from tests.corpus.load import PORTS, Fault, combinations
 from tests.corpus.load import load as corpus
-from tests.false_alarms import ROOM_ABOVE, ROOM_BELOW, right, story_faults, wrong
+from tests.false_alarms import ROOM_ABOVE, ROOM_BELOW, ports_of, right, story_faults, wrong
 from tests.faults_found import MISSED, tally
 from tests.regrouped import WAYS, right_port
 
@@ -86,3 +87,14 @@ def test_the_verdict_on_a_right_port_is_that_it_agrees_with_nothing_blind_and_no
         report = examine(right_port(seed), Options(seed=seed))
         assert (report["status"], report["remarks"]) == (0, []), report["port"]
         assert BLIND not in [array["state"] for array in report["arrays"]]
+
+
+@pytest.mark.parametrize(("weights", "seed"), [(10.0, 714176), (30.0, 2787)])
+def test_a_loss_near_zero_is_rounded_as_the_one_beside_it(weights: float, seed: int) -> None:
+    # Of these cases the three runs move the loss by chance by nothing, and -log(p) of p near one is off by a digit.
+    with ports_of(PORTS / "dense_running_total.py") as (port,):
+        sizes = Sizes({"batch": 1}, {}) if weights == 30 else None
+        case = single_cases(port, [make_case(port, seed, Recipe("saturated", weights, 1.0), sizes)])[0]
+        verdict = diff(port, [expect(port, trusted_side(port), case)]).verdicts["loss"]
+        assert verdict.state == "agrees", verdict
+        assert verdict.difference > 100 * np.finfo(float).eps * abs(verdict.trusted)
