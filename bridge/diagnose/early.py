@@ -252,6 +252,17 @@ def mends(found: Sequence[Early]) -> Iterator[Edit]:
                 yield made[0]._replace(splices=splices, sentence=sentence)
 
 
+def without(found: Sequence[Early]) -> Iterator[Edit]:
+    """The changes left out: where the next example of the same call already meets what this one changed."""
+    statements = {id(one.statement): one for one in found}
+    splices = tuple(one.source.delete(one.statement) for one in statements.values())
+    if splices:
+        first = found[0]
+        line, start = first.source.line(first.source.span(first.statement)[0]), first.source.span(first.statement)[0]
+        sentence = f"{first.sentence(first.function.source)}, and so do the examples after this one: without it"
+        yield Edit(splices, first.source.path, line, start, "statement", sentence)
+
+
 def _moved(one: Early) -> Edit | None:
     """The statement behind the last use: out of the loop where it is met at the next turn."""
     source, text = one.function.source, one.function.source.segment(one.outer)

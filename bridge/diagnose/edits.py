@@ -341,11 +341,12 @@ class _Maker(Expressions, Analogies):
                         and "[" not in a.text
                         and a.far < 0.2
                     ]
-                    names.sort(key=lambda name: unlike(own, name))
-                    if isinstance(leaf, ast.Name) and leaf.id not in self.read and shape:
+                    unread = isinstance(leaf, ast.Name) and leaf.id not in self.read
+                    if unread and shape:
                         # Set under a name that nothing reads: an element of something that is read, perhaps.
-                        names += [a.text for a in self.atoms.values() if a.shape == shape and a.text.endswith("]")]
-                    unread = 0.0 if isinstance(leaf, ast.Name) and leaf.id not in self.read else 1.0
+                        names += [a.text for a in self.atoms.values() if a.fits(shape) and a.text.endswith("]")]
+                        names = [name for name in names if self.atoms[name].shape != ()]
+                    names.sort(key=lambda name: unlike(own, name))
                     for place, name in enumerate(names[:MOST]):
                         if name.endswith(".T"):
                             continue
@@ -353,7 +354,7 @@ class _Maker(Expressions, Analogies):
                             leaf,
                             "name",
                             f"assigned to `{name}`, not to `{own}`",
-                            0.6 + unread + 0.2 * place,
+                            (0.1 if unread else 1.6) + 0.2 * place,
                             source.replace(leaf, name),
                         )
 

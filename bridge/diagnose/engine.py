@@ -22,7 +22,7 @@ from ..judge import Judgement
 from ..timings import stage
 from .align import Need, Trace
 from .bench import Bench, Score, clock, home
-from .early import Early, early, finding, mends
+from .early import Early, early, finding, mends, without
 from .edits import Edit, Edits
 from .found import nothing
 from .outcome import outcome
@@ -253,6 +253,9 @@ def _steps(
     if changed:
         keeping = list(mends(changed))
         if tries.all(keeping):
+            yield tries.survivors[0]
+            return
+        if tries.all(without(changed), stilling=True):
             yield tries.survivors[0]
             return
         # That it comes too early is certain, whatever else is wrong.

@@ -765,6 +765,11 @@ class Expressions(Steps):
                     )
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             yield from self.slope_factors(node)
+        scales = isinstance(parent, ast.BinOp | ast.AugAssign) and isinstance(parent.op, ast.Mult)
+        if nameable(node) and scales and node is not getattr(parent, "target", None):
+            # The output of an activation as a factor, where its slope belongs.
+            for place, new in enumerate(slopes_of(own.text)[:3]):
+                yield "derivative", new, 1.2 + 0.2 * place, f"the derivative `{new.text}` where `{own.text}` stands"
         if shape is None:
             return
         whole = (
@@ -803,9 +808,10 @@ class Expressions(Steps):
         if not any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult) for n in ast.walk(node)):
             return
         for place, (p, dp) in enumerate(permutations(names)):
-            for axis in ("-1", "0"):
+            axes = range(len(self.shape(node) or (0, 0)) - 1)
+            for far, axis in enumerate(["-1", *map(str, reversed(axes))]):
                 new = Text(f"{p} * ({dp} - ({dp} * {p}).sum(axis={axis}, keepdims=True))", PRODUCT)
-                weight = 2.0 + 0.2 * place + 0.5 * (axis == "0")
+                weight = 2.0 + 0.2 * place + 0.2 * far
                 yield (
                     "derivative",
                     new,

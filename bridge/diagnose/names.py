@@ -48,12 +48,18 @@ WRITING = frozenset({"save", "savez", "savez_compressed", "savetxt", "tofile", "
 class Atom(NamedTuple):
     """A variable, attribute or element that a function can name, and the shape of its last value.
 
-    `far` is 0 for what the function itself names, more for what is only known from elsewhere.
+    `far` is 0 for what the function itself names, more for what is only known from elsewhere. `others` are shapes
+    that it has on other turns: an element of a list of layers, say.
     """
 
     text: str
     shape: tuple[int, ...] | None
     far: float = 0.0
+    others: frozenset[tuple[int, ...]] = frozenset()
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether it has this shape on any turn."""
+        return self.shape == shape or shape in self.others
 
 
 class Usage:
@@ -166,7 +172,7 @@ class Names:
             self._guess()
 
     def _learn(self, recorder: Recorder) -> None:
-        last = recorder.last()
+        last, shapes = recorder.last(), recorder.shapes()
         owner = self.function.name.rpartition(".")[0]
         ints: dict[str, int] = {}
         foreign: dict[str, Atom] = {}
@@ -190,7 +196,8 @@ class Names:
                 continue
             visible = here or self.function.name.startswith(f"{site.function}.")
             if visible:
-                self.atoms[name] = Atom(name, value.shape)
+                before = self.atoms[name].others if name in self.atoms else frozenset()
+                self.atoms[name] = Atom(name, value.shape, 0.0, shapes[site.number] | before)
             elif name.startswith("self.") and site.function.rpartition(".")[0] == owner:
                 indices = {n.id for n in ast.walk(site.node) if isinstance(n, ast.Name)} - {"self"}
                 if "[" not in name or (indices and indices <= own):
@@ -315,7 +322,7 @@ class Names:
             if atom.text == own:
                 continue
             away = unlike(own, atom.text) + atom.far
-            if shape is None or atom.shape is None or atom.shape == shape:
+            if shape is None or atom.shape is None or atom.fits(shape):
                 found.append((away, Text(atom.text, ATOM)))
             elif len(atom.shape) == len(shape) and (another or without_ones(atom.shape) == without_ones(shape)):
                 found.append((away + 0.5, Text(atom.text, ATOM)))
@@ -352,7 +359,7 @@ class Names:
 
     def same_shape(self, shape: tuple[int, ...], but: set[str]) -> list[str]:
         """The texts of all names whose values have a shape, those of the function itself first."""
-        found = [a for a in self.atoms.values() if a.shape == shape and a.text not in but]
+        found = [a for a in self.atoms.values() if a.fits(shape) and a.text not in but]
         found.sort(key=lambda a: a.far)
         return [a.text for a in found[: MOST + 4]]
 

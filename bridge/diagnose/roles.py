@@ -18,12 +18,13 @@ import numpy as np
 from .align import Trace
 from .pieces import called_name
 from .quantities import EXAMPLE, STACK, Formula, Meaning, Operand, trivial
-from .trace import Loops, Site
+from .trace import Loops, Memory, Site, adds
 from .trusted import JOINS
 
 LIMIT = 4000
 TURNS = 60  # of a sum's terms that are not what they ought to be, the first are looked into
 BLANK = frozenset({"empty", "empty_like", "zeros", "zeros_like"})
+CALLED: Mapping[str, type[ast.operator]] = {"multiply": ast.Mult, "add": ast.Add, "matmul": ast.MatMult}
 GATHERING = JOINS | {"array", "asarray"}  # calls that make an array of a list
 LAYOUTS = frozenset({"reshape", "transpose", "swapaxes", "moveaxis", "ravel"})  # of the same numbers
 
@@ -93,6 +94,8 @@ class _Reading:
         self.visits: list[int] = []
         self.first: dict[tuple[int, bytes], int] = {}
         self.stores: dict[str, list[int]] = {}
+        self.kept_in: dict[tuple[Memory, tuple[int, ...]], list[int]] = {}  # what was changed in place, by where it lies
+        self.parts_of: dict[int, list[int]] = {}  # the same, by the array that owns the numbers
         self.last_store: dict[tuple[int, bytes], int] = {}
         self.holding: dict[tuple[int, bytes], list[int]] = {}  # the stores that held some numbers
         for position, event in enumerate(trace.events):
@@ -103,6 +106,11 @@ class _Reading:
                 self.last_store[key] = position
                 self.holding.setdefault(key, []).append(position)
                 self.stores.setdefault(_base(site.text), []).append(position)
+                changed = isinstance(site.node, ast.Subscript)
+                changed |= isinstance(self.statement(position), ast.AugAssign | ast.Expr)
+                if event.value.size > 1 and changed:
+                    self.kept_in.setdefault(self.place(position), []).append(position)
+                    self.parts_of.setdefault(trace.recorder.memory[position].owner, []).append(position)
 
     def lacking(self, wrong: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
         """Those of the quantities that are not among the blocks of what the port returned."""
@@ -244,9 +252,12 @@ class _Reading:
                 # The right thing of another step: so the name was set.
                 use, made = 0.3, 0.05
             read = meanings and any(self.backward(m.quantity) for m in meanings) and self.used(position) > 1
-            if read or (meanings and self.loss_right and all(self.before(m) for m in meanings)):
+            forward = bool(meanings) and self.loss_right and all(self.before(m) for m in meanings or ())
+            if read or forward:
                 # What it holds is right for something else: more is to be made of it here.
                 use = 0.1
+                if forward and all(m.quantity != quantity for m in meanings or ()):
+                    made = 0.8
             packed = self.packed_at(setter) if meanings else None
             if packed is not None and any(m.quantity == quantity for m in meanings or ()):
                 self.leaf(position, quantity, step, 0.8, "is something else")
@@ -262,7 +273,7 @@ class _Reading:
             self.leaf(self.origin(setter), quantity, step, made, "is something else")
             if self.renames(setter):
                 self.leaf(below[0], quantity, step, made + 0.1, "is only called otherwise here")
-            adds = isinstance(self.statement(setter), ast.AugAssign)
+            adds = self.adds(setter)
             if adds and any(formula.node is None for formula in self.trusted.quantities[quantity].formulas):
                 # A sum that lacks some of its terms.
                 self.stored(setter, quantity, step, below, depth + 1)
@@ -337,8 +348,7 @@ class _Reading:
                 return
         site = self.trace.sites[self.trace.events[position].site]
         below = self.operands(position)
-        statement = self.trace.scope.source(site.path).statement(site.node)
-        if site.kind == "store" and isinstance(statement, ast.AugAssign) and below:
+        if self.adds(position) and below:
             before = [p for p in self.stores.get(_base(site.text), ()) if p < position][-1:]
             for formula in self.formulas(quantity):
                 kinds = [any(self.is_(p, o.quantity, step) for p in before) for o in formula.operands]
@@ -428,8 +438,7 @@ class _Reading:
         for p in self.chain(position):
             setter = self.setter(p)
             site = self.trace.sites[self.trace.events[p if setter is None else setter].site]
-            statement = self.trace.scope.source(site.path).statement(site.node)
-            if site.kind == "store" and isinstance(statement, ast.AugAssign):
+            if self.adds(p if setter is None else setter):
                 for other in self.stores[_base(site.text)]:
                     self.leaf(other, quantity, None, 0.0, "does not add up")
 
@@ -522,9 +531,12 @@ class _Reading:
         event = self.trace.events[position]
         site = self.trace.sites[event.site]
         below = self.operands(position)
-        if site.kind == "store" and isinstance(self.trace.scope.source(site.path).statement(site.node), ast.AugAssign):
+        if self.adds(position):
             before = [p for p in self.stores.get(_base(site.text), ()) if p < position]
             before = [p for p in before if self.trace.events[p].frame == event.frame]
+            same = [p for p in self.kept_in.get(self.place(position), ()) if p < position]
+            if same and same[-1] > max(before, default=-1):
+                return [same[-1], *below]
             alike = [p for p in before if self.trace.sites[self.trace.events[p].site].text == site.text]
             return (alike or before)[-1:] + below
         if site.kind == "store" and not below:
@@ -566,6 +578,28 @@ class _Reading:
         site = self.trace.sites[self.trace.events[position].site]
         return self.trace.scope.source(site.path).statement(site.node)
 
+    def adds(self, position: int) -> bool:
+        """Whether an event is what came of adding to what was there (or of multiplying it)."""
+        site = self.trace.sites[self.trace.events[position].site]
+        return site.kind == "store" and adds(self.trace.scope.source(site.path), self.statement(position))
+
+    def changing(self, position: int) -> list[ast.stmt]:
+        """Where the function that a bare call calls changes what it is handed."""
+        statement = self.statement(position)
+        if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+            return []
+        call, path = statement.value, self.trace.sites[self.trace.events[position].site].path
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        own = [f for f in self.trace.scope.functions if f.path == path and f.name.rpartition(".")[2] == name]
+        nodes = [node for function in own for node in ast.walk(function.node)]
+        targets = [(n, t) for n in nodes if isinstance(n, ast.Assign) for t in n.targets]
+        targets += [(n, n.target) for n in nodes if isinstance(n, ast.AugAssign)]
+        return [n for n, target in targets if isinstance(n, ast.AugAssign) or isinstance(target, ast.Subscript)]
+
+    def place(self, position: int) -> tuple[Memory, tuple[int, ...]]:
+        """Where an event's numbers lie."""
+        return self.trace.recorder.memory[position], self.trace.events[position].value.shape
+
     def node(self, position: int) -> ast.AST:
         return self.trace.sites[self.trace.events[position].site].node
 
@@ -587,7 +621,8 @@ class _Reading:
             holding = self.holding.get((event.value.size, event.value.tobytes()), ())
             same = [p for p in holding if p < position and getattr(self.node(p), "attr", "") == site.node.attr]
             before = same or before
-        return before[-1] if before else None
+        changed = [p for p in self.kept_in.get(self.place(position), ()) if p < position]
+        return max([*before[-1:], *changed[-1:]], default=None)
 
     def operands(self, position: int) -> list[int]:
         """The latest events of the operands of an event."""
@@ -649,8 +684,9 @@ class _Reading:
         """A value that was assigned, or added to what was there."""
         event = self.trace.events[position]
         site = self.trace.sites[event.site]
-        statement = self.trace.scope.source(site.path).statement(site.node)
-        adds = isinstance(statement, ast.AugAssign)
+        adds = self.adds(position)
+        for inner in self.changing(position):
+            self.leaf(position, quantity, step, 0.2, "is changed here", inner)
         added = [f.operands[0] for f in self.trusted.quantities[quantity].formulas if f.node is None]
         if added and (adds or not below or self.trace.meanings[below[0]] == ()):
             turns = [p for number in self.children.get(event.site, ()) for p in self.trace.at(number)]
@@ -985,20 +1021,16 @@ class _Reading:
 
     def factors_of(self, position: int, sign: type[ast.operator] = ast.Mult) -> list[int]:
         """The factors of a product of several, or the terms of a sum."""
-        node = self.node(position)
-        if not (isinstance(node, ast.BinOp) and isinstance(node.op, sign)):
+        if self.operator(position) is not sign:
             return [position]
-        return [f for p in self.operands(position) for f in self.factors_of(p, sign)]
+        return [f for p in self.sources(position) if not self.is_written(p) for f in self.factors_of(p, sign)]
 
     def shared(self, position: int, quantity: int, step: int | None, depth: int) -> bool:
         """A sum or product, in whichever grouping: what has its share of it, and what is left over."""
-        sign = self.operator(position)
-        shares = self.trusted.quantities[quantity].shares
+        sign, shares = self.operator(position), self.trusted.quantities[quantity].shares
         if not shares or sign is None:
             return False
-        # Of `+=` what was there before is a term, too.
-        whole = [position] if isinstance(self.node(position), ast.BinOp) else self.sources(position)
-        factors = [f for p in whole for f in self.factors_of(p, sign)]
+        factors = self.factors_of(position, sign)
         steps: set[int | None] = {step}
         if step is None:
             known = {m for p in factors for m in self.trace.meanings[p] or ()}
@@ -1122,11 +1154,12 @@ class _Reading:
         return None
 
     def operator(self, position: int) -> type[ast.operator] | None:
-        """The operator that makes an event's value, in an expression or in an assignment such as `*=`."""
+        """The operator that makes an event's value: of an expression, an assignment such as `*=`, `np.multiply`."""
         site = self.trace.sites[self.trace.events[position].site]
-        node: ast.AST = site.node
-        if site.kind == "store":
-            node = self.trace.scope.source(site.path).statement(site.node)
+        node: ast.AST = self.statement(position) if site.kind == "store" else site.node
+        node = node.value if isinstance(node, ast.Expr) else node
+        if isinstance(node, ast.Call):
+            return CALLED.get(getattr(node.func, "attr", ""))
         return type(node.op) if isinstance(node, ast.BinOp | ast.AugAssign) else None
 
     def collected(self, position: int) -> list[int]:
@@ -1142,10 +1175,10 @@ class _Reading:
     def filled(self, position: int) -> list[int] | None:
         """The parts of an array that was filled slice by slice."""
         event = self.trace.events[position]
-        pieces = [p for p in self.stores.get(self.trace.sites[event.site].text, ()) if p < position]
+        pieces = [p for p in self.parts_of.get(self.trace.recorder.memory[position].owner, ()) if p < position]
         pieces = [p for p in pieces if self.trace.events[p].frame == event.frame]
-        last = {self.trace.sites[self.trace.events[p].site].text: p for p in pieces}
-        parts = [p for p in last.values() if isinstance(self.node(p), ast.Subscript)]
+        last = {self.place(p): p for p in pieces}
+        parts = [p for p in last.values() if self.trace.events[p].value.size < event.value.size]
         whole = sum(self.trace.events[p].value.size for p in parts)
         return parts if len(parts) > 1 and whole == event.value.size else None
 
@@ -1228,8 +1261,7 @@ class _Reading:
             one = waiting.pop()
             below = self.operands(one)
             site = self.trace.sites[self.trace.events[one].site]
-            statement = self.trace.scope.source(site.path).statement(site.node)
-            if site.kind == "store" and isinstance(statement, ast.AugAssign):
+            if self.adds(one):
                 # What it was before.
                 before = [p for p in self.trace.at_text(site) if p < one]
                 waiting += self.operands(before[-1]) if before else []

@@ -167,6 +167,8 @@ def suspects(
     for number in reading.dropped():
         given = {m.quantity for m in trace.meanings[trace.at(number)[0]] or ()}
         note(number, 0.05 if given & lacking else 0.5, "what is computed here is not kept", None)
+    for number in reading.idle():
+        note(number, 0.2, "it is set under a name that nothing reads", None)
     for number in reading.unread():
         note(number, 0.1, "it is made where a parameter is never read, which it could begin with", None)
     for place, number in enumerate(reading.passages(wrong, factors)):
@@ -333,6 +335,24 @@ class _Reading:
                         found.append(number)
         return found
 
+    def idle(self) -> list[int]:
+        """Where a function gives an array a name of its own that it never reads."""
+        found = []
+        for function in self.trace.scope.functions:
+            nodes = list(ast.walk(function.node))
+            outer = {name for n in nodes if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
+            read = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Store)} | outer
+            for number, site in enumerate(self.trace.sites):
+                if (site.kind, site.function, site.path) != ("store", function.name, function.path):
+                    continue
+                if not isinstance(site.node, ast.Name) or site.node.id in read or not self.trace.at(number):
+                    continue
+                statement, _ = self.statement(number)
+                alone = isinstance(statement, ast.Assign) and statement.targets == [site.node]
+                if alone and self.trace.events[self.trace.at(number)[0]].value.size > 1:
+                    found.append(number)
+        return found
+
     def passages(self, wrong: Sequence[tuple[str, int]], factors: Set[float]) -> list[int]:
         """Where several gradients pass, one after the other, if all are right but for a factor."""
         quantities = {quantity for _, quantity in wrong}
@@ -347,44 +367,45 @@ class _Reading:
         return sorted(found.values(), key=lambda number: self.trace.at(number)[0])[:3]
 
     def shared(self) -> list[int]:
-        """The stores that give an array a second name, where the function changes either in place."""
-        changed: dict[str, set[str]] = {}
-        named: list[tuple[int, str, set[str]]] = []
+        """The stores that give an array a second name, where either is changed in place."""
+        memory = self.trace.recorder.memory
+        found = []
         for number, site in enumerate(self.trace.sites):
-            if not self.trace.at(number) or self.trace.events[self.trace.at(number)[0]].value.size == 1:
+            at = self.trace.at(number)
+            if site.kind != "store" or not at or self.trace.events[at[0]].value.size == 1:
                 continue
-            statement, path = self.statement(number)
-            source = self.trace.scope.source(path)
-            own = changed.setdefault(site.function, set())
-            if site.kind == "store" and isinstance(statement, ast.AugAssign):
-                own.add(site.text.partition("[")[0])
-            elif site.kind == "store" and isinstance(site.node, ast.Subscript):
-                own.add(source.segment(site.node.value))
-            elif site.kind == "load" and isinstance(source.parent(site.node), ast.keyword):
-                keyword = source.parent(site.node)
-                own |= {site.text.partition("[")[0]} if getattr(keyword, "arg", "") == "out" else set()
-            elif site.kind == "store" and isinstance(statement, ast.Assign):
-                value = statement.value
-                names = {site.text, source.segment(value)} if isinstance(value, ast.Name | ast.Attribute) else set()
-                # A part of an array, which is changed with the name.
-                names = {site.text} if is_view(value) else names
-                named.append((number, site.function, names))
-        return [number for number, function, names in named if names & changed[function]]
+            statement, _ = self.statement(number)
+            value = statement.value if isinstance(statement, ast.Assign) else None
+            if isinstance(value, ast.Name | ast.Attribute) or (value is not None and is_view(value)):
+                later = {memory[p] for p in self.changes if p > at[0]}
+                if later & {memory[p] for p in at}:
+                    found.append(number)
+        return found
 
-    def overwritten(self) -> dict[int, bool]:
-        """The stores that change an array which the port was handed, in place; whether it is read again."""
-        names = {
-            self.trace.sites[event.site].text
-            for event in self.trace.events
-            if event.value.size > 1 and event.value.tobytes() in self.trace.given
-        }
-        found = {}
+    @cached_property
+    def changes(self) -> list[int]:
+        """The stores that change what is in an array, and leave its name what it was."""
+        found = []
         for number, site in enumerate(self.trace.sites):
             if site.kind == "store" and self.trace.at(number):
                 statement, _ = self.statement(number)
-                if isinstance(statement, ast.AugAssign) and site.text.partition("[")[0] in names:
-                    found[number] = self.read_after(number)
-        return found
+                if isinstance(site.node, ast.Subscript) or isinstance(statement, ast.AugAssign | ast.Expr):
+                    found += self.trace.at(number)
+        return sorted(found)
+
+    def overwritten(self) -> dict[int, bool]:
+        """The stores that change an array which the port was handed, in place; whether it is read again."""
+        memory = self.trace.recorder.memory
+        handed = {
+            memory[position].owner
+            for position, event in enumerate(self.trace.events)
+            if event.value.size > 1 and event.value.tobytes() in self.trace.given
+            # What is made on the way may lie where something else does later.
+            and isinstance(self.trace.sites[event.site].node, ast.Name | ast.Attribute | ast.arg)
+            and self.trace.sites[event.site].kind != "load"
+        }
+        numbers = dict.fromkeys(self.trace.events[p].site for p in self.changes if memory[p].owner in handed)
+        return {number: self.read_after(number) for number in numbers}
 
     def read_after(self, number: int) -> bool:
         """Whether what a store changes is an operand of anything after it, in the same call."""

@@ -50,6 +50,13 @@ class Event(NamedTuple):
     value: Array
 
 
+class Memory(NamedTuple):
+    """Where an array lies: the array that owns its numbers, and where in it they begin. 0 for a number."""
+
+    owner: int
+    start: int
+
+
 class Frame(NamedTuple):
     """One call of a traced function: who called it, and the number of events before it."""
 
@@ -61,10 +68,12 @@ class Frame(NamedTuple):
     loops: Loops
 
 
-_SEE, _EACH, _STORE, _ENTER, _LEAVE, _TURN, _END = (
-    f"__rowcol_{name}__" for name in ("see", "each", "store", "enter", "leave", "turn", "end")
+_SEE, _EACH, _STORE, _CHANGE, _ENTER, _LEAVE, _TURN, _END = (
+    f"__rowcol_{name}__" for name in ("see", "each", "store", "change", "enter", "leave", "turn", "end")
 )
-_NUMBERS = (float, complex, np.generic)
+_NOWHERE = Memory(0, 0)
+NUMBERS = 300  # single numbers that a site reports: where elements are gone through one by one, no more are told apart
+_NUMBERS = (float, complex, np.generic, np.ndarray)
 _SILENT = (ModuleType, FunctionType, type)
 
 
@@ -75,8 +84,10 @@ class Recorder:
         self.limit = limit
         self.sites: list[Site] = []
         self.events: list[Event] = []
+        self.memory: list[Memory] = []  # of each event
         self.given: dict[bytes, tuple[int, ...]] = {}  # what the outermost call was handed
         self.ints: dict[int, int] = {}  # the last value of every site that held an int
+        self.numbers: dict[int, int] = {}  # how many single numbers every site has reported
         self.frames: list[Frame] = [Frame(0, "", "", 0, 0, ())]
         self._names: list[tuple[str, str]] = []  # of each entered function: name and path
         self._loop_names: list[tuple[str, ...]] = []
@@ -93,15 +104,22 @@ class Recorder:
     @contextmanager
     def aside(self) -> Iterator[list[Event]]:
         """Events of what runs inside are collected apart, not among the recorder's own."""
-        kept, self.events = self.events, []
+        kept, self.events, memory, self.memory = self.events, [], self.memory, []
         try:
             yield self.events
         finally:
-            self.events = kept
+            self.events, self.memory = kept, memory
 
     def last(self) -> dict[int, Array]:
         """The last value of every site that has one."""
         return {event.site: event.value for event in self.events}
+
+    def shapes(self) -> dict[int, frozenset[tuple[int, ...]]]:
+        """The shapes that the values of every site have had."""
+        found: dict[int, set[tuple[int, ...]]] = {}
+        for event in self.events:
+            found.setdefault(event.site, set()).add(event.value.shape)
+        return {site: frozenset(shapes) for site, shapes in found.items()}
 
     def children(self, gathered: bool = False) -> dict[int, list[int]]:
         """For each site, the sites of its operands, in source order; of a list of arrays, what is in it.
@@ -130,6 +148,7 @@ class Recorder:
             _SEE: self._see,
             _EACH: self._each,
             _STORE: self._see,
+            _CHANGE: self._changed,
             _ENTER: self._enter,
             _LEAVE: self._leave,
             _TURN: self._turn,
@@ -138,19 +157,27 @@ class Recorder:
 
     def _see(self, site: int, value: Any) -> Any:
         kind = type(value)
-        if kind is np.ndarray or isinstance(value, np.ndarray):
+        if (kind is np.ndarray or isinstance(value, np.ndarray)) and value.ndim:
             if len(self.events) < self.limit and value.dtype.kind in "fciub":
+                owner = value
+                while isinstance(owner.base, np.ndarray):
+                    owner = owner.base
+                self.memory.append(Memory(id(owner), value.__array_interface__["data"][0]))
                 self.events.append(Event(site, self._frame, self._loops, np.array(value)))
         elif kind is int:
             self.ints[site] = value
         elif isinstance(value, _NUMBERS):
-            if len(self.events) < self.limit:
-                self.events.append(Event(site, self._frame, self._loops, np.asarray(value)))
+            count = self.numbers.get(site, 0)
+            if len(self.events) < self.limit and count < NUMBERS:
+                self.numbers[site] = count + 1
+                self.memory.append(_NOWHERE)
+                self.events.append(Event(site, self._frame, self._loops, np.array(value)))
         elif kind is list and value and _plain(value) and len(self.events) < self.limit:
             try:
                 array = np.array(value, dtype=float)
             except (TypeError, ValueError):
                 return value
+            self.memory.append(_NOWHERE)
             self.events.append(Event(site, self._frame, self._loops, array))
         return value
 
@@ -159,6 +186,19 @@ class Recorder:
         for value in values if type(values) in (tuple, list) else ():
             self._see(site, value)
         return values
+
+    def _changed(self, site: int, read: int, call: int, value: Any) -> None:
+        """After a call: what it was handed at one site is reported as stored at another, if the call changed it.
+
+        Where the call is one that adds, what it added is its value.
+        """
+        before = next((e.value for e in reversed(self.events) if e.site == read), None)
+        if not isinstance(value, np.ndarray) or before is None or before.shape != value.shape:
+            return
+        if not np.array_equal(before, value):
+            if call >= 0:
+                self._see(call, value - before)
+            self._see(site, value)
 
     def _enter(self, function: int, first_site: int, *arguments: Any) -> None:
         number = len(self.frames)
@@ -345,6 +385,9 @@ class _Rewrite:
             new_while.orelse = self.block(node.orelse, function)
             return [new_while, _statement(_call(_END, node, loop))]
 
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            return self.bare_call(node, node.value, prefix)
+
         def child(inner: Any) -> Any:
             if isinstance(inner, ast.expr):
                 return self.expression(inner, prefix, None)
@@ -395,6 +438,22 @@ class _Rewrite:
         """The site of an assigned name, attribute or subscript, and the statement that reports it."""
         site = self.recorder.site(self.source, leaf, "store", function, None)
         return site, _statement(_call(_STORE, leaf, site, _as_load(leaf)))
+
+    def bare_call(self, node: ast.Expr, call: ast.Call, prefix: str) -> list[ast.stmt]:
+        """A call whose value nobody keeps: what it is handed may be what it changes."""
+        handed = [leaf for leaf in written(call) if [*_leaves(leaf)] == [leaf]]
+        sites = [self.recorder.site(self.source, leaf, "store", prefix.rstrip("."), None) for leaf in handed]
+        first = len(self.recorder.sites)
+        new = _copy(node)
+        new.value = self.expression(call, prefix, sites[0] if sites else None)
+        made = {id(site.node): site.number for site in self.recorder.sites[first:]}
+        adding = made[id(call)] if sites and adds(self.source, node) else -1
+        reports: list[ast.stmt] = []
+        for leaf, site in zip(handed, sites, strict=True):
+            numbers = (_at(ast.Constant(n), leaf) for n in (site, made[id(leaf)], adding))
+            report = ast.Call(_load(_CHANGE, leaf), [*numbers, _as_load(leaf)], [])
+            reports.append(_statement(_at(report, leaf)))
+        return [new, *reports]
 
     def loop(self, node: ast.For, function: str) -> list[ast.stmt]:
         prefix = f"{function}." if function else ""
@@ -553,6 +612,34 @@ def _leaves(target: ast.expr) -> Iterator[ast.expr]:
         yield from _leaves(target.value)
     elif not any(isinstance(n, ast.Call | ast.NamedExpr | ast.Await | ast.Yield) for n in ast.walk(target)):
         yield target
+
+
+def written(call: ast.Call) -> list[ast.expr]:
+    """What a call whose value nobody keeps may change, the likeliest first: `out=`, or what it is handed."""
+    out = [keyword.value for keyword in call.keywords if keyword.arg == "out"]
+    plain = (ast.Name, ast.Attribute, ast.Subscript)
+    handed = [argument for argument in call.args if isinstance(argument, plain)][:4]
+    return out or [argument for argument in handed if getattr(argument, "id", "") not in ("self", "cls")]
+
+
+def adds(source: Source, statement: ast.stmt) -> bool:
+    """Whether a statement adds to what is there: `total += x`, `np.add.at(total, i, x)`, or a function that does so."""
+    if isinstance(statement, ast.AugAssign):
+        return True
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+        return False
+    function = statement.value.func
+    if isinstance(function, ast.Attribute) and function.attr == "at":
+        return getattr(function.value, "attr", "") in ("add", "subtract")
+    name = getattr(function, "attr", getattr(function, "id", ""))
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            inner = list(ast.walk(node))
+            signs = {type(n.op) for n in inner if isinstance(n, ast.AugAssign)}
+            stored = [n for n in inner if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Subscript)]
+            out = [n for n in inner if isinstance(n, ast.keyword) and n.arg == "out"]
+            return bool(signs) and signs <= {ast.Add, ast.Sub} and not stored and not out
+    return False
 
 
 def _as_load(target: ast.expr) -> ast.expr:

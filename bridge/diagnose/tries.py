@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from ..diff import parameters_of
@@ -43,8 +44,11 @@ class Tries:
         self.sure: set[tuple[Splice, ...]] = set()  # edits that stand where nothing else can be meant
         self.looked = 0  # how many of those that bring something were looked at and found wanting
 
-    def all(self, some: Iterable[Edit]) -> bool:
-        """Try edits until some mend everything, and a little longer; whether any does."""
+    def all(self, some: Iterable[Edit], stilling: bool = False) -> bool:
+        """Try edits until some mend everything, and a little longer; whether any does.
+
+        `stilling` takes those too that only keep an update from changing the weights.
+        """
         bench, stop = self.search.bench, float("inf")
         for edit in some:
             if self.search.late or clock() > stop:
@@ -54,7 +58,7 @@ class Tries:
             new = bench.score(self.scope, edit.splices)
             if new is None or (new.raised is not None and self.score.raised is None):
                 continue
-            if self.stilled(edit, new):
+            if not stilling and self.stilled(edit, new):
                 continue
             self.seen[id(edit)] = edit, new
             if new.all_agree and self.wanted <= new.agree:
@@ -320,9 +324,10 @@ def _consumes(trace: Trace, edit: Edit) -> bool | None:
     seen: set[tuple[int, int | None]] = set()
     own: int | None = None
     last = 0
+    called = _called_from(trace, edit)
     for position, event in enumerate(trace.events):
         site = trace.sites[event.site]
-        here = site.path == edit.path and site.line == edit.line
+        here = (site.path == edit.path and site.line == edit.line) or event.frame in called
         if here:
             own = position
         for m in trace.meanings[position] or ():
@@ -333,6 +338,22 @@ def _consumes(trace: Trace, edit: Edit) -> bool | None:
                 if here:
                     return False
     return None if own is None else own > last
+
+
+def _called_from(trace: Trace, edit: Edit) -> set[int]:
+    """The calls that an edit's line made, and those that these made."""
+    of_frame: dict[int, list[int]] = {}
+    for position, event in enumerate(trace.events):
+        of_frame.setdefault(event.frame, []).append(position)
+    found: set[int] = set()
+    for frame in trace.recorder.frames[1:]:
+        # What is seen next of the caller is the call.
+        at = of_frame.get(frame.caller, [])
+        back = bisect_left(at, frame.event)
+        line = _at(trace, trace.events[at[back]].site) if back < len(at) else None
+        if frame.caller in found or line == (edit.path, edit.line):
+            found.add(frame.number)
+    return found
 
 
 def _behind(scope: Scope, trace: Trace, edit: Edit) -> set[tuple[str, int]]:
