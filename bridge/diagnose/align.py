@@ -102,7 +102,8 @@ class Trace:
         found = []
         for whole in meanings:
             for part in self.trusted.quantities[whole.quantity].blocks:
-                found.append(part._replace(t=None if whole.t is None or part.t is None else whole.t + part.t))
+                t = None if whole.t is None or part.t is None else whole.t + part.t
+                found.append(part._replace(t=t, form=whole.form, factor=whole.factor))
         return found
 
     def _reached(self, m: Meaning) -> set[tuple[int, str, int | None]]:

@@ -444,14 +444,15 @@ class _Maker(Expressions, Analogies):
         block, place = source.block(statement)
         text = source.text[start:end]
         if len(block) > 1 and source.opens_line(statement):
-            for index in range(max(0, place - 6), min(len(block), place + 7)):
+            near = range(max(0, place - 6), min(len(block), place + 7))
+            for index in dict.fromkeys((*near, 0, len(block) - 1)):
                 anchor = block[index]
                 if index == place or (isinstance(anchor, ast.Return) and index > place):
                     continue
                 name = "before" if index < place else "after"
                 moved = source.before(anchor, text) if index < place else source.after(anchor, text)
                 line = source.line(source.span(anchor)[0])
-                weight = 1.0 + 0.1 * abs(index - place)
+                weight = 1.0 + 0.1 * min(abs(index - place), 7)
                 yield self.make(
                     statement,
                     "moved",

@@ -94,8 +94,9 @@ class _Reading:
         self.visits: list[int] = []
         self.first: dict[tuple[int, bytes], int] = {}
         self.stores: dict[str, list[int]] = {}
-        self.kept_in: dict[tuple[Memory, tuple[int, ...]], list[int]] = {}  # what was changed in place, by where it lies
-        self.parts_of: dict[int, list[int]] = {}  # the same, by the array that owns the numbers
+        # What was changed in place, by where it lies, and by the array that owns the numbers.
+        self.kept_in: dict[tuple[Memory, tuple[int, ...]], list[int]] = {}
+        self.parts_of: dict[int, list[int]] = {}
         self.last_store: dict[tuple[int, bytes], int] = {}
         self.holding: dict[tuple[int, bytes], list[int]] = {}  # the stores that held some numbers
         for position, event in enumerate(trace.events):

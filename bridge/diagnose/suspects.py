@@ -374,6 +374,8 @@ class _Reading:
             at = self.trace.at(number)
             if site.kind != "store" or not at or self.trace.events[at[0]].value.size == 1:
                 continue
+            if isinstance(site.node, ast.Subscript):
+                continue  # what is put into another array is a copy
             statement, _ = self.statement(number)
             value = statement.value if isinstance(statement, ast.Assign) else None
             if isinstance(value, ast.Name | ast.Attribute) or (value is not None and is_view(value)):

@@ -1,0 +1,192 @@
+"""Faults in ports of unusual styles: results written with `out=`, helpers that add, names that nothing reads."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rowcol.bridge.options import Options
+from rowcol.bridge.worker import examined
+
+BUFFERS = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+def add(total, left, right):
+    total += left.T @ right
+
+
+def forward(E, W, V, words, classes):
+    batch, steps = words.shape
+    h, p, loss = np.zeros((steps + 1, batch, len(W))), [], 0.0
+    for t in range(steps):
+        np.matmul(h[t], W, out=h[t + 1])
+        h[t + 1] += E[words[:, t]]
+        np.tanh(h[t + 1], out=h[t + 1])
+        z = np.exp(h[t + 1] @ V)
+        p.append(z / z.sum(axis=1, keepdims=True))
+        loss -= np.log(p[-1][np.arange(batch), classes[:, t]]).sum()
+    return loss, h, p
+
+
+@port("rnn", """
+    E: Wax  input hidden
+    W: Waa  prev hidden
+    V: Wya  hidden output
+    words: x    batch time
+    classes: y  batch time
+""")
+def mine(E, W, V, words, classes):
+    loss, h, p = forward(E, W, V, words, classes)
+    dE, dW, dV = np.zeros_like(E), np.zeros_like(W), np.zeros_like(V)
+    later, dh, draw = np.zeros_like(h[0]), np.empty_like(h[0]), np.empty_like(h[0])
+    for t in reversed(range(len(p))):
+        e = p[t].copy()
+        e[np.arange(len(e)), classes[:, t]] -= 1
+        add(dV, h[t + 1], e)
+        np.matmul(e, V.T, out=dh)
+        dh += later
+        np.multiply(h[t + 1], h[t + 1], out=draw)
+        np.subtract(1.0, draw, out=draw)
+        draw *= dh
+        np.add.at(dE, words[:, t], draw)
+        add(dW, h[t], draw)
+        np.matmul(draw, W.T, out=later)
+    return loss, {"E": dE, "W": dW, "V": dV}
+'''
+
+DENSE = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+@port("dense", """
+    W1: W1  input hidden1
+    W2: W2  hidden1 hidden2
+    W3: W3  hidden2 output
+    x: x    batch input
+    y: y    batch
+""", activation="relu")
+def mine(W1, W2, W3, x, y):
+    weights, out = [W1, W2, W3], [x]
+    for W in weights:
+        out.append(out[-1] @ W if W is W3 else np.maximum(out[-1] @ W, 0))
+    p = np.exp(out[-1])
+    p /= p.sum(axis=1, keepdims=True)
+    loss = -np.log(p[np.arange(len(y)), y]).sum()
+    p[np.arange(len(y)), y] -= 1
+    d, grads = p, {}
+    for k in (2, 1, 0):
+        grads[f"W{k + 1}"] = out[k].T @ d
+        if k > 0:
+            d = d @ weights[k].T
+            d = d * (out[k] > 0)
+    return loss, grads
+'''
+
+EXAMPLES = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+def one(W1, W2, x, y, sums):
+    h = np.tanh(W1 @ x)
+    p = np.exp(W2 @ h)
+    p /= p.sum()
+    loss = -np.log(p[y])
+    p[y] -= 1
+    sums["W2"] += np.outer(p, h)
+    dh = (1 - h * h) * (W2.T @ p)
+    sums["W1"] += np.outer(dh, x)
+    return loss
+
+
+@port("dense", """
+    W1: W1  hidden1 input
+    W2: W2  output hidden1
+    X: x    batch input
+    Y: y    batch
+""", activation="tanh")
+def mine(W1, W2, X, Y):
+    sums = {"W1": np.zeros_like(W1), "W2": np.zeros_like(W2)}
+    loss = sum(one(W1, W2, x, y, sums) for x, y in zip(X, Y))
+    return loss, sums
+'''
+
+SLOPES = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+def logistic(a):
+    return 1 / (1 + np.exp(-a))
+
+
+@port("dense", """
+    W1: W1  input hidden1
+    W2: W2  hidden1 hidden2
+    W3: W3  hidden2 output
+    x: x    batch input
+    y: y    batch output
+""", activation="sigmoid", objective="squared error")
+def mine(W1, W2, W3, x, y):
+    one = logistic(x @ W1)
+    two = logistic(one @ W2)
+    e = two @ W3 - y
+    both = np.empty((len(x), W2.shape[0] + W2.shape[1]))
+    first, second = both[:, :W2.shape[0]], both[:, W2.shape[0]:]
+    np.matmul(e, W3.T, out=second)
+    second *= two * (1 - two)
+    np.matmul(second, W2.T, out=first)
+    first *= one * (1 - one)
+    return 0.5 * (e * e).sum(), {"W1": x.T @ first, "W2": one.T @ second, "W3": two.T @ e}
+'''
+
+FAULTS = {
+    "the state after the step, where a helper adds": (BUFFERS, "add(dW, h[t], draw)", "add(dW, h[t + 1], draw)"),
+    "a transpose, in what is written elsewhere": (
+        BUFFERS,
+        "np.matmul(draw, W.T, out=later)",
+        "np.matmul(draw, W, out=later)",
+    ),
+    "the state before the step, in a buffer": (
+        BUFFERS,
+        "np.multiply(h[t + 1], h[t + 1], out=draw)",
+        "np.multiply(h[t], h[t], out=draw)",
+    ),
+    "another step's words": (BUFFERS, "np.add.at(dE, words[:, t], draw)", "np.add.at(dE, words[:, t - 1], draw)"),
+    "a sum that is overwritten in a helper": (BUFFERS, "total += left.T @ right", "total[:] = left.T @ right"),
+    "the mask of the gradient": (DENSE, "(out[k] > 0)", "(d > 0)"),
+    "a name that nothing reads": (BUFFERS, "np.matmul(draw, W.T, out=later)", "passed = draw @ W.T"),
+    "an update that the next example meets": (
+        EXAMPLES,
+        'sums["W2"] += np.outer(p, h)',
+        'sums["W2"] += np.outer(p, h); W2 -= np.outer(p, h)',
+    ),
+    "half a slope, in a part of a buffer": (SLOPES, "first *= one * (1 - one)", "first *= one"),
+}
+
+
+def diagnosed(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    (folder / "mine.py").write_text(textwrap.dedent(text))
+    monkeypatch.chdir(folder)
+    return dict(examined("mine.py", Options())[0])
+
+
+@pytest.mark.parametrize("right", [BUFFERS, DENSE, EXAMPLES, SLOPES], ids=["buffers", "dense", "examples", "slopes"])
+def test_the_ports_are_right_as_they_are(right: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert diagnosed(right, tmp_path, monkeypatch)["agrees"]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_line_is_named_and_mended(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, right, wrong = FAULTS[name]
+    assert text.count(right) == 1
+    faulty = text.replace(right, wrong)
+    diagnosis = diagnosed(faulty, tmp_path, monkeypatch)["diagnosis"]
+    assert diagnosis["claim"] == "verified patch"
+    assert diagnosis["lines"][0]["line"] == faulty[: faulty.index(wrong)].count("\n") + 1
