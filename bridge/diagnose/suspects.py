@@ -313,7 +313,8 @@ class _Reading:
             if isinstance(site.node, ast.Call) and called_name(site.node) in own:
                 statement, _ = self.statement(number)
                 at = self.trace.at(number)[:1]
-                if isinstance(statement, ast.Expr) and statement.value is site.node and at:
+                adds = site.parent is not None and self.trace.at(site.parent)
+                if isinstance(statement, ast.Expr) and statement.value is site.node and at and not adds:
                     found += [number] if self.trace.events[at[0]].value.size > 1 else []
         return found
 
