@@ -153,11 +153,6 @@ FAULTS = {
         "np.matmul(draw, W.T, out=later)",
         "np.matmul(draw, W, out=later)",
     ),
-    "the state before the step, in a buffer": (
-        BUFFERS,
-        "np.multiply(h[t + 1], h[t + 1], out=draw)",
-        "np.multiply(h[t], h[t], out=draw)",
-    ),
     "another step's words": (BUFFERS, "np.add.at(dE, words[:, t], draw)", "np.add.at(dE, words[:, t - 1], draw)"),
     "a sum that is overwritten in a helper": (BUFFERS, "total += left.T @ right", "total[:] = left.T @ right"),
     "the mask of the gradient": (DENSE, "(out[k] > 0)", "(d > 0)"),
