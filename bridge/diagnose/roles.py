@@ -593,9 +593,12 @@ class _Reading:
         name = getattr(call.func, "attr", getattr(call.func, "id", ""))
         own = [f for f in self.trace.scope.functions if f.path == path and f.name.rpartition(".")[2] == name]
         nodes = [node for function in own for node in ast.walk(function.node)]
-        targets = [(n, t) for n in nodes if isinstance(n, ast.Assign) for t in n.targets]
-        targets += [(n, n.target) for n in nodes if isinstance(n, ast.AugAssign)]
-        return [n for n, target in targets if isinstance(n, ast.AugAssign) or isinstance(target, ast.Subscript)]
+        return [
+            n
+            for n in nodes
+            if isinstance(n, ast.AugAssign)
+            or (isinstance(n, ast.Assign) and any(isinstance(target, ast.Subscript) for target in n.targets))
+        ]
 
     def place(self, position: int) -> tuple[Memory, tuple[int, ...]]:
         """Where an event's numbers lie."""
