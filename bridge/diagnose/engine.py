@@ -10,7 +10,7 @@ import ast
 import time
 from collections.abc import Iterator, Sequence, Set
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from .places import earlier, places, ranking
 from .repair import hunks, minimal, moves
 from .screen import Screened, screened
 from .search import Search, Step, bench_run
-from .source import Scope
+from .source import Function, Scope
 from .suspects import Suspect, off, suspects
 from .text import Source, Splice
 from .translate import INSERTED, LAST_RESORT, Translator
@@ -47,6 +47,7 @@ ODD = 60  # those at statements that are strange, but not for the quantity that 
 FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
 MISSING = 60  # statements that may be missing, tried before something that brings something is taken
 FEW = 15  # of these, after a first mend
+SCALING = ("factor", "size", "reduction", "constant", "sign", "order")  # kinds of edits that change a factor alone
 LIKELY = 8  # edits that make what ought to be there, of which one is looked for that brings most
 EXPLAINED = 90  # single edits that are tried where these make themselves felt
 MOST = 0.66  # of the port's values the trusted side has as many as can be asked of it; what is wrong is nobody's
@@ -210,9 +211,27 @@ def _scaled(trace: Trace, factors: Set[float]) -> list[Suspect]:
             source = trace.scope.source(site.path)
             statement = source.statement(site.node)
             name = trace.trusted.name(meanings[0])
-            start = source.span(statement)[0]
-            return [Suspect(site.path, statement.lineno, start, 0.0, f"this is {name}", None, False)]
+            # The loss may be right because it is what it is: then its factor is lacking where it is handed on.
+            places = [statement, *_handing_on(trace.scope.function_at(site.path, site.start), statement)]
+            starts = [source.span(one)[0] for one in places]
+            return [
+                Suspect(site.path, one.lineno, start, 0.0, f"this is {name}", None, False)
+                for one, start in zip(places, starts, strict=True)
+            ]
     return []
+
+
+def _handing_on(function: Function | None, statement: ast.stmt) -> list[ast.stmt]:
+    """The statements of a function that return what one of them sets, as it is."""
+    if function is None or not isinstance(statement, ast.Assign):
+        return []
+    names = {target.id for target in statement.targets if isinstance(target, ast.Name)}
+    found: list[ast.stmt] = []
+    for node in ast.walk(function.node):
+        if isinstance(node, ast.Return) and node.value is not None:
+            values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            found += [node] if any(isinstance(value, ast.Name) and value.id in names for value in values) else []
+    return found
 
 
 def _kept(trace: Trace, wrong: Sequence[tuple[str, int]]) -> list[Suspect]:
@@ -262,6 +281,13 @@ def _steps(
         yield from tries.others(keeping)[:1]
     tries.frozen = [(source, *source.span(node)) for source, node in _updating(scope, search.updates)]
     runs = trace.failed is None
+    if runs and not needs and len(score.differ) > 1:
+        scaled = {(one.path, one.line) for one in _scaled(trace, search.factors)}
+        others = makers.ranked(lambda p, offset: 1000.0 * ((p, scope.source(p).line(offset)) not in scaled))
+        there = takewhile(lambda edit: (edit.path, edit.line) in scaled, others)
+        if scaled and tries.all(edit for edit in there if edit.kind in SCALING):
+            yield tries.survivor(trace, named)
+            return
     sifted = Screened([], [], set())
     for some in (named[:1], named[1:3], named[3:6], named[6:SCREENED]) if runs else ():
         more = screened(scope, trace, lambda: bench_run(search), makers, some)

@@ -732,6 +732,8 @@ class Expressions(Steps):
         parent = self.source.parent(node)
         if shape is not None and not shape:
             return
+        if isinstance(node, ast.Call):
+            yield from self.whole_jacobian(node)
         if isinstance(node, ast.BinOp | ast.Call):
             names = self.arrays_in(node)
             factor = self.factor_alone(node, names)
@@ -802,6 +804,14 @@ class Expressions(Steps):
                             2.5 + 0.1 * place - 0.2 * bool(flag),
                             f"`* {made}` is missing",
                         )
+
+    def whole_jacobian(self, node: ast.Call) -> Iterator[Change]:
+        """The Jacobian of a softmax written out as a matrix, in the place of its diagonal."""
+        names = self.arrays_in(node)
+        if called_name(node) in ("diag", "diagflat") and len(node.args) == 1 and len(names) == 1:
+            (p,), diag = names, self.segment(node.func)
+            new = Text(f"{diag}({p}) - {diag.removesuffix(called_name(node))}outer({p}, {p})", SUM)
+            yield "derivative", new, 0.8, f"a softmax's derivative is no diagonal: `{new.text}`"
 
     def centred(self, node: ast.expr, own: Text, names: list[str]) -> Iterator[Change]:
         """The whole Jacobian of a softmax in the place of its diagonal."""

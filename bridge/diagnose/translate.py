@@ -662,7 +662,7 @@ def spellings(node: ast.expr, places: Sequence[ast.AST], terms: Sequence[Term], 
         if function.endswith((".sum", ".max")) and len(texts) == 1:
             inner = texts[0]
             yield f"{function}({inner})"
-            for axis in (1, 0, -1):
+            for axis in dict.fromkeys((1, 0, -1, *range(2, len(terms[0].shape) - 1))):
                 yield f"{function}({inner}, axis={axis}, keepdims=True)"
                 yield f"{function}({inner}, axis={axis})"
             return

@@ -501,19 +501,20 @@ class Trusted:
         known = [one for one in blocks if one]
         if not known or not all(one is None or one for one in blocks):
             return ()
+        found: dict[str, Meaning] = {}  # a sum of each step's parts may be a quantity of its own, too
         for first in known[0]:
             chosen = []
             for one in known:
                 alike = [m for m in one if m.form == first.form and abs(m.factor - first.factor) < 1e-6]
                 alike.sort(key=lambda m: m.t != first.t)
                 chosen += alike[:1]
-            if len(chosen) < len(known):
+            if len(chosen) < len(known) or first.form in found:
                 continue
             base = next((m.t for m in chosen if m.t is not None), None)
             parts = tuple(m._replace(t=None if m.t is None or base is None else m.t - base) for m in chosen)
             number = self._pack(parts)
-            return (Meaning(number, first.form, base, first.factor, None),)
-        return ()
+            found[first.form] = Meaning(number, first.form, base, first.factor, None)
+        return tuple(found.values())
 
     def _pack(self, parts: tuple[Meaning, ...]) -> int:
         key = tuple((m.quantity, m.t) for m in parts)
