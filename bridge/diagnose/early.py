@@ -259,7 +259,7 @@ def without(found: Sequence[Early]) -> Iterator[Edit]:
     if splices:
         first = found[0]
         line, start = first.source.line(first.source.span(first.statement)[0]), first.source.span(first.statement)[0]
-        sentence = f"{first.sentence(first.function.source)}, and so do the examples after this one: without it"
+        sentence = f"{first.sentence(first.function.source)}: it does not belong here"
         yield Edit(splices, first.source.path, line, start, "statement", sentence)
 
 

@@ -212,7 +212,8 @@ class _Maker(Expressions, Analogies):
         choices = () if own == "=" and makes_nothing(statement.value) else others.get(own, ())
         for place, other in enumerate(choices):
             splice = Splice(self.path, start, end, f" {other}{tail or ' '}")
-            weight = 0.4 + 0.3 * place if self.is_array(target) else 2.0
+            elements = self.is_array(target) or isinstance(target, ast.Subscript)
+            weight = 0.4 + 0.3 * place if elements else 2.0
             sentence = f"`{other}` where `{own}` stands"
             yield self.make(target, "accumulation", sentence, weight, splice)
         value = statement.value

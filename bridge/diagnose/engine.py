@@ -274,11 +274,12 @@ def _steps(
         if tries.all(keeping):
             yield tries.survivors[0]
             return
-        if tries.all(without(changed), stilling=True):
+        leaving = list(without(changed))
+        if tries.all(leaving, stilling=True):
             yield tries.survivors[0]
             return
         # That it comes too early is certain, whatever else is wrong.
-        yield from tries.others(keeping)[:1]
+        yield from sorted(tries.others(keeping)[:1] + tries.others(leaving), key=lambda one: -len(one[1].agree))
     tries.frozen = [(source, *source.span(node)) for source, node in _updating(scope, search.updates)]
     runs = trace.failed is None
     if runs and not needs and len(score.differ) > 1:

@@ -731,6 +731,9 @@ class Expressions(Steps):
         """Derivatives of activations, as people write them: at the output, at the input, missing."""
         parent = self.source.parent(node)
         if shape is not None and not shape:
+            # Where elements are gone through one by one.
+            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+                yield from self.slope_factors(node)
             return
         if isinstance(node, ast.Call):
             yield from self.whole_jacobian(node)
@@ -847,6 +850,8 @@ class Expressions(Steps):
         by_name: dict[str, list[ast.expr]] = {}
         for factor in factors:
             names = self.arrays_in(factor)
+            if self.shape(node) == ():
+                names = list(dict.fromkeys(name.id for name in names_in(factor)))
             if len(names) == 1:
                 by_name.setdefault(names[0], []).append(factor)
         for name, own in by_name.items():

@@ -196,10 +196,12 @@ def suspects(
             if right & {m.quantity for m in meanings} or factors & {float(f"{m.factor:.5g}") for m in meanings}:
                 continue
             note(number, 0.1, "it changes the sign or the size of what it is made from", None)
+    # Where the loss is right, what leads to it is read at the right steps.
+    back = reading.way_back if right else 0
     unsteady = [
         number
         for number, site in enumerate(trace.sites)
-        if site.kind != "store" and trace.at(number) and reading.unsteady(number)
+        if site.kind != "store" and trace.at(number)[-1:] > [back] and reading.unsteady(number)
     ]
     # What is read at the wrong step is at the wrong step wherever it goes: the first comes first.
     for place, number in enumerate(sorted(unsteady, key=lambda number: trace.at(number)[0])):
@@ -590,6 +592,15 @@ class _Reading:
         at = self.trace.at(parent)
         place = bisect_right(at, position)
         return at[place] if place < len(at) else None
+
+    @cached_property
+    def way_back(self) -> int:
+        """Where the first gradient is made."""
+        quantities = self.trace.trusted.quantities
+        for position, meanings in enumerate(self.trace.meanings):
+            if any(quantities[m.quantity].is_gradient for m in meanings or ()):
+                return position
+        return 0
 
     def unsteady(self, number: int) -> bool:
         """Whether a site's values are one quantity's, at steps that do not follow one another as a loop turns."""
