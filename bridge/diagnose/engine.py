@@ -34,7 +34,7 @@ from .source import Function, Scope
 from .suspects import Suspect, off, suspects
 from .text import Source, Splice
 from .translate import INSERTED, LAST_RESORT, Translator
-from .tries import DRASTIC, Tries
+from .tries import DRASTIC, Tries, written
 from .trusted import Trusted
 from .words import meeting
 
@@ -282,7 +282,8 @@ def _steps(
         yield from sorted(tries.others(keeping)[:1] + tries.others(leaving), key=lambda one: -len(one[1].agree))
     tries.frozen = [(source, *source.span(node)) for source, node in _updating(scope, search.updates)]
     runs = trace.failed is None
-    if runs and not needs and len(score.differ) > 1:
+    if runs and not needs and len(score.differ) > 1 and not written(score):
+        # Where the weights are changed it may be the update that has another factor.
         scaled = {(one.path, one.line) for one in _scaled(trace, search.factors)}
         others = makers.ranked(lambda p, offset: 1000.0 * ((p, scope.source(p).line(offset)) not in scaled))
         there = takewhile(lambda edit: (edit.path, edit.line) in scaled, others)

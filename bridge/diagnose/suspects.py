@@ -334,8 +334,10 @@ class _Reading:
             if arguments - read:
                 for number, site in own:
                     statement, _ = self.statement(number)
-                    if site.kind == "store" and isinstance(statement, ast.Assign) and _makes_space(statement.value):
-                        found.append(number)
+                    if site.kind == "store" and isinstance(statement, ast.Assign):
+                        element, value = isinstance(site.node, ast.Subscript), statement.value
+                        if _makes_space(value) or (element and isinstance(value, ast.Constant)):
+                            found.append(number)
         return found
 
     def idle(self) -> list[int]:

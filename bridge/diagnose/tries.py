@@ -24,7 +24,7 @@ ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only ma
 CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
 
 
-def _written(score: Score) -> set[str]:
+def written(score: Score) -> set[str]:
     """The arguments that a port wrote into."""
     said = [remark.partition(" into its argument")[2] for remark in score.remarks]
     return {name for one in said for name in one.removeprefix("s").strip().split(", ")}
@@ -87,7 +87,7 @@ class Tries:
     def stilled(self, edit: Edit, new: Score) -> bool:
         """Whether an edit of an update, or one that moves it, only keeps it from changing the weights any more."""
         weights = parameters_of(self.search.bench.port)
-        if self.score.raised is not None or not (_written(self.score) - _written(new)) & weights:
+        if self.score.raised is not None or not (written(self.score) - written(new)) & weights:
             return False
         statement = self.scope.source(edit.path).statement_at(edit.offset)
         return edit.kind in DRASTIC or isinstance(statement, ast.AugAssign)
