@@ -705,7 +705,7 @@ class _Reading:
                         self.leaf(other, quantity, step, 0.1, "does not add up")
                     # What is only called between may begin it anew.
                     called = {f.function.rpartition(".")[2] for f in self.trace.recorder.frames}
-                    for beside in self.trace.scope.source(site.path).block(statement)[0]:
+                    for beside in self.trace.scope.source(site.path).block(self.statement(position))[0]:
                         call = beside.value if isinstance(beside, ast.Expr) else None
                         if isinstance(call, ast.Call) and called_name(call) in called:
                             self.leaf(position, quantity, step, -1.0, "does not add up, with this between", beside)
