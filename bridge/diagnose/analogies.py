@@ -47,6 +47,24 @@ class Analogies(Names):
         """Whether another expression may stand in a node's place: it is no function that is called, and is read."""
         return not self.is_called(node) and not isinstance(getattr(node, "ctx", None), ast.Store)
 
+    def patterned(self, roots: Sequence[ast.expr]) -> Iterator[Edit]:
+        """A product as the others of the function are written: `dq @ Wq[:-1].T` where there is `dk @ Wk[:-1].T`."""
+        products = [n for n in self.nodes if isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult)]
+        for node in (n for root in roots for n in inside(root) if n in products):
+            own, names = self.segment(node), self.arrays_in(node)[:3]
+            texts = {
+                text: model
+                for model in products
+                if model is not node
+                for theirs in self.arrays_in(model)[:3]
+                for mine in names
+                for text in self.alike(model, {theirs: mine})
+            }
+            for text, model in texts.items():
+                if text != own:
+                    sentence = f"`{text}` where `{own}` stands, as in line {model.lineno}"
+                    yield self.make(node, "name", sentence, 0.9, self.rewrite(node, Text(text, binds(node))))
+
     def names_here(self, node: ast.AST, path: str, owner: str) -> bool:
         """Whether all that an expression names can be named in this function, too."""
         names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}

@@ -351,25 +351,6 @@ class Expressions(Steps):
                 yield "term", Text(new_text, SUM), 0.7 + 0.1 * place, f"`+ {text}` is missing"
             yield "name", Text(text, own.binds), 1.1 + 0.1 * place, f"`{text}` where `{own.text}` stands"
 
-    def alike(self, node: ast.expr, names: dict[str, str]) -> list[str]:
-        """An expression with one name exchanged, and with it all others that have the same letter there."""
-        ((name, own),) = names.items()
-        old, new = apart(name, own)
-        if not (old and new) or len(old) > 3 or len(new) > 3:
-            return []
-        both = dict(names)
-        for other in self.arrays_in(node):
-            if other != name and old in other:
-                at = [k for k in range(len(other)) if other.startswith(old, k)]
-                texts = [f"{other[:k]}{new}{other[k + len(old) :]}" for k in at]
-                both.update((other, text) for text in texts if text in self.atoms or self.elsewhere(text))
-        return [renamed(self.segment(node), both)] if len(both) > 1 else []
-
-    def elsewhere(self, text: str) -> bool:
-        """Whether an element or an attribute is one that other functions use."""
-        head, _, key = text[:-1].rpartition("[") if text.endswith("]") else text.rpartition(".")
-        return bool(head) and (key in self.usage.keys or f'"{key}"' in self.usage.attributes)
-
     def complement(self, node: ast.expr, own: Text, shape: tuple[int, ...] | None) -> Iterator[Change]:
         """`1 - z` where the factor `z` stands."""
         parent = self.source.parent(node)
@@ -877,6 +858,9 @@ class Expressions(Steps):
             return
         for place, new in enumerate(n for n in self.sizes_here() if n != own.text):
             yield "size", Text(new, ATOM), 1.5 + 0.2 * place, f"`{new}` where `{own.text}` stands"
+        for place, size in enumerate(self.sizes[:6] if ".shape[" in own.text else ()):
+            new_text = Text(f"{own.text} // {size}", PRODUCT)
+            yield "size", new_text, 1.5 + 0.2 * place, f"`{new_text.text}` where `{own.text}` stands"
         for new in (f"{own.text} + 1", f"{own.text} - 1"):
             yield "size", Text(new, SUM), 2.0, f"`{new}` where `{own.text}` stands"
 
@@ -885,6 +869,10 @@ class Expressions(Steps):
         own = self.segment(node)
         if isinstance(value, bool):
             yield "constant", Text(str(not value), ATOM), 1.5, f"`{not value}` where `{own}` stands"
+        elif isinstance(value, int | float) and self.hides(node):
+            for new in ("-np.inf", "0.0"):
+                if new != own:
+                    yield "constant", Text(new, UNARY), 0.8, f"`{new}` where `{own}` stands: what a mask hides"
         elif isinstance(value, int):
             for new in (value - 1, value + 1):
                 text = Text(str(new), ATOM if new >= 0 else UNARY)
@@ -902,6 +890,15 @@ class Expressions(Steps):
                 yield "constant", Text(repr(factor), ATOM), 2.0, f"`{factor!r}` where `{own}` stands"
         elif isinstance(value, str):
             yield from self.einsum(node, value)
+
+    def hides(self, node: ast.expr) -> bool:
+        """Whether a number is what a mask puts in the place of others."""
+        outer = self.source.parent(node)
+        if isinstance(outer, ast.UnaryOp):
+            node, outer = outer, self.source.parent(outer)
+        if isinstance(outer, ast.Call) and called_name(outer) == "where":
+            return len(outer.args) == 3 and node is not outer.args[0]
+        return isinstance(outer, ast.Assign) and isinstance(outer.targets[0], ast.Subscript)
 
     def einsum(self, node: ast.Constant, value: str) -> Iterator[Change]:
         call = self.source.parent(node)

@@ -25,6 +25,7 @@ from .pieces import (
     UNARY,
     Edit,
     Text,
+    apart,
     binds,
     called_name,
     is_simple,
@@ -32,6 +33,7 @@ from .pieces import (
     nameable,
     names_in,
     own_nodes,
+    renamed,
     unlike,
     untransposed,
     within,
@@ -190,7 +192,8 @@ class Names:
                 name = site.text
             else:
                 continue
-            if site.number in recorder.ints and here:
+            own_object = name.startswith("self.") and site.function.rpartition(".")[0] == owner
+            if site.number in recorder.ints and (here or own_object):
                 ints.setdefault(name, recorder.ints[site.number])
             if value is None or value.dtype.kind not in "fc":
                 continue
@@ -414,6 +417,28 @@ class Names:
                 continue
             waiting += ast.iter_child_nodes(one)
         return list(found)
+
+    def alike(self, node: ast.expr, names: dict[str, str]) -> list[str]:
+        """An expression with one name exchanged, and with it all others that have the same letter there."""
+        ((name, own),) = names.items()
+        old, new = apart(name, own)
+        if not (old and new) or len(old) > 3 or len(new) > 3:
+            return []
+        both = dict(names)
+        # `dK` with `Wk`: large letters and small ones.
+        letters = dict.fromkeys([(old, new), (old.upper(), new.upper()), (old.lower(), new.lower())])
+        for other in self.arrays_in(node):
+            for mine, its in letters if other != name else ():
+                at = [k for k in range(len(other)) if other.startswith(mine, k)]
+                texts = [f"{other[:k]}{its}{other[k + len(mine) :]}" for k in at]
+                known = [text for text in texts if {text, text.partition("[")[0]} & set(self.atoms)]
+                both.update((other, text) for text in [*known, *filter(self.elsewhere, texts)])
+        return [renamed(self.segment(node), both)] if len(both) > 1 else []
+
+    def elsewhere(self, text: str) -> bool:
+        """Whether an element or an attribute is one that other functions use."""
+        head, _, key = text[:-1].rpartition("[") if text.endswith("]") else text.rpartition(".")
+        return bool(head) and (key in self.usage.keys or f'"{key}"' in self.usage.attributes)
 
     def scales_here(self) -> list[str]:
         """Single numbers that an array may be scaled by: names, and roots that are taken anywhere."""

@@ -180,6 +180,10 @@ class Steps(Names):
                     others += [f":{low}", f":-{low}", f"-{low}:"]
                 elif high and not low:
                     others += [f"{high.removeprefix('-')}:", f"{high}:", f"-{high}:"][: 2 if high[0] == "-" else 3]
+            if own.count("::") == 1 and own.split("::")[0].strip() in self.loops:
+                # One block after another, not every n-th.
+                counter = own.split("::")[0].strip()
+                others += [f"{counter} * {size}:({counter} + 1) * {size}" for size in self.sizes[:4]]
             others += [*_SLICES.get(own.replace(" ", ""), (":", "1:", ":-1")), *self.slices_used()]
             others += [text for size in self.sizes[:8] for text in (f"{size}:", f":{size}")]
             for new in others:
