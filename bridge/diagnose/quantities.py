@@ -77,6 +77,7 @@ class Quantity:
         # Of a sum or product: for each that some of its terms make, which these are, and how many steps off.
         self.shares: dict[tuple[int, int], frozenset[int]] = {}
         self.blocks: tuple[Meaning, ...] = ()  # of what a port has side by side, steps counted from the first
+        self.spot: Spot | None = None  # where it was first seen: several at one site are those of several heads, say
         self.aliases: list[str] = []
         self.named = False
 

@@ -1152,10 +1152,20 @@ class _Reading:
             return self.joined(self.operands(start)[0])
         if isinstance(node, ast.Name):
             return self.filled(start)
-        if name in JOINS:
-            parts = [(p, self.joined(p)) for p in self.operands(start)]
+        if name in GATHERING:
+            parts = [(p, self.joined(p)) for p in self.elements(start)]
             return [one for p, inner in parts for one in ([p] if inner is None else inner)]
         return None
+
+    def elements(self, position: int) -> list[int]:
+        """What a call is handed, one after the other; of a comprehension, what it gives on every turn."""
+        event, found = self.trace.events[position], list[int]()
+        before = [p for p in self.trace.at(event.site) if p < position and self.trace.events[p].frame == event.frame]
+        since = before[-1] if before else -1
+        for number in self.children.get(event.site, ()):
+            own = [p for p in self.trace.at(number) if since < p < position]
+            found += [p for p in own if self.trace.events[p].frame == event.frame]
+        return sorted(found) if len(found) > len(self.children.get(event.site, ())) else self.operands(position)
 
     def operator(self, position: int) -> type[ast.operator] | None:
         """The operator that makes an event's value: of an expression, an assignment such as `*=`, `np.multiply`."""
@@ -1209,11 +1219,19 @@ class _Reading:
                     if all(kind & order[k] or not kind & every for k, kind in enumerate(kinds) if k != at[0]):
                         return parts[at[0]]
         # Or it is made from what the quantity is made from, more than any other part.
+        alike = [k for k, one in enumerate(self.trusted.quantities) if one.spot and one.spot[0] == self.site(quantity)]
+        if len(alike) == len(parts):
+            return parts[alike.index(quantity)]
         wanted = self.ingredients(quantity)
         made = [set() if self.excluded(p, quantity) else self.made_from(p) for p in parts]
         alike = [len(one & wanted) / max(1, len(one | wanted)) for one in made]
         best = max(alike)
         return parts[alike.index(best)] if best > 0 and alike.count(best) == 1 else None
+
+    def site(self, quantity: int) -> int | None:
+        """The site of the trusted side at which a quantity was first seen."""
+        spot = self.trusted.quantities[quantity].spot
+        return None if spot is None else spot[0]
 
     def contracted(self, quantity: int, step: int | None, below: Sequence[int], depth: int) -> bool:
         """A product of what is put side by side, which ought to be a sum of products: of each gate's, say."""

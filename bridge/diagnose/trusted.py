@@ -81,10 +81,11 @@ class Trusted:
         self.orders: list[list[set[int]]] = []
         units = {n for word, n in case.sizes.items() if word not in ("batch", "time") and n > 1}
         self._units = sorted(units | {a * b for a in units for b in units if a * b in units})
-        # An axis of its own for gates, or for some of them.
+        # An axis of its own for gates, or for some of them; or for what ports keep in lists.
         letters = trusted.family.letters
         most = max((len(own) for own in letters.values()), default=0)
         self._counts = set(range(2, most + 1)) - {n for word, n in case.sizes.items() if word not in letters}
+        self._counts |= {case.sizes[word] for word in trusted.family.apart}
         sizes = [float(n) for n in self.sizes.values() if n > 1]
         products = {1.0, 2.0, 0.5, *sizes, *(a * b for a in sizes for b in sizes)}
         self._factors = np.array(sorted(products | {1 / p for p in products}))
@@ -145,6 +146,7 @@ class Trusted:
             if found is None:
                 found = self._new(Quantity(_called(site), series, place[spot])), 0
                 self.quantities[-1].named = site.kind != "load"
+                self.quantities[-1].spot = spot
             else:
                 same = self.quantities[found[0]]
                 if len(series) + 1 >= len(same.values):
@@ -531,6 +533,8 @@ class Trusted:
         Where only the last step has an output, what comes back to the others is all that their state's gradient is.
         """
         own = self.quantities[quantity]
+        if not own.formulas and (whole := self._stacked_as(quantity)) is not None:
+            return whole
         if step is None or step not in own.values or not own.formulas:
             return quantity, step
         timed = [o for o in own.formulas[0].operands if None not in self.quantities[o.quantity].values]
@@ -541,6 +545,18 @@ class Trusted:
             if m.quantity != quantity and m.form == STEP and self.quantities[m.quantity].formulas and m.t != step:
                 return m.quantity, m.t
         return quantity, step
+
+    def _stacked_as(self, quantity: int) -> tuple[int, int | None] | None:
+        """The quantity whose columns, say, another is, step by step: made at once, and then taken apart."""
+        values = list(self.quantities[quantity].values.values())
+        if len(values) < 2 or len({value.shape for value in values}) > 1:
+            return None
+        whole = np.stack(values, axis=-1)
+        for number, one in enumerate(self.quantities):
+            last = one.values[one.steps[-1]] if one.formulas else None
+            if last is not None and last.size == whole.size and np.array_equal(last.ravel(), whole.ravel()):
+                return number, one.steps[-1]
+        return None
 
     # Words.
 
@@ -588,15 +604,16 @@ class Trusted:
         own = self.quantities[whole].values.get(None)
         if own is None or own.ndim < 3 or own.shape[1] > 12:
             return []
-        found = []
-        for k in range(own.shape[1]):
-            for number, quantity in enumerate(self.quantities):
-                if not quantity.formulas:
-                    continue
-                last = quantity.values[quantity.steps[-1]]
-                if last.shape == own[:, k].shape and np.array_equal(last, own[:, k]):
-                    found.append(number)
-                    break
+        return self._slices(own)
+
+    def _slices(self, value: Array) -> list[int]:
+        """The quantities that the slices of an array are at the end of the run: along its first axis, or two."""
+        found: list[int] = []
+        for k in range(value.shape[1]):
+            part = value[:, k]
+            ends = ((number, one.values[one.steps[-1]]) for number, one in enumerate(self.quantities) if one.formulas)
+            same = [number for number, last in ends if last.shape == part.shape and np.array_equal(last, part)][:1]
+            found += same or (self._slices(part) if part.ndim > 3 and part.shape[1] <= 12 else [])
         return found
 
 

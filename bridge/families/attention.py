@@ -39,6 +39,7 @@ def family(words: frozenset[str]) -> Family:
         target=None,
         upstream={"upstream of the output": ("dout", ("batch", "time", "model"))},
         letters={"part": ("q", "k", "v")},
+        apart=frozenset({"head"}),
         ties={"model": "head key"},
         absent=frozenset({"b", "bo"}),
         equations=(
