@@ -61,7 +61,7 @@ def leaves(trace: Trace, wrong: Sequence[tuple[str, int]], factors: Set[float] =
         for position in reading.returned(name):
             # Of an array that lacks something, what is there is as it should be, unless it is off by a factor.
             whole = (name, quantity) in lacking or name not in short or reading.is_off(position, quantity)
-            if whole and reading.is_(position, quantity, last):
+            if whole and (reading.is_(position, quantity, last) or reading.holds(position, quantity)):
                 # The right numbers, but in another order, or times a factor.
                 for p in (position, reading.start(position)):
                     reading.leaf(p, quantity, last, 0.3, "is laid out otherwise, or off by a factor")
@@ -422,7 +422,8 @@ class _Reading:
 
     def is_off(self, position: int, quantity: int) -> bool:
         """Whether a value, or a block of it, is a quantity times a factor that it ought not to have."""
-        some = (*(self.trace.meanings[position] or ()), *self.trace.within(position))
+        some = [*(self.trace.meanings[position] or ()), *self.trace.within(position)]
+        some += [m for one in self.trusted.blocks(self.trace.events[position].value) for m in one or ()]
         own = {float(f"{m.factor:.5g}") for m in some if m.quantity == quantity}
         return bool(own) and not own & {1.0, *self.factors}
 
