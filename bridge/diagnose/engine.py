@@ -28,6 +28,7 @@ from .found import nothing
 from .outcome import outcome
 from .places import earlier, places, ranking
 from .repair import hunks, minimal, moves
+from .roles import OFF
 from .screen import Screened, screened
 from .search import Search, Step, bench_run
 from .source import Function, Scope
@@ -42,6 +43,7 @@ BUDGET = 2.7  # seconds for the whole search
 SCREENED = 10  # suspects whose edits are told apart by the values they had in hand
 FITTING = 30  # of those edits, how many that make what ought to be there are tried
 SURE = 8  # of those that do so, the surest, how many are looked at as first mends of several
+SCALINGS = 60  # edits that scale something, tried where all is right but for a factor
 NEAR = 120  # single edits that are tried before formulas are written
 ODD = 60  # those at statements that are strange, but not for the quantity that is missing
 FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
@@ -253,6 +255,17 @@ def _kept(trace: Trace, wrong: Sequence[tuple[str, int]]) -> list[Suspect]:
     return list(found.values())
 
 
+def _scalings(scope: Scope, makers: Edits, named: Sequence[Suspect]) -> Iterator[Edit]:
+    """The edits that scale something, at the suspects that are right but for a factor."""
+    at = {(s.path, s.line) for s in named[:SCREENED] if any(leaf.reason == OFF for leaf in s.leaves)}
+    rank = {False: 1000.0, True: 0.0}
+    for edit in makers.ranked(lambda path, offset: rank[(path, scope.source(path).line(offset)) in at]) if at else ():
+        if (edit.path, edit.line) not in at:
+            return
+        if edit.kind in ("factor", "size", "reduction"):
+            yield edit
+
+
 def _steps(
     search: Search,
     scope: Scope,
@@ -312,6 +325,9 @@ def _steps(
         yield tries.survivor(trace, named)
         return
     fitting = [*added[:2], *_surest(sifted)]
+    if runs and tries.all(islice(_scalings(scope, makers, named), SCALINGS)):
+        yield tries.survivor(trace, named)
+        return
     single = (e for e in makers.ranked(ranking(scope, named)) if e.splices not in sifted.wrong)
     several = bool(search.steps) or len({need.quantity for need in needs}) > 1
     near = list(islice(single, NEAR // 2 if several and search.steps else NEAR))

@@ -23,6 +23,7 @@ from .trusted import JOINS
 
 LIMIT = 4000
 TURNS = 60  # of a sum's terms that are not what they ought to be, the first are looked into
+OFF = "is off by a factor, or what is made from it"
 BLANK = frozenset({"empty", "empty_like", "zeros", "zeros_like"})
 CALLED: Mapping[str, type[ast.operator]] = {"multiply": ast.Mult, "add": ast.Add, "matmul": ast.MatMult}
 GATHERING = JOINS | {"array", "asarray"}  # calls that make an array of a list
@@ -418,7 +419,7 @@ class _Reading:
             meaning = self.gradient(p)
             if meaning is not None and (wrong or self.scale(p) not in {1.0, *self.factors}):
                 weight = 0.1 if self.scale(p) in wrong else 0.6 if scaling and p not in scaling else 0.2
-                self.leaf(p, meaning.quantity, meaning.t, weight, "is off by a factor, or what is made from it")
+                self.leaf(p, meaning.quantity, meaning.t, weight, OFF)
 
     def is_off(self, position: int, quantity: int) -> bool:
         """Whether a value, or a block of it, is a quantity times a factor that it ought not to have."""
