@@ -382,8 +382,9 @@ class _Maker(Expressions, Analogies):
         if shape is None or any(keyword.arg == "out" for keyword in call.keywords):
             return
         names = [a for a in self.same_shape(shape, set()) if a.isidentifier()]
-        arguments = [self.segment(a) for a in call.args]
-        names.sort(key=lambda name: name not in arguments)
+        # What is handed in and comes back may have another shape.
+        arguments = [a.id for a in call.args if isinstance(a, ast.Name) and self.is_array(a)]
+        names = list(dict.fromkeys([*arguments, *names]))
         for place, name in enumerate(names):
             for sign, weight in (("=", 0.0), ("+=", 0.1)):
                 splice = Splice(self.path, source.span(call)[0], source.span(call)[0], f"{name} {sign} ")

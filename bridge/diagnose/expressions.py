@@ -37,6 +37,7 @@ from .pieces import (
     nameable,
     names_in,
     renamed,
+    shifted,
     slopes_of,
     terms_of,
     unlike,
@@ -128,6 +129,10 @@ class Expressions(Steps):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             yield from self.other_half(node)
         yield from self.complement(node, own, shape)
+        if isinstance(node, ast.Call):
+            yield from self.other_half_called(node)
+            if self.is_array(node):
+                yield from self.at_the_end(node, statement)
         yield from self.slopes(node, own, shape)
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call) and not self.is_number(node):
             yield from self.other_sizes(node, own)
@@ -257,6 +262,10 @@ class Expressions(Steps):
         if shape and isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub):
             for place, function in enumerate([*self.unary(), "np.exp"] if nameable(node) else ()):
                 yield "function", Text(f"{function}({own.text})", ATOM), 2.2 + 0.2 * place, f"`{function}` is missing"
+        if shape and isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Sub) and nameable(node):
+            for total in (f"{own.text}.sum()", f"{own.text}.sum(axis=-1, keepdims=True)"):
+                shares = Text(f"{own.text} / {total}", PRODUCT)
+                yield "factor", shares, 1.8, f"`/ {total}` is missing: what adds up to one"
         if not (whole or factor) or isinstance(parent, ast.For):
             return
         yield (
@@ -322,6 +331,30 @@ class Expressions(Steps):
                 left, right = (self.text(bare), turned) if one is node.left else (turned, self.text(bare))
                 new = f"{within(left, PRODUCT)} * {within(right, PRODUCT + 1)}"
                 yield "transpose", Text(new, PRODUCT), 1.0, f"the other factor transposed: `{new}`"
+
+    def other_half_called(self, node: ast.Call) -> Iterator[Change]:
+        """The same of a product that is called: `np.multiply(y, np.log(p))`."""
+        if called_name(node) != "multiply" or len(node.args) != 2:
+            return
+        for one, other in (node.args, node.args[::-1]):
+            if isinstance(other, ast.Call) and called_name(other) == "log" and len(other.args) == 1:
+                share = within(self.text(other.args[0]), SUM + 1)
+                half = f"1 - {within(self.text(one), SUM + 1)}, {self.segment(other.func)}(1 - {share})"
+                new = f"{self.segment(node.func)}({half})"
+                yield "term", Text(f"{self.segment(node)} + {new}", SUM), 1.0, f"`+ {new}` is missing"
+
+    def at_the_end(self, node: ast.Call, statement: ast.stmt) -> Iterator[Change]:
+        """A function that the last turn of a loop goes without, as an output layer does."""
+        outer: ast.AST | None = statement
+        while outer is not None and not isinstance(outer, ast.For):
+            outer = self.source.parent(outer)
+        if outer is None or not isinstance(outer.target, ast.Name) or len(node.args) != 1:
+            return
+        turns = outer.iter
+        if isinstance(turns, ast.Call) and called_name(turns) == "range" and 1 <= len(turns.args) <= 2:
+            last = shifted(self.segment(turns.args[-1]), -1)
+            new = f"{self.segment(node.args[0])} if {outer.target.id} == {last} else {self.segment(node)}"
+            yield "condition", Text(new, TEST), 1.6, f"at the last turn without `{called_name(node)}`: `{new}`"
 
     def likewise(self, node: ast.expr, own: Text) -> Iterator[Change]:
         """A product of another gate's or path's names, beside this one or instead: `df @ Wf` for `di @ Wi`."""

@@ -526,7 +526,7 @@ def _computes(node: ast.FunctionDef, offered: dict[str, ast.FunctionDef], above:
         if name in offered:
             if name not in above and not _computes(offered[name], offered, (*above, node.name)):
                 return False
-        elif name in WRITING or not (name in COMPUTING or hasattr(np, name) or hasattr(np.ndarray, name)):
+        elif name in WRITING or not (name in COMPUTING or name in vars(np) or hasattr(np.ndarray, name)):
             return False
     return True
 
