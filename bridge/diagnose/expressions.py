@@ -348,12 +348,21 @@ class Expressions(Steps):
         outer: ast.AST | None = statement
         while outer is not None and not isinstance(outer, ast.For):
             outer = self.source.parent(outer)
-        if outer is None or not isinstance(outer.target, ast.Name) or len(node.args) != 1:
+        if not isinstance(outer, ast.For) or len(node.args) != 1:
             return
-        turns = outer.iter
-        if isinstance(turns, ast.Call) and called_name(turns) == "range" and 1 <= len(turns.args) <= 2:
+        target, turns = outer.target, outer.iter
+        if not isinstance(turns, ast.Call) or not turns.args:
+            return
+        counter, last = self.segment(target), ""
+        if called_name(turns) == "range" and len(turns.args) <= 2:
             last = shifted(self.segment(turns.args[-1]), -1)
-            new = f"{self.segment(node.args[0])} if {outer.target.id} == {last} else {self.segment(node)}"
+        elif called_name(turns) == "enumerate" and isinstance(target, ast.Tuple):
+            listed = turns.args[0]
+            several = isinstance(listed, ast.Call) and called_name(listed) == "zip" and listed.args
+            counter = self.segment(target.elts[0])
+            last = f"len({self.segment(listed.args[0] if isinstance(listed, ast.Call) and several else listed)}) - 1"
+        if last and counter.isidentifier():
+            new = f"{self.segment(node.args[0])} if {counter} == {last} else {self.segment(node)}"
             yield "condition", Text(new, TEST), 1.6, f"at the last turn without `{called_name(node)}`: `{new}`"
 
     def likewise(self, node: ast.expr, own: Text) -> Iterator[Change]:
