@@ -912,9 +912,9 @@ class Expressions(Steps):
         if isinstance(value, bool):
             yield "constant", Text(str(not value), ATOM), 1.5, f"`{not value}` where `{own}` stands"
         elif isinstance(value, int | float) and self.hides(node):
-            for new in ("-np.inf", "0.0"):
-                if new != own:
-                    yield "constant", Text(new, UNARY), 0.8, f"`{new}` where `{own}` stands: what a mask hides"
+            for hidden in ("-np.inf", "0.0"):
+                if hidden != own:
+                    yield "constant", Text(hidden, UNARY), 0.8, f"`{hidden}` where `{own}` stands: what a mask hides"
         elif isinstance(value, int):
             for new in (value - 1, value + 1):
                 text = Text(str(new), ATOM if new >= 0 else UNARY)

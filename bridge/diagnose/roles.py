@@ -1220,10 +1220,11 @@ class _Reading:
                     every = set().union(*order)
                     if all(kind & order[k] or not kind & every for k, kind in enumerate(kinds) if k != at[0]):
                         return parts[at[0]]
+        site = self.site(quantity)
+        siblings = [k for k, one in enumerate(self.trusted.quantities) if one.spot and one.spot[0] == site]
+        if len(siblings) == len(parts):
+            return parts[siblings.index(quantity)]
         # Or it is made from what the quantity is made from, more than any other part.
-        alike = [k for k, one in enumerate(self.trusted.quantities) if one.spot and one.spot[0] == self.site(quantity)]
-        if len(alike) == len(parts):
-            return parts[alike.index(quantity)]
         wanted = self.ingredients(quantity)
         made = [set() if self.excluded(p, quantity) else self.made_from(p) for p in parts]
         alike = [len(one & wanted) / max(1, len(one | wanted)) for one in made]
