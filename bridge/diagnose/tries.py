@@ -116,10 +116,10 @@ class Tries:
         self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
         return self.survivors[0]
 
-    def worth(self, trace: Trace, edit: Edit, after: Trace | None) -> tuple[int, bool, float]:
+    def worth(self, trace: Trace, edit: Edit, after: Trace | None) -> tuple[int, bool, float, int]:
         """How well an edit mends what is wrong where it is wrong: the less, the better."""
         if after is None or after.failed is not None:
-            return 0, True, 9.0
+            return 0, True, 9.0, 0
         # To turn a sign back once all is computed leaves everything before it with the wrong one.
         right = {
             (m.quantity, m.t)
@@ -131,7 +131,8 @@ class Tries:
         # What moves an update to where it belongs is no way round it.
         late = edit.kind != "moved" and (_consumes(trace, edit) if there is None else there)
         gone = _updates(trace, edit) or _idle(trace, after)
-        return -len(right), bool(late), unnatural(self.scope, edit) + 1.5 * gone + 0.5 * self.hands_on(edit)
+        odd = unnatural(self.scope, edit) + 1.5 * gone + 0.5 * self.hands_on(edit)
+        return -len(right), bool(late), odd, sum(len(splice.text) for splice in edit.splices)
 
     def hands_on(self, edit: Edit) -> bool:
         """Whether an edit stands in the port's own file, where that only calls what stands in others."""
