@@ -63,9 +63,9 @@ def run(side: Declaration, case: Case) -> Answer:
     except Problem:
         raise
     except (Exception, SystemExit, OutOfTime) as error:
-        if _own_frame(error, side.file)[0] is None:
+        if not isinstance(error, OutOfTime) and _own_frame(error, side.file)[0] is None:
             raise
-        raise raised(side, error) from None  # what it returned runs code of its own
+        raise raised(side, error) from None  # what it returned runs code of its own, or is too much to read
     written = [n for n, value in kept.items() if not np.array_equal(value, arrays[n], equal_nan=True)]
     if written:
         answer.remarks.append(f"writes into its argument{'s' * (len(written) > 1)} {', '.join(written)}")
