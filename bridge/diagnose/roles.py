@@ -424,7 +424,8 @@ class _Reading:
     def is_off(self, position: int, quantity: int) -> bool:
         """Whether a value, or a block of it, is a quantity times a factor that it ought not to have."""
         some = [*(self.trace.meanings[position] or ()), *self.trace.within(position)]
-        some += [m for one in self.trusted.blocks(self.trace.events[position].value) for m in one or ()]
+        value = self.trace.events[position].value
+        some += [m for one in (*self.trusted.blocks(value), *self.trusted.apart(value)) for m in one or ()]
         own = {float(f"{m.factor:.5g}") for m in some if m.quantity == quantity}
         return bool(own) and not own & {1.0, *self.factors}
 
@@ -1264,7 +1265,8 @@ class _Reading:
 
     def holds(self, position: int, quantity: int) -> bool:
         """Whether a quantity is a block of what an event's value is, which has a name as a whole, too."""
-        blocks = self.trusted.blocks(self.trace.events[position].value)
+        value = self.trace.events[position].value
+        blocks = [*self.trusted.blocks(value), *self.trusted.apart(value)]
         return any(m.quantity == quantity for one in blocks for m in one or ())
 
     def excluded(self, position: int, quantity: int) -> bool:

@@ -81,11 +81,11 @@ class Trusted:
         self.orders: list[list[set[int]]] = []
         units = {n for word, n in case.sizes.items() if word not in ("batch", "time") and n > 1}
         self._units = sorted(units | {a * b for a in units for b in units if a * b in units})
-        # An axis of its own for gates, or for some of them; or for what ports keep in lists.
+        # An axis of its own for gates, or for some of them.
         letters = trusted.family.letters
         most = max((len(own) for own in letters.values()), default=0)
         self._counts = set(range(2, most + 1)) - {n for word, n in case.sizes.items() if word not in letters}
-        self._counts |= {case.sizes[word] for word in trusted.family.apart}
+        self._apart = {case.sizes[word] for word in trusted.family.apart}
         sizes = [float(n) for n in self.sizes.values() if n > 1]
         products = {1.0, 2.0, 0.5, *sizes, *(a * b for a in sizes for b in sizes)}
         self._factors = np.array(sorted(products | {1 / p for p in products}))
@@ -491,11 +491,20 @@ class Trusted:
     def among(self, value: Array) -> set[int]:
         """The quantities that an array, or a block of it, is at the end of the run."""
         found = set()
-        for one in (self.lookup(value), *self.blocks(value)):
+        for one in (self.lookup(value), *self.blocks(value), *self.apart(value)):
             for m in one or ():
                 if m.form == TOTAL or m.t == self.quantities[m.quantity].steps[-1]:
                     found.add(m.quantity)
         return found
+
+    def apart(self, value: Array) -> list[tuple[Meaning, ...]]:
+        """What the elements of an array are along an axis that ports keep lists along, too: those of every head."""
+        for axis, length in enumerate(value.shape if value.ndim < 5 else ()):
+            if length in self._apart:
+                found = [self.lookup(np.ascontiguousarray(one)) for one in np.moveaxis(value, axis, 0)]
+                if all(found):
+                    return found
+        return []
 
     def packed(self, value: Array) -> tuple[Meaning, ...]:
         """What an array is whose blocks are all known; nothing for any other."""
