@@ -1223,7 +1223,7 @@ class _Reading:
                         return parts[at[0]]
         site = self.site(quantity)
         siblings = [k for k, one in enumerate(self.trusted.quantities) if one.spot and one.spot[0] == site]
-        if len(siblings) == len(parts):
+        if len(siblings) == len(parts) and len(parts) in self.trusted.lists:
             return parts[siblings.index(quantity)]
         # Or it is made from what the quantity is made from, more than any other part.
         wanted = self.ingredients(quantity)

@@ -85,7 +85,7 @@ class Trusted:
         letters = trusted.family.letters
         most = max((len(own) for own in letters.values()), default=0)
         self._counts = set(range(2, most + 1)) - {n for word, n in case.sizes.items() if word not in letters}
-        self._apart = {case.sizes[word] for word in trusted.family.apart}
+        self.lists = {case.sizes[word] for word in trusted.family.apart}
         sizes = [float(n) for n in self.sizes.values() if n > 1]
         products = {1.0, 2.0, 0.5, *sizes, *(a * b for a in sizes for b in sizes)}
         self._factors = np.array(sorted(products | {1 / p for p in products}))
@@ -500,7 +500,7 @@ class Trusted:
     def apart(self, value: Array) -> list[tuple[Meaning, ...]]:
         """What the elements of an array are along an axis that ports keep lists along, too: those of every head."""
         for axis, length in enumerate(value.shape if value.ndim < 5 else ()):
-            if length in self._apart:
+            if length in self.lists:
                 found = [self.lookup(np.ascontiguousarray(one)) for one in np.moveaxis(value, axis, 0)]
                 if all(found):
                     return found
