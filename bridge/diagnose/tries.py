@@ -185,7 +185,7 @@ class Tries:
                 -len(one[1].agree),
             ),
         )
-        best: tuple[tuple[int, tuple[int, bool, float]], Edit, Score] | None = None
+        best: tuple[tuple[int, tuple[int, bool, float, int]], Edit, Score] | None = None
         for edit, new in ordered[self.looked : self.looked + 8]:
             if edit.splices in self.taken:
                 continue
