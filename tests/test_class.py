@@ -145,6 +145,33 @@ def test_csv_is_one_line_a_port(run: Run) -> None:
     assert (dan["claim"], dan["line"]) == ("error", f"dan.py:{line_of(RAISES, 'raise ValueError')}")
 
 
+DENSE = """\
+import numpy as np
+from rowcol.bridge import port
+
+@port("dense", \"\"\"
+    V: W1|b1  (input|1) hidden1
+    W: W2|b2  (hidden1|1) output
+    X: x      batch input
+    Y: y      batch output
+\"\"\", objective="squared error", activation="tanh")
+def mine(V, W, X, Y):
+    X1 = np.hstack([X, np.ones((len(X), 1))])
+    H1 = np.hstack([np.tanh(X1 @ V), np.ones((len(X), 1))])
+    d = H1 @ W - Y
+    dH = (d @ W.T)[:, 1:]
+    return 0.5 * (d**2).sum(), {"V": X1.T @ (dH * (1 - H1[:, :-1] ** 2)), "W": H1.T @ d}
+"""
+STEP = source().replace('g["Wh"] += hs[t].T @ d', 'g["Wh"] += hs[t + 1].T @ d')
+
+
+def test_a_state_of_another_step_and_a_slice_without_a_time_axis_are_told_by_their_names(run: Run) -> None:
+    _, out = run({"anna.py": DENSE, "ben.py": STEP}, "--format", "csv", "--no-patch")
+    anna, ben = csv.DictReader(io.StringIO(out))
+    assert (anna["claim"], anna["fault"]) == ("patch", "another index")
+    assert (ben["claim"], ben["fault"]) == ("patch", "another time step")
+
+
 def test_all_wrong_lines_of_a_port_are_in_the_table(run: Run) -> None:
     two = TRANSPOSED.replace('g["b"] += d.sum(axis=0)', 'g["b"] += d.mean(axis=0)')
     _, out = run({"ben.py": two, "anna.py": RIGHT}, "--format", "csv", "--no-patch")

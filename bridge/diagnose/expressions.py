@@ -248,7 +248,8 @@ class Expressions(Steps):
             fits += [Text(a.text, ATOM) for a in names if Text(a.text, ATOM) not in fits][:MOST]
         for place, new in enumerate(fits):
             weight = (0.5 if simple else 1.5) + 0.1 * place
-            yield "variable", new, weight, f"`{new.text}` where `{own.text}` stands"
+            kind = "step" if _of_one_array(own.text, new.text) else "variable"
+            yield kind, new, weight, f"`{new.text}` where `{own.text}` stands"
 
     def terms(
         self, node: ast.expr, own: Text, shape: tuple[int, ...] | None, statement: ast.stmt
@@ -1133,3 +1134,8 @@ class Expressions(Steps):
         for kind, new, weight in options:
             splices = [self.rewrite(node, new) for node in nodes]
             yield self.make(statement, kind, f"`{new.text}` wherever `{text}` stands", weight, *splices)
+
+
+def _of_one_array(own: str, other: str) -> bool:
+    """Are both an element of the same array or list, `hs[t]` and `hs[t - 1]`?"""
+    return own.endswith("]") and other.endswith("]") and own.partition("[")[0] == other.partition("[")[0]

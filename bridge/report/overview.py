@@ -29,7 +29,7 @@ KINDS = {
     "sign": "a sign",
     "size": "a size",
     "statement": "a statement missing or too many",
-    "step": "another time step",
+    "step": "another index",
     "target": "what is assigned to",
     "term": "a term missing or too many",
     "transpose": "a transpose",
@@ -37,6 +37,7 @@ KINDS = {
 }
 COLOUR = {"agrees": "green", "DIFFERS": "red", "FAILS": "red", "NO VERDICT": "yellow"}
 WIDEST_PLACE, WIDEST_KIND = 48, 28  # characters of the columns in the terminal
+OVER_TIME = {"step": "another time step"}  # where the arrays have a time axis
 SURE, DECLARATION = "patch", "declaration"
 # What is claimed of the lines, in a word: what a patch mends was verified, suspects are places to look at.
 CLAIM = {
@@ -122,7 +123,8 @@ def _kinds(report: Report) -> list[str]:
     diagnosis: dict[str, Any] = report["diagnosis"] or {}
     if diagnosis.get("claim") not in ("verified patch", "patch withheld"):
         return []
-    return list(dict.fromkeys(KINDS.get(step["kind"], "a formula") for step in diagnosis["steps"]))
+    kinds = KINDS | OVER_TIME if any("time" in case["sizes"] for case in report["cases"]) else KINDS
+    return list(dict.fromkeys(kinds.get(step["kind"], "a formula") for step in diagnosis["steps"]))
 
 
 def frequent(reports: Sequence[Report]) -> str:
