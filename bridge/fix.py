@@ -57,6 +57,10 @@ def command(args: argparse.Namespace) -> int:
         for backup, file in apply(changes):
             print(f"{shown_path(file)}: mended; as it was: {shown_path(backup)}", file=sys.stderr)
         return AGREES
+    if os.path.relpath(changes[0]["file"]).startswith(os.pardir + os.sep):
+        from .diagnose.repair import top_of
+
+        print(f"apply it in {top_of(changes[0]['file'])}", file=sys.stderr)
     _print_as_the_file((report["diagnosis"] or {})["patch"], changes[0]["file"])
     return DIFFERS
 

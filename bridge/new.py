@@ -100,6 +100,9 @@ def _of_family(name: str) -> str:
     layout = "\n".join(f"    {port + ':':<{widths[0] + 1}} {array:<{widths[1]}}  {axes}" for port, array, axes in lines)
     settings = {n: s.values[0] for n, s in family.settings.items() if s.required}
     keywords = "".join(f', {n}="{value}"' for n, value in settings.items())
+    free = {n: s.values for n, s in family.settings.items() if not s.required and len(s.values) > 1}
+    chosen = {"reduction": ("sum", "mean over batch"), **free}
+    options = ";  ".join(f"{n}=" + " or ".join(map(_quoted, values)) for n, values in chosen.items())
     function = family.batched.function
     axes = {axis for shape in used.values() for axis in shape}
     sizes = [
@@ -119,6 +122,7 @@ from rowcol.bridge import port
 
 # One line an array: your name, the equations' name, your axes in your order. ( ) are neighbours in one axis,
 # [ ] the order of gates or parts. Take out the lines of arrays that your code does without.
+# Behind the layout, where the first is not what your code does:  {options}
 @port("{name}", """
 {layout}
 """{keywords})
@@ -126,6 +130,10 @@ def mine({", ".join([*sizes, "**arrays"])}):
     # Your code goes here: call it with the arrays, and return its loss (or output) and its gradients by name.
     return {function.__name__}({passed})
 '''
+
+
+def _quoted(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def write(path: str, kind: str | None = None, family: str = USUAL) -> None:

@@ -367,3 +367,30 @@ def test_pages_of_like_names_do_not_overwrite_each_other() -> None:
     reports = [blank(0, name) for name in ("a/b.py", "a-b.py", "A-B.py", "index.py", "???.py")]
     found = pages(reports)
     assert list(found) == ["index.html", "a-b.html", "a-b-2.html", "A-B-3.html", "index-2.html", "port.html"]
+
+
+@pytest.mark.parametrize(
+    ("top", "name"), [("", "course/s1/helper.py"), ("course/s1", "helper.py"), (None, "helper.py")]
+)
+def test_the_patch_of_a_file_elsewhere_is_for_the_top_of_its_repository(
+    top: str | None, name: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if top is not None:
+        (tmp_path / top / ".git").mkdir(parents=True)
+    port = "import helper\n" + source("return helper.net(Wx, Wh, b, Wy, by, X, Y, h0)")
+    run({"course/s1/mine.py": port, "course/s1/helper.py": TRANSPOSED.partition("@port")[0]}, "--verdict-only")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert main(["fix", "../course/s1/mine.py"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out.startswith(f"--- a/{name}\n+++ b/{name}\n")
+    assert printed.err == f"apply it in {str(tmp_path / 'course/s1/helper.py').removesuffix('/' + name)}\n"
+
+
+@pytest.mark.parametrize(("text", "said"), [("mine() raised", "mine() raised."), ("it is", "It is.")])
+def test_a_page_leaves_the_letters_of_a_name_as_they_are(text: str, said: str) -> None:
+    report = suspected()
+    assert report["diagnosis"] is not None
+    report["diagnosis"]["lines"][0]["reason"] = text
+    assert f"<p>{said}</p>" in page([report])

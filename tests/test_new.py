@@ -126,3 +126,9 @@ def test_a_file_of_another_family_gives_a_verdict_as_it_stands(family: str, fold
     (report,) = examine_file(str(folder / "mine.py"), Options())
     assert report["status"] == 0, report["headline"]
     assert {a["state"] for a in report["arrays"]} == {"agrees"}
+
+
+def test_a_file_of_another_family_names_what_can_be_declared(folder: Path) -> None:
+    run("mine.py", "--family", "dense")
+    text = (folder / "mine.py").read_text()
+    assert 'reduction="sum" or "mean over batch"' in text and 'activation="tanh" or "relu"' in text

@@ -165,6 +165,8 @@ def moves(scope: Scope, hunks: Sequence[Splice]) -> list[tuple[Splice, Splice]]:
 def patch(scope: Scope, splices: Iterable[Splice], relative_to: str | None = None) -> str:
     """The splices as a unified diff that `git apply` takes in the directory `relative_to` (the current one).
 
+    A file that lies elsewhere is named from the top of its repository: there the diff is to be applied.
+
     Line ends, tabs and a missing last newline stay what they are. A notebook's cell has no file: its diff
     names the cell, and is for reading.
     """
@@ -198,11 +200,24 @@ def _changed(scope: Scope, splices: Iterable[Splice]) -> list[tuple[Source, str]
     return [(source, new) for source, new in changed if new != source.text]
 
 
+def top_of(path: str) -> str:
+    """The top of the repository that a file lies in; its own folder where there is none."""
+    own = folder = os.path.dirname(os.path.abspath(path))
+    while not os.path.exists(os.path.join(folder, ".git")):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return own
+        folder = above
+    return folder
+
+
 def _name(source: Source, relative_to: str | None) -> str:
     """A file's name as a patch header has it: relative, with slashes; quoted where git quotes."""
     if not source.on_disk:
         return source.path
     name = os.path.relpath(source.path, relative_to).replace(os.sep, "/")
+    if name.startswith("../"):
+        name = os.path.relpath(source.path, top_of(source.path)).replace(os.sep, "/")
     if re.search(r'["\\\x00-\x1f]', name):
         escaped = name.replace("\\", "\\\\").replace('"', '\\"')
         return '"' + re.sub(r"[\x00-\x1f]", lambda c: f"\\{ord(c.group()):03o}", escaped) + '"'

@@ -221,7 +221,7 @@ def suspects(
                 key = path, statement.lineno
                 met[key] = number, met.get(key, (0, set()))[1] | has
         for number, has in met.values():
-            note(number, 2.0 + len(wanted) - len(has) + place, f"{name} could be made here", need.quantity)
+            note(number, 2.0 + len(wanted) - len(has) + place, f"here {name} could be made", need.quantity)
     return sorted(found.values(), key=lambda suspect: suspect.score)
 
 

@@ -248,7 +248,10 @@ def _scrolls(what: str) -> dict[str, object]:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    """With a capital and a full stop; what is no word of the language (`net()`, `draw_next`) keeps its letters."""
+    word = re.match(r"[a-z]+(?=[ ,:;.]|$)", text)
+    begun = text[:1].upper() + text[1:] if word else text
+    return begun + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def _prose(text: str) -> str:
