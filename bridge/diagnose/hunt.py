@@ -419,7 +419,7 @@ class Hunt:
                     if self.everywhere(found) == self.all:
                         full.append(found)
                     if len(full) == 1 and not base.changes:
-                        full += self.on_the_other_side(side, changes, reach, hoped, between)
+                        full += self.on_the_other_side(side, changes, reach, hoped, between, seen)
                 elif found is not None and found.reproduced > base.reproduced:
                     steps.append(found)
                 gone = process_time() - since
@@ -441,6 +441,7 @@ class Hunt:
         reach: _Reach,
         hoped: Mapping[str, Mapping[str, Hope]],
         between: Mapping[str, tuple[float, float]],
+        seen: set[int],
     ) -> list[Found]:
         """The edits of the other side that do what one does: what is called alike first, for a short while."""
         begin = process_time()
@@ -448,13 +449,14 @@ class Hunt:
         alike = [
             (_without_indices(one.changes[0].rule) != rule, one.cost, place)
             for place, one in enumerate(self.among)
-            if one.side is not side and one.reach.names == reach.names
+            if one.side is not side and one.reach.names == reach.names and id(one.changes) not in seen
         ]
         found = []
         for _, _, place in sorted(alike):
             if process_time() - begin > min(ELSEWHERE, self.look_round):
                 break
             one = self.among[place]
+            seen.add(id(one.changes))
             hopes = list(hoped[one.side.name].values())
             other = self.try_on_first(one.side, one.changes, hopes, between[one.side.name])
             if other is not None and other.reproduced == self.targets[self.first].names:

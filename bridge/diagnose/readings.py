@@ -37,7 +37,7 @@ def wrapped(node: ast.expr) -> str:
 
 def of_array(text: str, shape: tuple[int, ...]) -> Iterator[Variant]:
     """An array of several axes turned round in its last two, or half of it hidden where these are alike."""
-    if len(shape) > 1 and min(shape[-2:]) > 1:
+    if len(shape) > 1 and min(shape[-2:]) > 1 and shape[-2] != shape[-1]:
         turned = f"{text}.swapaxes(-1, -2).reshape({text}.shape)"
         yield turned, "reshaped where it is to be transposed", 2.6
     if len(shape) < 3:
