@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from rowcol.bridge.diagnose import search as rounds
+from rowcol.bridge.examine import examine_file
 from rowcol.bridge.options import Options
 from rowcol.bridge.worker import examined
 
@@ -270,3 +272,19 @@ def test_the_line_is_named_and_mended(name: str, tmp_path: Path, monkeypatch: py
     diagnosis = diagnosed(faulty, tmp_path, monkeypatch)["diagnosis"]
     assert diagnosis["claim"] == "verified patch"
     assert diagnosis["lines"][0]["line"] == faulty[: faulty.index(wrong)].count("\n") + 1
+
+
+def test_what_a_first_mend_brought_is_named_where_not_all_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if the time were over after the first of two mends.
+    monkeypatch.setattr(rounds, "ROUNDS", 1)
+    faulty = BUFFERS.replace("np.matmul(draw, W.T, out=later)", "np.matmul(draw, W, out=later)")
+    faulty = faulty.replace("add(dV, h[t + 1], e)", "add(dV, h[t], e)")
+    (tmp_path / "mine.py").write_text(textwrap.dedent(faulty))
+    monkeypatch.chdir(tmp_path)
+    diagnosis = examine_file("mine.py", Options())[0]["diagnosis"]
+    assert diagnosis["claim"] == "suspects"
+    named = {line["text"]: line["reason"] for line in diagnosis["lines"]}
+    assert {"add(dV, h[t], e)", "np.matmul(draw, W, out=later)"} <= set(named)
+    assert any(reason.startswith("more agrees with this: ") for reason in named.values())

@@ -107,6 +107,7 @@ def _diagnose(
     search = Search(scope, bench, case, _nearest(scope, bench, case), [], begin + budget)
     search.reference.ordered(bench.expected[0].gradients.values())
     search.outputs = list(dict.fromkeys(q for _, q in search.wrong(scores[most])))
+    search.agreed = len(scores[most].agree)
     given = frozenset(bench.expected[0].gradients) | {LOSS}
     wanted = (scores[most].agree | scores[most].differ) & given
     if scores[most].raised:

@@ -13,6 +13,7 @@ from .suspects import forward_last
 from .text import Splice
 from .words import excerpt
 
+MOVING = ("statement", "moved", "kept", "carry", "accumulation")  # kinds of edits that may add or take lines
 
 def outcome(
     search: Search,
@@ -37,7 +38,7 @@ def outcome(
         report["lines"] = lines
     elif named:
         report["claim"] = DIVERGENT if suspects[0].certain else SUSPECTS
-        report["lines"] = named
+        report["lines"] = _with_partial(search, named)
     report["suspects"] = named
     if report["lines"]:
         first = report["lines"][0]
@@ -51,7 +52,19 @@ def outcome(
     return report
 
 
-def _line(search: Search, step: Step, replacement: str) -> dict[str, Any]:
+def _with_partial(search: Search, named: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The suspects, and behind the first of them the lines whose mends brought arrays to agree."""
+    found: list[dict[str, Any]] = []
+    for step in search.partial if search.most[0] > search.agreed else ():
+        found.append(_line(search, step, None) | {"reason": f"more agrees with this: {step.sentence}"})
+        if step.kind in MOVING:
+            break  # further lines have another number in the user's file
+    places = {(one["file"], one["line"]) for one in found}
+    first, rest = named[0], [one for one in named[1:] if (one["file"], one["line"]) not in places]
+    return [first, *(one for one in found if (one["file"], one["line"]) != (first["file"], first["line"])), *rest]
+
+
+def _line(search: Search, step: Step, replacement: str | None) -> dict[str, Any]:
     return {
         "file": step.path,
         "line": step.line,

@@ -52,6 +52,7 @@ class Search:
     first_suspects: list[Suspect] = field(default_factory=list)
     equivalent: list[Edit] = field(default_factory=list)
     partial: list[Step] = field(default_factory=list)  # the mends that brought most, where not all was mended
+    agreed: int = 0  # how many arrays agreed at the beginning
     most: tuple[int, int] = (0, 0)  # what they brought: arrays that agree, and how many mends there were
     seen: set[tuple[str, ...]] = field(default_factory=set)
     explaining: float = 0.0  # seconds that the numbers took: they are not the search's
