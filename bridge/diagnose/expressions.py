@@ -10,7 +10,7 @@ from types import FunctionType
 
 import numpy as np
 
-from .names import is_module, only_computes
+from .names import is_module
 from .pieces import (
     ATOM,
     COMPARE,
@@ -736,7 +736,7 @@ class Expressions(Steps):
             and one is not own
             and one.__code__.co_filename == own.__code__.co_filename
             and one.__code__.co_argcount == own.__code__.co_argcount
-            and only_computes(self.function, name)
+            and name in self.usage.computing[self.function.path]
         ]
         for place, name in enumerate(sorted(others, key=lambda name: unlike(node.id, name))[:MOST]):
             yield "function", Text(name, ATOM), 0.8 + 0.1 * place, f"`{name}` where `{node.id}` stands"

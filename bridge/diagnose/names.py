@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
 
-import numpy as np
-
 from ..run import without_ones
+from .calling import computing
 from .pieces import (
     ATOM,
     COMPARE,
@@ -43,8 +42,6 @@ from .text import Splice
 from .trace import Recorder
 
 # What a function may call that is called to see what it gives: these, and what NumPy has but for what writes.
-COMPUTING = frozenset({"abs", "len", "max", "min", "sum", "float", "int", "range", "zip", "enumerate", "isinstance"})
-WRITING = frozenset({"save", "savez", "savez_compressed", "savetxt", "tofile", "dump", "memmap"})
 
 
 class Atom(NamedTuple):
@@ -76,6 +73,7 @@ class Usage:
         self._dumps: dict[int, str] = {}
         self.nodes = {id(function): own_nodes(function.node) for function in scope.functions}
         self.keywords = self._keywords()
+        self.computing: dict[str, Set[str]] = {}  # of each file, the functions that may be called for their values
         self.unary: dict[str, list[tuple[str, str]]] = {}
         self.keys: dict[str, None] = {}
         self.attributes: dict[str, None] = {}
@@ -83,7 +81,8 @@ class Usage:
         self.scales: dict[str, None] = {}
         for function in scope.functions:
             if function.path not in self.unary:
-                self.unary[function.path] = list(_unary(function))
+                self.computing[function.path] = computing([function.source.tree])
+                self.unary[function.path] = list(_unary(function, self.computing[function.path]))
             for node in self.nodes[id(function)]:
                 if isinstance(node, ast.Attribute) and not node.attr.startswith("_"):
                     self.attributes.setdefault(f'"{node.attr}"')
@@ -517,33 +516,13 @@ def is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id == "self"
 
 
-def _computes(node: ast.FunctionDef, offered: dict[str, ast.FunctionDef], above: tuple[str, ...]) -> bool:
-    """Whether a function can be called to see what it gives: one that writes files, say, must not be called."""
-    inside = list(ast.walk(node))
-    if not any(isinstance(n, ast.Return) and n.value is not None for n in inside):
-        return False
-    for name in (called_name(n) for n in inside if isinstance(n, ast.Call)):
-        if name in offered:
-            if name not in above and not _computes(offered[name], offered, (*above, node.name)):
-                return False
-        elif name in WRITING or not (name in COMPUTING or name in vars(np) or hasattr(np.ndarray, name)):
-            return False
-    return True
-
-
-def only_computes(function: Function, name: str) -> bool:
-    """Whether a function of the same file can be called for what it gives, though the port does not call it."""
-    offered = {node.name: node for node in ast.walk(function.source.tree) if isinstance(node, ast.FunctionDef)}
-    return name in offered and _computes(offered[name], offered, ())
-
-
-def _unary(function: Function) -> Iterator[tuple[str, str]]:
+def _unary(function: Function, callable_: Set[str]) -> Iterator[tuple[str, str]]:
     """The calls of one argument that a file offers, each with the class that it is offered in, or ""."""
     tree = function.source.tree
-    offered = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
-            if not _computes(node, offered, ()):
+            if node.name not in callable_:
                 continue
             parent = function.source.parent(node)
             names = [a.arg for a in node.args.args if a.arg not in ("self", "cls")]
@@ -554,7 +533,7 @@ def _unary(function: Function) -> Iterator[tuple[str, str]]:
             elif isinstance(parent, ast.ClassDef) and not node.name.startswith("__"):
                 yield f"self.{node.name}", parent.name
         elif isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Attribute):
-            if node.func.attr in offered and not _computes(offered[node.func.attr], offered, ()):
+            if node.func.attr in defined - callable_:
                 continue
             outer: ast.AST | None = node
             while outer is not None and not isinstance(outer, ast.ClassDef):

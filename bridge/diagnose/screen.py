@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import Any, NamedTuple
 
 from .align import Trace
+from .calling import computing
 from .edits import Edit, Edits
-from .pieces import called_name
 from .quantities import neutral
 from .roles import Leaf
 from .source import Scope
@@ -26,11 +26,6 @@ from .translate import PURE, Place, Seen, probed
 ALIKE = 5  # edits that give the same value at a place, of which one is as good as another
 SURE = 0.3  # the weight of a leaf up to which its place is taken for the fault
 TURNS = 2  # turns on which an edit is looked at: the first that is wrong, and the next
-
-# What changes something when it is called.
-_CHANGING = frozenset({"append", "extend", "insert", "pop", "remove", "clear", "update", "setdefault", "add", "sort"})
-_CHANGING |= {"fill", "copyto", "put", "popleft", "appendleft", "reverse", "shuffle", "step"}
-
 
 _CALLED = re.compile(r"([^\W\d]\w*)\s*\(")
 _NO_CALLS = frozenset({"if", "else", "and", "or", "not", "in", "is"})
@@ -76,7 +71,7 @@ def screened(
     scope: Scope, trace: Trace, run: Callable[[], object], edits: Edits, some: Sequence[Suspect]
 ) -> Screened:
     """The edits at some suspects, by what they make of the values there."""
-    pure = _pure(scope) | PURE
+    pure = computing([source.tree for source in scope.sources.values()]) | PURE
     looks: dict[tuple[str, int, tuple[int, ...]], _Look] = {}
     asked: list[tuple[int, _Aim, _Look, str, Edit]] = []
     before: dict[_Aim, str] = {}
@@ -208,44 +203,3 @@ def _fits(trace: Trace, leaf: Leaf, values: Sequence[Array | None]) -> int:
             break
         count += 1
     return count
-
-
-def _pure(scope: Scope) -> Set[str]:
-    """The names of the files' functions that only compute something."""
-    changing: set[str] = set()
-    calls: dict[str, set[str]] = {}
-    for source in scope.sources.values():
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.FunctionDef):
-                calls.setdefault(node.name, set()).update(
-                    called_name(n) for n in ast.walk(node) if isinstance(n, ast.Call)
-                )
-                if any(_changes(n, node) for n in ast.walk(node)):
-                    changing.add(node.name)
-    for source in scope.sources.values():
-        # What is called may be an object with `__call__`.
-        classes = {n.name for n in ast.walk(source.tree) if isinstance(n, ast.ClassDef)}
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.Assign) and any(_makes(n, classes) for n in ast.walk(node.value)):
-                for target in (n for t in node.targets for n in ast.walk(t)):
-                    if isinstance(target, ast.Attribute | ast.Name):
-                        name = target.attr if isinstance(target, ast.Attribute) else target.id
-                        calls.setdefault(name, set()).add("__call__")
-    changing |= _CHANGING
-    while more := {name for name, called in calls.items() if name not in changing and called & changing}:
-        changing |= more
-    pure = set(calls) - changing
-    return pure | {"self"} if "__call__" in pure else pure
-
-
-def _makes(node: ast.AST, classes: Set[str]) -> bool:
-    return isinstance(node, ast.Call) and called_name(node) in classes
-
-
-def _changes(node: ast.AST, function: ast.FunctionDef) -> bool:
-    """Whether a node of a function changes what others hold."""
-    if isinstance(node, ast.Attribute | ast.Subscript):
-        return not isinstance(node.ctx, ast.Load)
-    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-        return node.target.id in {a.arg for a in function.args.args}
-    return isinstance(node, ast.Global | ast.Nonlocal | ast.Yield | ast.YieldFrom)
