@@ -115,10 +115,7 @@ def _examined(
                 port = port.with_(dtype=options.dtype)
             tell(_begun(port, options))
             port, trusted = (port, trusted_side(port)) if against is None else facing(port, against)
-            sizes = parse_sizes(options.sizes, port.family)
-            count = options.cases if options.case is None else options.case + 1
-            made = list(cases(port, options.seed, sizes, count))[options.case or 0 :]
-            chosen = single_cases(port, made)
+            chosen = _chosen(port, options)
         with stage("run"):
             unsteady = None if by_numbers else steady(port, chosen[0], again)
         if unsteady is not None:
@@ -174,6 +171,13 @@ def _check(options: Options) -> None:
             raise Problem(f"{name} = {value!r} must be a whole number from {least} on.")
     if options.dtype is not None and options.dtype not in DTYPES:
         raise Problem(f"dtype = {options.dtype!r} must be one of {', '.join(map(repr, DTYPES))}.")
+
+
+def _chosen(port: Declaration, options: Options) -> list[Case]:
+    """The cases that a port is compared on."""
+    count = options.cases if options.case is None else options.case + 1
+    made = list(cases(port, options.seed, parse_sizes(options.sizes, port.family), count))
+    return single_cases(port, made[options.case or 0 :])
 
 
 def _withhold_patch(report: Report) -> None:
@@ -257,10 +261,7 @@ def _asked_of_one_that_raises(port: Declaration, options: Options) -> tuple[Decl
         trusted = trusted_side(port)
         if not isinstance(trusted, Declaration):
             return None
-        sizes = parse_sizes(options.sizes, port.family)
-        count = options.cases if options.case is None else options.case + 1
-        made = list(cases(port, options.seed, sizes, count))[options.case or 0 :]
-        return trusted, [expect(port, trusted, case) for case in single_cases(port, made)]
+        return trusted, [expect(port, trusted, case) for case in _chosen(port, options)]
     except Problem:
         return None
 
