@@ -22,7 +22,8 @@ from .dialects.entry import READOUT, Dialect, Entry, arrays_of
 from .family import FAMILIES, Family
 from .notation import parse, swaps
 from .problem import AGREES, DIFFERS, Problem
-from .recognise import Network, recognise, unknown
+from .recognise import Network, recognise
+from .sizes import unknown
 from .weights import is_ignored, read, shown, write
 
 if TYPE_CHECKING:

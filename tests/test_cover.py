@@ -14,12 +14,14 @@ import pytest
 
 from rowcol.bridge.case import cases
 from rowcol.bridge.cli import main
-from rowcol.bridge.cover import SCHEMA, Gradients, Network, sizes_of
+from rowcol.bridge.cover import SCHEMA
 from rowcol.bridge.diff import expect
+from rowcol.bridge.handed import Gradients, Network
 from rowcol.bridge.load import load
 from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.report.cover import changed
 from rowcol.bridge.run import arguments
+from rowcol.bridge.sizes import sizes_of
 
 PORTS = sorted(path for path in (Path(__file__).parent / "ports").glob("*.py") if "@port" in path.read_text("utf-8"))
 HEAD = '''
@@ -94,7 +96,7 @@ def test_the_network_is_right_in_the_layout_of_every_port(path: Path) -> None:
             case = case.example(port.family, port.objective, 0)
         arrays = arguments(port, port.bind(case.sizes), case)
         given = {axis: size for axis, size in case.sizes.items() if axis in ("head", "key")}
-        found = sizes_of(port.layout, arrays, given)
+        found = sizes_of(port.layout, {name: np.shape(array) for name, array in arrays.items()}, given)
         assert found.items() <= dict(case.sizes).items()
         network = Network(port)
         with network.ready():

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from .paper import Paper, paragraphs, shown_path
 
 if TYPE_CHECKING:
-    from ..cover import Cover, Missed
+    from ..cover import Cover
+    from ..missed import Missed
 
 SHOWN = 3  # faults of each reason
 LONG, AROUND = 48, 14  # characters of a statement that is shown whole, and those shown around a change in a longer one
