@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .plainfiles import array_of, first_line
 from .problem import Problem
 
 Array: TypeAlias = NDArray[Any]
@@ -117,40 +117,10 @@ def _npz(path: str, size: int, ignore: Sequence[str]) -> dict[str, Array]:
                     raise Problem(f"holds '{shown(name)}', which is no array (.npy).", file=path)
                 if name in arrays:
                     raise Problem(f"holds '{shown(name)}' twice.", file=path)
-                arrays[name] = _npy(archive, member, name, path)
+                arrays[name] = array_of(archive.read(member), f"'{shown(name)}' ", path)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise Problem(f"is no .npz file, or a damaged one ({_first_line(error)}).", file=path) from None
+        raise Problem(f"is no .npz file, or a damaged one ({first_line(error)}).", file=path) from None
     return arrays
-
-
-def _npy(archive: Any, member: Any, name: str, path: str) -> Array:
-    """One array. Its header is believed in nothing that the file's bytes do not bear out."""
-    from numpy.lib import format as npy
-
-    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    with archive.open(member) as stream:
-        try:
-            shape, fortran, dtype = readers[npy.read_magic(stream)](stream)
-        except (KeyError, ValueError, SyntaxError, TypeError, RecursionError):
-            raise Problem(f"'{shown(name)}' is no array in the .npy format.", file=path) from None
-        if dtype.hasobject:
-            raise Problem(
-                f"'{shown(name)}' holds Python objects (a pickle), which could run any code: it is not read.",
-                file=path,
-            )
-        _check_numbers(name, dtype, path)
-        expected = prod(shape) * dtype.itemsize
-        left = member.file_size - stream.tell()
-        if expected != left or any(n < 0 for n in shape):
-            raise Problem(
-                f"'{shown(name)}' claims the shape {shape}, which takes {expected:,} bytes; {left:,} are there.",
-                file=path,
-            )
-        data = stream.read()
-    if len(data) != expected:
-        raise Problem(f"'{shown(name)}' is cut off.", file=path)
-    array: Array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").copy()
-    return array
 
 
 def _write_npz(path: str, arrays: Mapping[str, Array]) -> None:
@@ -182,7 +152,7 @@ def _safetensors(path: str, ignore: Sequence[str]) -> dict[str, Array]:
         raise
     except Exception as error:  # its own SafetensorError, and KeyError for a dtype that NumPy does not have
         raise Problem(
-            f"is no .safetensors file that NumPy can hold, or a damaged one ({_first_line(error)}).",
+            f"is no .safetensors file that NumPy can hold, or a damaged one ({first_line(error)}).",
             file=path,
         ) from None
     for name in arrays:
@@ -192,8 +162,3 @@ def _safetensors(path: str, ignore: Sequence[str]) -> dict[str, Array]:
 
 def _write_safetensors(path: str, arrays: Mapping[str, Array]) -> None:
     _extra().save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, path)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return shown(text[0]) if text else type(error).__name__
