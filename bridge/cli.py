@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 VERSION = "0.1.0"
 FORMATS = ("text", "json", "github", "csv")
-MODULES = {"convert": "conversion"}  # of commands whose name is a public function's
+MODULES = {"convert": "converting"}  # of commands whose name is a public function's
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

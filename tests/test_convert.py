@@ -340,7 +340,7 @@ def archive(path: Path, *members: tuple[str, bytes]) -> None:
 
 HOSTILE = {
     "a pickle": (("weight_ih_l0.npy", npy(np.array([{}]), allow_pickle=True)), "holds pickled objects"),
-    "a size that is not there": (("weight_ih_l0.npy", header("(1000000000000, 8)") + b"\0" * 64), "its header is wrong.*there are 64"),
+    "a size that is not there": (("weight_ih_l0.npy", header("(1000000000000, 8)") + b"\0" * 64), "there are 64"),
     "a negative size": (("weight_ih_l0.npy", header("(-1, -8)") + b"\0" * 64), "claims the shape"),
     "an integer that never ends": (("weight_ih_l0.npy", header("(" + "9" * 5000 + ",)")), "npy format|cut off"),
     "a path": (("../../weight_ih_l0.npy", npy(np.ones(3))), "is a path"),
