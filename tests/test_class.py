@@ -295,15 +295,6 @@ def test_what_is_wrong_with_a_line_is_withheld_where_there_is_no_patch_either(cl
     assert not [word for word in ("Wh.T", "missing:", "da_next", "stands") if word in shown]
 
 
-def test_what_makes_another_model_of_a_port_is_withheld(run: Run) -> None:
-    text = source().replace("np.tanh(X[:, t] @ Wx + hs[-1] @ Wh + b)", "np.tanh(X[:, t] @ Wx + hs[-1] @ Wh - b)")
-    text = text.replace('g["b"] +=', 'g["b"] -=')
-    _, told = run({"ben.py": text})
-    assert "where it parts from the declared model" in told and "`+`" in told
-    _, out = run({"ben.py": text}, "--no-patch")
-    assert "where it parts from the declared model" in out and "`+`" not in out
-
-
 def test_a_right_port_needs_neither_the_page_nor_its_details(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(RIGHT)
     script = (

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..family import family_named, words_of
 from ..notation import parse
-from ..notation import parse
 from ..problem import Problem
 from .entry import Dialect, Entry, arrays_of
 
