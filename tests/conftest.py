@@ -28,3 +28,9 @@ def patience() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "BUDGET", 3 * engine.BUDGET)
         yield
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A diagnosis gets little time, which is enough for one plain fault: what cannot be found is given up soon."""
+    monkeypatch.setattr(engine, "BUDGET", 1.0)

@@ -23,6 +23,8 @@ from rowcol.bridge.report.terminal import render
 from rowcol.bridge.report.withhold import withheld
 from tests.bad_ports import source
 
+pytestmark = pytest.mark.usefixtures("hurried")
+
 RIGHT = source()
 TRANSPOSED = source().replace("carry = d @ Wh.T", "carry = d @ Wh")
 MENDED = "d @ Wh.T"
@@ -104,7 +106,7 @@ def test_what_cannot_be_printed_stops_no_report(tmp_path: Path, form: str) -> No
     (tmp_path / "anna.py").write_text(source("raise ValueError('half a character: \\ud800')"))
     (tmp_path / "ben.py").write_text(RIGHT)
     command = [sys.executable, "-m", "rowcol.bridge.cli", "diff", "anna.py", "ben.py", "--html", "page.html"]
-    done = subprocess.run([*command, "--format", form], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run([*command, "--verdict-only", "--format", form], cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "")
     written = "half a character: \\ud800"
     assert (written.replace("\\", "\\\\") if form == "json" else written) in done.stdout and "ben.py" in done.stdout

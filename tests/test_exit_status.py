@@ -12,6 +12,8 @@ import pytest
 from rowcol.bridge.cli import main
 from tests.bad_ports import HEAD, NET, source
 
+pytestmark = pytest.mark.usefixtures("hurried")
+
 Status = Callable[..., int]
 
 RIGHT = source()
@@ -124,7 +126,7 @@ def test_0_help_and_version(option: str, capsys: pytest.CaptureFixture[str]) -> 
     ],
 )
 def test_1(status: Status, text: str) -> None:
-    assert status(text, options=("--cases", "2")) == 1
+    assert status(text, options=("--cases", "2", "--verdict-only")) == 1
 
 
 def test_1_it_runs_past_its_limit(status: Status) -> None:

@@ -16,6 +16,8 @@ from rowcol.bridge.cli import main
 from rowcol.bridge.report.schema import SCHEMA
 from tests.bad_ports import declared, source
 
+pytestmark = pytest.mark.usefixtures("hurried")
+
 WRONG = source().replace("carry = d @ Wh.T", "carry = d @ Wh")
 PORTS = {
     "right": source(),
