@@ -326,7 +326,7 @@ def _steps(
         yield tries.survivor(trace, named)
         return
     fitting = [*added[:2], *_surest(sifted)]
-    if runs and tries.all(islice(_scalings(scope, makers, named), SCALINGS)):
+    if runs and trace.trusted.scales and tries.all(islice(_scalings(scope, makers, named), SCALINGS)):
         yield tries.survivor(trace, named)
         return
     single = (e for e in makers.ranked(ranking(scope, named)) if e.splices not in sifted.wrong)
