@@ -27,13 +27,15 @@ PRODUCTS = (np.dot, np.einsum, np.inner, np.vdot)
 class Jitter:
     """How the results of one run are moved: each is multiplied by the next of the `moves`, 1 ± a rounding unit.
 
-    `reach` is the largest argument of exp or tanh that was seen.
+    `reach` is the largest argument of exp or tanh that was seen; `left` the least of log1p: what a probability
+    leaves of one.
     """
 
     def __init__(self) -> None:
         self.moves: NDArray[Any] = np.ones(1)
         self.turn = 0
         self.reach = 0.0
+        self.left = np.inf
 
     def start(self, moves: NDArray[Any]) -> None:
         """Begin a run."""
@@ -95,6 +97,7 @@ def _move(ufunc: np.ufunc, argument: Any, result: Any) -> Any:
     log1p(exp(-z)): others take the logarithm of 1 - sigmoid(z), of what is left of one, in few digits.
     """
     if ufunc is np.log1p:
+        jitter.left = min(jitter.left, float(np.abs(argument).min(initial=np.inf)))
         with np.errstate(divide="ignore"):
             size = 1 + 1 / np.abs(argument)
     else:
@@ -107,7 +110,7 @@ def jittered_runs(trusted: Declaration, case: Case, dtype: str) -> list[tuple[fl
     """Loss and canonical gradients of `RUNS` runs of the trusted side, each moved differently."""
     unit = float(np.finfo(dtype).eps)
     answers = []
-    jitter.reach = 0.0
+    jitter.reach, jitter.left = 0.0, np.inf
     for k in range(RUNS):
         # A prime length: a loop that asks for the same shapes each time does not get the same signs.
         signs = np.random.default_rng([case.seed, 22, k]).integers(0, 2, size=10007) * 2.0 - 1.0
@@ -125,6 +128,11 @@ def overflows(dtype: str, loss: float, gradients: Mapping[str, Array]) -> bool:
     largest = float(np.finfo(dtype).max)
     squares = sum(float(np.vdot(g, g)) for g in gradients.values())
     return jitter.reach > np.log(largest) / 2 or not max(abs(loss), squares) < largest
+
+
+def leaves_nothing(dtype: str) -> bool:
+    """Did a probability of the last runs leave nothing of one? Others take zero times the logarithm of that."""
+    return jitter.left < np.finfo(dtype).eps
 
 
 def _handed(value: Any) -> Any:

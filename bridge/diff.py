@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .bar import MARGIN, jittered_runs, overflows
+from .bar import MARGIN, jittered_runs, leaves_nothing, overflows
 from .case import Array, Case
 from .declaration import Clip, Declaration
 from .oracle import OwnLoss
@@ -90,6 +90,8 @@ def expect(port: Declaration, trusted: Declaration | OwnLoss, case: Case) -> Exp
         # The logarithm of a probability near one is rounded as the one is, and a few runs may miss that.
         size = max(abs(loss), abs(laid_out_for(port, case, 1.0, {})[0])) if port.objective.logarithmic else abs(loss)
         deviations[LOSS] = _worst(tiny, unit * size, *(abs(other - loss) for other, _ in moved))
+        if leaves_nothing(port.dtype):
+            deviations[LOSS] = np.inf
     return Expected(case, loss, gradients, deviations, overflows(port.dtype, *runs[0]))
 
 

@@ -98,3 +98,16 @@ def test_a_loss_near_zero_is_rounded_as_the_one_beside_it(weights: float, seed: 
         verdict = diff(port, [expect(port, trusted_side(port), case)]).verdicts["loss"]
         assert verdict.state == "agrees", verdict
         assert verdict.difference > 100 * np.finfo(float).eps * abs(verdict.trusted)
+
+
+def test_zero_times_the_logarithm_of_nothing_is_nobodys_fault() -> None:
+    # -y log p - (1 - y) log(1 - p), where p is one to the last digit, is not a number.
+    with ports_of(PORTS / "rnn_closures.py") as (port,):
+        recipe, sizes = Recipe("saturated", 30.0, 1.0), Sizes({"batch": 1, "time": 1}, {})
+        states = set()
+        for seed in range(2030, 2050):
+            case = single_cases(port, [make_case(port, seed, recipe, sizes)])[0]
+            verdict = diff(port, [expect(port, trusted_side(port), case)]).verdicts["loss"]
+            assert verdict.state != "differs", (seed, verdict)
+            states.add((verdict.state, bool(np.isnan(verdict.port))))
+        assert ("blind", True) in states
