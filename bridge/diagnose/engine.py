@@ -305,7 +305,7 @@ def _steps(
             yield tries.survivor(trace, named)
             return
     sifted = Screened([], [], set())
-    for some in (named[:1], named[1:3], named[3:6], named[6:SCREENED]) if runs else ():
+    for some in (named[:1], named[1:3], named[3:6], named[6 : 0 if search.steps else SCREENED]) if runs else ():
         more = screened(scope, trace, lambda: bench_run(search), makers, some)
         tries.sure |= {edit.splices for edit in more.sure}
         sifted = Screened(sifted.right + more.right, sifted.sure + more.sure, sifted.wrong | more.wrong)

@@ -17,10 +17,11 @@ import numpy as np
 
 from .align import Trace
 from .pieces import called_name
-from .quantities import EXAMPLE, STACK, Formula, Meaning, Operand, trivial
+from .quantities import EXAMPLE, STACK, TOTAL, Formula, Meaning, Operand, trivial
 from .trace import Loops, Memory, Site, adds
 from .trusted import JOINS
 
+UNSUMMED = "does not add up"
 LIMIT = 4000
 TURNS = 60  # of a sum's terms that are not what they ought to be, the first are looked into
 OFF = "is off by a factor, or what is made from it"
@@ -69,6 +70,7 @@ def leaves(trace: Trace, wrong: Sequence[tuple[str, int]], factors: Set[float] =
                 reading.rescaled(position)
                 reading.added_up(position, quantity)
             if (name, quantity) in lacking:
+                reading.exchanged(position, quantity, last)
                 reading.expect(position, quantity, last, 0)
     # What lacks something wherever it is read lacks it where it is made.
     everywhere = {(site, quantity) for (_, quantity), some in reading.lacked.items() if len(some) > 1 for site in some}
@@ -158,6 +160,18 @@ class _Reading:
                 some = first.elts if isinstance(first, ast.Tuple) else [first]
                 return [p for node in some for p in own if self.node(p) is node]
         return []
+
+    def exchanged(self, position: int, quantity: int, step: int | None) -> None:
+        """Where something else that is known is handed on last, though what is wanted is there."""
+        reached = (quantity, "", step) in self.reached or (quantity, TOTAL, None) in self.reached
+        if not reached or not self.trace.meanings[position]:
+            return
+        value = self.trace.events[position].value
+        for last in range(len(self.trace.events) - 1, position, -1):
+            other = self.trace.events[last].value
+            if other.shape == value.shape and np.array_equal(other, value):
+                self.leaf(last, quantity, step, 0.0, "is something else, and what it should be is there")
+                return
 
     def leaf(
         self,
@@ -444,7 +458,7 @@ class _Reading:
             site = self.trace.sites[self.trace.events[p if setter is None else setter].site]
             if self.adds(p if setter is None else setter):
                 for other in self.stores[_base(site.text)]:
-                    self.leaf(other, quantity, None, 0.0, "does not add up")
+                    self.leaf(other, quantity, None, 0.0, UNSUMMED)
 
     def gradient(self, position: int) -> Meaning | None:
         """What a value is of all that is made on the way back: by name, where it has one."""
@@ -703,9 +717,9 @@ class _Reading:
                 for p in off[:TURNS]:
                     self.expect(p, added[0].quantity, None, depth + 1)
                 if not off:
-                    self.leaf(position, quantity, step, 0.0, "does not add up")
+                    self.leaf(position, quantity, step, 0.0, UNSUMMED)
                     for other in self.stores.get(_base(site.text), ()):
-                        self.leaf(other, quantity, step, 0.1, "does not add up")
+                        self.leaf(other, quantity, step, 0.1, UNSUMMED)
                     # What is only called between may begin it anew.
                     called = {f.function.rpartition(".")[2] for f in self.trace.recorder.frames}
                     for beside in self.trace.scope.source(site.path).block(self.statement(position))[0]:

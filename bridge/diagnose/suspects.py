@@ -15,11 +15,11 @@ from ..problem import Problem
 from .align import Need, Trace
 from .pieces import called_name, is_view
 from .quantities import Meaning, Operand
-from .roles import Leaf, leaves
+from .roles import UNSUMMED, Leaf, leaves
 from .source import Scope
 from .trusted import Trusted, series
 
-LOOKED = 3  # quantities that are missing first of which an expression may be meant to be one
+LOOKED = 8  # quantities that are missing first of which an expression may be meant to be one
 
 
 class Suspect(NamedTuple):
@@ -115,6 +115,10 @@ def suspects(
         place = order.get(id(leaf.statement or reading.statement(leaf.site)[0]), len(order))
         note(leaf.site, 0.6 * leaf.weight + 0.2 * min(place, 6), reason, leaf.quantity, leaf.statement, leaf)
         for loop, path in reading.loops(leaf.position):
+            for call in _calls_in(loop) if leaf.reason == UNSUMMED else ():
+                start = trace.scope.source(path).span(call)[0]
+                reason = "it is called at every turn of the loop, and may begin the sums anew"
+                found.setdefault((path, call.lineno), Suspect(path, call.lineno, start, 0.1, reason, None, False))
             if leaf.weight <= 0.3 and isinstance(loop, ast.stmt):
                 start = trace.scope.source(path).span(loop)[0]
                 reason = "the loop that the wrong value is made in"
@@ -250,6 +254,12 @@ def _up_to_the_loss(trusted: Trusted) -> set[int]:
     """The quantities of the trusted forward pass."""
     end = min((trusted.quantities[number].order for number in trusted.outputs([LOSS])), default=-1)
     return {k for k, quantity in enumerate(trusted.quantities) if quantity.order <= end}
+
+
+def _calls_in(loop: ast.stmt) -> list[ast.stmt]:
+    """The statements of a loop that only call something."""
+    body = loop.body if isinstance(loop, ast.For | ast.While) else []
+    return [one for one in body if isinstance(one, ast.Expr) and isinstance(one.value, ast.Call)]
 
 
 class _Reading:
@@ -535,7 +545,10 @@ class _Reading:
                     shift = next((o.shift for o in formula.operands if o.quantity == need.quantity), None)
                     if shift == 0 and self.operator(formula.node) is operator:
                         return number, need.steps[0]
-            return need.quantity, need.steps[0]
+            # A product of what ought to be subtracted is more likely something else.
+            operators = {operator, *(self.operator(f.node) for f in own.formulas)}
+            if None in operators or len(operators) == 1 or operators <= {ast.Add, ast.Sub}:
+                return need.quantity, need.steps[0]
         return None
 
     @staticmethod

@@ -241,6 +241,8 @@ class Tries:
         """
         before = trace.missed(self.search.outputs)
         lacking = len(before)
+        if not lacking:
+            return None
         least: tuple[bool, int, int] = (around, lacking, 0)
         best: tuple[Edit, Score] | None = None
         for edit, new in self.others(some):
