@@ -229,12 +229,12 @@ def _diagnosis(
 
         return diagnose_alone(port, found.expected, options.seed)
     from .diagnose.engine import diagnose
-    from .diagnose.numbers import diagnose_numbers
+    from .diagnose.numbers import BUDGET, FURTHER, diagnose_numbers
 
     diagnosis = None if by_numbers else diagnose(port, trusted, found.expected, judgement, options.seed)
     if diagnosis is not None and diagnosis["patch"] is not None:
         return diagnosis
-    told = diagnose_numbers(port, found, judgement)
+    told = diagnose_numbers(port, found, judgement, BUDGET if diagnosis is None else FURTHER)
     if diagnosis is None or told is None:
         return diagnosis or told
     return {**diagnosis, "explanation": told["explanation"]}

@@ -13,13 +13,14 @@ import pytest
 from rowcol.bridge.diagnose.tries import Tries
 from rowcol.bridge.options import Options
 from rowcol.bridge.worker import examined
-from tests.corpus.load import Fault, load
+from tests.corpus.load import Combination, Fault, combinations, load
 
 FAULTS = {fault.id: fault for fault in load("rnn")}
+TOGETHER = {several.id: several for several in combinations("rnn")}
 SHARE = sorted(random.Random(5).sample(sorted(f.id for f in FAULTS.values() if f.scope == "expression"), 14))
 
 
-def report_of(fault: Fault, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def report_of(fault: Fault | Combination, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What `rowcol diff` finds of a faulty port."""
     path = fault.write(folder)
     monkeypatch.chdir(folder)
@@ -247,3 +248,46 @@ def test_a_transpose_over_the_wrong_axes_is_not_named_with_certainty_where_it_is
     diagnosis = report_of(fault, tmp_path, monkeypatch)["diagnosis"]
     first = diagnosis["lines"][0]
     assert diagnosis["claim"] == "suspects" or (first["file"], first["line"]) in fault.blamed_lines()
+
+
+@pytest.mark.parametrize(
+    "name", ["story/copied-in-a-hurry", "story/from-a-sigmoid-network", "vectorised/both-directions-turned"]
+)
+def test_several_faults_are_mended_each_at_its_own_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = TOGETHER[name]
+    diagnosis = report_of(several, tmp_path, monkeypatch)["diagnosis"]
+    assert diagnosis["claim"] == "verified patch"
+    changed = {(os.path.relpath(line["file"]), line["line"]) for line in diagnosis["lines"]}
+    for fault, lines in several.lines_by_fault().items():
+        assert changed & lines, fault
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "line"),
+    [
+        ("        return {", "        dW2[2, 1] = np.nan\n        return {", "dW2[2, 1] = np.nan"),
+        ("dbo += e.sum(axis=0)", "dbo += np.log(e.sum(axis=0))", "dbo += np.log(e.sum(axis=0))"),
+        ('"W3": dW3,', '"W3": dW3[:2],', 'return {"W1": dW1, "W2": dW2, "W3": dW3[:2], "bh": dbh, "bo": dbo}'),
+    ],
+)
+def test_what_is_no_number_or_has_another_shape_is_found_where_it_comes_in(
+    right: str, wrong: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = FAULTS["story/story-1"].port.read_text()
+    assert text.count(right) == 1
+    (tmp_path / "mine.py").write_text(text.replace(right, wrong))
+    monkeypatch.chdir(tmp_path)
+    diagnosis: dict[str, Any] = examined("mine.py", Options())[0]["diagnosis"]
+    assert diagnosis["lines"][0]["text"] == line
+    # The budget is 2.7 seconds: a search through all edits would take that.
+    assert diagnosis["seconds"] < 1.5
+
+
+def test_what_is_handed_on_with_a_star_is_followed_to_where_it_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diagnosis = report_of(FAULTS["bias_row/h0-as-zeros"], tmp_path, monkeypatch)["diagnosis"]
+    assert diagnosis["lines"][0]["text"] == "before = hidden[t - 1] if t else np.zeros((N, H))"
+    assert diagnosis["lines"][0]["replacement"].strip() == "before = hidden[t - 1] if t else h0"

@@ -475,8 +475,11 @@ class _Maker(Expressions, Analogies):
                 ended = source.text[out.start : out.end].endswith(("\n", "\r"))
                 alone = source.indent(loop) + text + source.newline * ended
                 behind = (out._replace(text=alone),)
+            anew = isinstance(statement, ast.Assign) and makes_nothing(statement.value)
             for splices, name in (((out, source.before(loop, text)), "before"), (behind, "after")):
-                yield self.make(statement, "moved", f"`{said}` belongs {name} the loop", 1.0, *splices)
+                # What begins with nothing at every turn is often meant to be added to, or handed on.
+                weight = 0.4 if anew and name == "before" else 1.0
+                yield self.make(statement, "moved", f"`{said}` belongs {name} the loop", weight, *splices)
         for other in block[place + 1 :] if block else ():
             if isinstance(other, _LOOPS) and source.opens_line(other.body[0]):
                 yield self.make(

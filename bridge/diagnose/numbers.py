@@ -12,16 +12,21 @@ from ..timings import stage
 from .explain import explain
 from .found import nothing
 
+BUDGET = 3.0
+FURTHER = 1.5  # where the source was searched before
+
 
 @stage("explain")
-def diagnose_numbers(port: Declaration, found: Diff, judgement: Judgement) -> dict[str, Any] | None:
-    """What explains the numbers that a port gave; None where nothing does."""
+def diagnose_numbers(
+    port: Declaration, found: Diff, judgement: Judgement, budget: float = BUDGET
+) -> dict[str, Any] | None:
+    """What explains the numbers that a port gave; None where nothing does. `budget` is in seconds."""
     answers = found.answers
     if LOSS in judgement.verdicts and judgement.verdicts[LOSS].state != DIFFERS:
         # A loss that was excused (it is in other units, say) needs no explanation.
         excused = found.verdicts[LOSS].state == DIFFERS
         answers = [replace(answer, loss=None) if excused else answer for answer in answers]
-    explanation = explain(port, list(zip(found.expected, answers, strict=True)))
+    explanation = explain(port, list(zip(found.expected, answers, strict=True)), budget)
     if explanation is None:
         return None
     sentence = explanation["sentence"]

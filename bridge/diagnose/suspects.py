@@ -539,14 +539,14 @@ class _Reading:
             made = {o.quantity for f in (*own.formulas, *own.regrouped) for o in f.operands}
             if size not in (value.size, value[0].size) or not below & made or self.out_of_step(position, need):
                 continue
-            wholes = [] if own.named or operator in map(self.operator, (f.node for f in own.formulas)) else quantities
-            for number, whole in enumerate(wholes):
-                for formula in whole.formulas:
-                    shift = next((o.shift for o in formula.operands if o.quantity == need.quantity), None)
-                    if shift == 0 and self.operator(formula.node) is operator:
-                        return number, need.steps[0]
-            # A product of what ought to be subtracted is more likely something else.
             operators = {operator, *(self.operator(f.node) for f in own.formulas)}
+            if operator and not own.named and len(operators) > 1:
+                for number, whole in enumerate(quantities):
+                    for formula in whole.formulas:
+                        shift = next((o.shift for o in formula.operands if o.quantity == need.quantity), None)
+                        if shift == 0 and self.operator(formula.node) is operator:
+                            return number, need.steps[0]
+            # A product of what ought to be subtracted is more likely something else.
             if None in operators or len(operators) == 1 or operators <= {ast.Add, ast.Sub}:
                 return need.quantity, need.steps[0]
         return None

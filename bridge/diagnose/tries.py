@@ -21,6 +21,7 @@ from .text import Source, Splice
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
 MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  # that often make up for others
 ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only make up for
+AS_MANY = 12  # edits of the statement that sets what is read where one mends everything
 CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
 
 
@@ -103,6 +104,12 @@ class Tries:
             return self.survivors[0]
         if not named or first.line not in [suspect.line for suspect in named[:3]] or doubtful:
             self.elsewhere(trace, named)
+        elif (named[0].path, named[0].start) in _behind(self.scope, trace, first):
+            # The same edit where what is read here is set, if that is likelier.
+            function = self.scope.function_at(named[0].path, named[0].start)
+            statement = self.scope.source(named[0].path).statement_at(named[0].start)
+            others = [] if function is None or statement is None else self.makers.of(function, statement)
+            self.all([edit for edit in others if edit.kind == first.kind][:AS_MANY])
         # The most natural edit of each line; then the line that is at fault.
         some: dict[tuple[str, int], tuple[Edit, Score]] = {}
         for one in sorted(self.survivors, key=lambda one: unnatural(self.scope, one[0])):
@@ -110,7 +117,15 @@ class Tries:
         chosen = list(some.values())[:CHOICE]
         best = chosen[0]
         if len(chosen) > 1:
-            best = min(chosen, key=lambda one: self.worth(trace, one[0], self.traced(one[0])))
+            # Of two that are worth the same, the likelier line: where a value is made comes before where it is read.
+            rank = {(suspect.path, suspect.line): place for place, suspect in reversed(list(enumerate(named)))}
+            best = min(
+                chosen,
+                key=lambda one: (
+                    self.worth(trace, one[0], self.traced(one[0])),
+                    rank.get((one[0].path, one[0].line), len(rank)),
+                ),
+            )
         self.survivors.remove(best)
         self.survivors.insert(0, best)
         self.search.equivalent = [edit for edit, _ in self.survivors[1:]]

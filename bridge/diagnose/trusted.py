@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property, reduce
 from itertools import combinations, product
@@ -142,9 +142,10 @@ class Trusted:
                     series[step] = shown(np.stack(values))
             if not series or (trivial(next(iter(series.values()))) and trivial(list(series.values())[-1])):
                 continue
-            found = self._same(series)
+            keys = keys_of(series)
+            found = self._same(series, keys)
             if found is None:
-                found = self._new(Quantity(_called(site), series, place[spot])), 0
+                found = self._new(Quantity(_called(site), series, place[spot]), keys), 0
                 self.quantities[-1].named = site.kind != "load"
                 self.quantities[-1].spot = spot
             else:
@@ -166,17 +167,18 @@ class Trusted:
                 quantity.name = next(other, quantity.name)
             names.add(quantity.name)
 
-    def _new(self, quantity: Quantity) -> int:
-        """The number of a quantity that nothing before is equal to."""
+    def _new(self, quantity: Quantity, keys: Mapping[int | None, Key]) -> int:
+        """The number of a quantity that nothing before is equal to, and that is looked up under these keys."""
         self.quantities.append(quantity)
-        for step, key in keys_of(quantity.values).items():
+        for step, key in keys.items():
             self._keys.setdefault(key, []).append((len(self.quantities) - 1, step))
         return len(self.quantities) - 1
 
-    def _same(self, series: dict[int | None, Array]) -> tuple[int, int | None] | None:
+    def _same(
+        self, series: Mapping[int | None, Array], keys: Mapping[int | None, Key]
+    ) -> tuple[int, int | None] | None:
         """The quantity that has these values already, and how many steps it is ahead."""
         options: dict[tuple[int, int | None], int] = {}
-        keys = keys_of(series)
         for step, key in keys.items():
             for quantity, other in self._keys.get(key, ()):
                 if not alike(self.quantities[quantity].values[other], series[step]):
@@ -250,11 +252,12 @@ class Trusted:
                     return
                 if all(trivial(v) for v in series.values()):
                     continue
-                found = self._same(series)
+                keys = keys_of(series)
+                found = self._same(series, keys)
                 if found is None:
                     mark = " + " if sign is ast.Add else " * "
                     name = mark.join(bracketed(self.quantities[terms[k][0]].name, sign) for k in chosen)
-                    found = self._new(Quantity(name, series, whole.order)), 0
+                    found = self._new(Quantity(name, series, whole.order), keys), 0
                 made[frozenset(chosen)] = found[0], None if found[1] is None else found[1] + moved
         for parts, (quantity, own) in made.items():
             if parts != frozenset(range(len(terms))):
