@@ -132,7 +132,7 @@ def overflows(dtype: str, loss: float, gradients: Mapping[str, Array]) -> bool:
 
 def leaves_nothing(dtype: str) -> bool:
     """Did a probability of the last runs leave nothing of one? Others take zero times the logarithm of that."""
-    return jitter.left < np.finfo(dtype).eps
+    return jitter.left < float(np.finfo(dtype).eps)
 
 
 def _handed(value: Any) -> Any:

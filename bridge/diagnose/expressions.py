@@ -912,11 +912,12 @@ class Expressions(Steps):
         own = self.segment(node)
         if isinstance(value, bool):
             yield "constant", Text(str(not value), ATOM), 1.5, f"`{not value}` where `{own}` stands"
-        elif isinstance(value, int | float) and self.hides(node):
+            return
+        if isinstance(value, int | float) and self.hides(node):
             for hidden in ("-np.inf", "0.0"):
                 if hidden != own:
                     yield "constant", Text(hidden, UNARY), 0.8, f"`{hidden}` where `{own}` stands: what a mask hides"
-        elif isinstance(value, int):
+        if isinstance(value, int):
             for new in (value - 1, value + 1):
                 text = Text(str(new), ATOM if new >= 0 else UNARY)
                 yield "constant", text, 1.5, f"`{new}` where `{own}` stands"
