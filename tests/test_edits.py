@@ -364,26 +364,6 @@ def test_a_loop_is_not_made_endless(tmp_path: Path) -> None:
     assert not [e for e in shop.edits() if e.kind == "accumulation" and e.line == 6]
 
 
-def test_what_is_tried_in_a_second_is_near_one_run_and_one_compile(tmp_path: Path) -> None:
-    import time
-
-    shop = Workshop(tmp_path, RNN, on_data)
-    shop.expected = {name: value + 1 for name, value in shop.run().items()}
-    candidates = list(shop.edits())[:400]
-    begin = time.perf_counter()
-    for _ in range(50):
-        shop.judge()
-    run = (time.perf_counter() - begin) / 50
-    begin = time.perf_counter()
-    for edit in candidates[:50]:
-        unit = shop.scope.function_at(edit.path, edit.offset)
-        assert unit is not None
-        unit.unit.compiled(unit.unit.text)
-    compiled = (time.perf_counter() - begin) / 50
-    found = repair(shop.scope, shop.judge, candidates, 20.0)
-    assert found.per_second >= 0.5 / (run + compiled)
-
-
 @needs_git
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("name", ["port.py", "my port é.py", 'a"b\\c.py', "sub/port.py"])
