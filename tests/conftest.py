@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from rowcol.bridge.diagnose import engine
 from tests.browser import browser
 
 __all__ = ["browser"]
@@ -25,6 +24,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture(autouse=True, scope="session")
 def patience() -> Iterator[None]:
     """A diagnosis may take longer than a user would wait: what it finds is tested, on machines of any speed."""
+    from rowcol.bridge.diagnose import engine  # pytest alone, without its tests, loads nothing of ours
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "BUDGET", 3 * engine.BUDGET)
         yield
