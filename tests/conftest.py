@@ -34,4 +34,4 @@ def patience() -> Iterator[None]:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A diagnosis gets little time, which is enough for one plain fault: what cannot be found is given up soon."""
-    monkeypatch.setattr(engine, "BUDGET", 1.0)
+    monkeypatch.setattr("rowcol.bridge.diagnose.engine.BUDGET", 1.0)
