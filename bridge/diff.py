@@ -88,7 +88,7 @@ def expect(port: Declaration, trusted: Declaration | OwnLoss, case: Case) -> Exp
             for name, g in gradients.items()
         }
         # The logarithm of a probability near one is rounded as the one is, and a few runs may miss that.
-        size = max(abs(loss), abs(laid_out_for(port, case, 1.0, {})[0])) if port.objective.logarithmic else abs(loss)
+        size = max(abs(loss), _share(port, case)) if port.objective.logarithmic else abs(loss)
         deviations[LOSS] = _worst(tiny, unit * size, *(abs(other - loss) for other, _ in moved))
         if leaves_nothing(port.dtype):
             deviations[LOSS] = np.inf
@@ -100,11 +100,16 @@ def _worst(*deviations: float) -> float:
     return max(np.inf if np.isnan(d) else float(d) for d in deviations)
 
 
+def _share(port: Declaration, case: Case) -> float:
+    """What the port has of the sum over batch and time: its objective's factor, over what it takes the mean of."""
+    return port.objective.factor / scale(port, case)
+
+
 def laid_out_for(
     port: Declaration, case: Case, loss: float, gradients: Mapping[str, Array]
 ) -> tuple[float, dict[str, Array]]:
     """A trusted side's loss and canonical gradients as the port should give them."""
-    share = port.objective.factor / scale(port, case)
+    share = _share(port, case)
     layout = port.bind(case.sizes)
     known = {name: np.asarray(g) * share for name, g in gradients.items()}
     out = {name: g for name, g in layout.gradients(known).items() if name in port.parameters}

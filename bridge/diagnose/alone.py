@@ -16,7 +16,7 @@ from ..case import cases
 from ..declaration import Declaration
 from ..diff import LOSS, Expected, expect, single_cases
 from ..oracle import OwnLoss
-from .bench import Bench, clock, home
+from .bench import FRESH, Bench, clock, home
 from .edits import edits
 from .found import VERIFIED_PATCH, changes, nothing
 from .repair import patch, repair
@@ -24,7 +24,6 @@ from .source import Scope
 from .trace import Recorder
 
 BUDGET = 2.5  # seconds
-FRESH = 5
 AWAY = 12.0  # the rank of a place that no wrong gradient is known to come from
 
 

@@ -32,6 +32,7 @@ from .text import Splice
 
 # Seconds of this process: what else the machine does is not the port's fault.
 clock = time.process_time
+FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 
 
 @dataclass(frozen=True)

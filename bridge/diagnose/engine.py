@@ -21,7 +21,7 @@ from ..diff import DIFFERS, LOSS, Expected
 from ..judge import Judgement
 from ..timings import stage
 from .align import Need, Trace
-from .bench import Bench, Score, clock, home
+from .bench import FRESH, Bench, Score, clock, home
 from .early import Early, early, finding, mends, without
 from .edits import Edit, Edits
 from .found import nothing
@@ -30,7 +30,7 @@ from .places import earlier, places, ranking
 from .repair import hunks, minimal, moves
 from .roles import OFF
 from .screen import Screened, screened
-from .search import Search, Step, bench_run
+from .search import Search, Step
 from .source import Function, Scope
 from .suspects import Suspect, off, suspects
 from .text import Source, Splice
@@ -54,7 +54,6 @@ LIKELY = 8  # edits that make what ought to be there, of which one is looked for
 EXPLAINED = 90  # single edits that are tried where these make themselves felt
 MOST = 0.66  # of the port's values the trusted side has as many as can be asked of it; what is wrong is nobody's
 FAR_MORE = 1.25  # times as many values for the side in rows to be what the port is read by
-FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 
 
 @stage("repair")
@@ -172,10 +171,10 @@ def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) ->
     needs = trace.unreached(search.outputs)
     named = suspects(trace, needs, search.wrong(score), score.raised, search.factors)
     named = named or _kept(trace, search.wrong(score))
-    if len(score.differ) > 1 and trace.failed is None and not needs:
-        # All is there but for a factor: where the first gradient has it, the others may have it from.
-        first = _scaled(trace, search.factors)
-        named[1:1] = [one for one in first if (one.path, one.line) != (named[0].path, named[0].line)]
+    # All is there but for a factor: where the first gradient has it, the others may have it from.
+    only_scaled = len(score.differ) > 1 and trace.failed is None and not needs
+    scaled = _scaled(trace, search.factors) if only_scaled else []
+    named[1:1] = [one for one in scaled if (one.path, one.line) != (named[0].path, named[0].line)]
     changed = early(trace, search.bench.port.family, search.weights)
     if changed:
         search.updates |= {one.source.segment(one.statement) for one in changed}
@@ -183,7 +182,7 @@ def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) ->
         named = first + [one for one in named if all((one.path, one.line) != (own.path, own.line) for own in first)]
     if begins:
         search.first_suspects = named
-    for found, new in _steps(search, scope, trace, needs, named, score, wanted, changed):
+    for found, new in _steps(search, scope, trace, needs, named, scaled, score, wanted, changed):
         edits = [found] if isinstance(found, Edit) else found
         mended = scope.mended([splice for edit in edits for splice in edit.splices])
         for edit in edits:
@@ -258,13 +257,14 @@ def _kept(trace: Trace, wrong: Sequence[tuple[str, int]]) -> list[Suspect]:
 
 def _scalings(scope: Scope, makers: Edits, named: Sequence[Suspect]) -> Iterator[Edit]:
     """The edits that scale something, at the suspects that are right but for a factor."""
-    at = {(s.path, s.line) for s in named[:SCREENED] if any(leaf.reason == OFF for leaf in s.leaves)}
-    rank = {False: 1000.0, True: 0.0}
-    for edit in makers.ranked(lambda path, offset: rank[(path, scope.source(path).line(offset)) in at]) if at else ():
-        if (edit.path, edit.line) not in at:
-            return
-        if edit.kind in ("factor", "size", "reduction"):
-            yield edit
+    lines = {(s.path, s.line) for s in named[:SCREENED] if any(leaf.reason == OFF for leaf in s.leaves)}
+    return (edit for edit in _edits_at(scope, makers, lines) if edit.kind in ("factor", "size", "reduction"))
+
+
+def _edits_at(scope: Scope, makers: Edits, lines: Set[tuple[str, int]]) -> Iterator[Edit]:
+    """The edits of some lines, the likeliest first."""
+    ranked = makers.ranked(lambda path, offset: 1000.0 * ((path, scope.source(path).line(offset)) not in lines))
+    return takewhile(lambda edit: (edit.path, edit.line) in lines, ranked if lines else ())
 
 
 def _steps(
@@ -273,6 +273,7 @@ def _steps(
     trace: Trace,
     needs: Sequence[Need],
     named: Sequence[Suspect],
+    scaled: Sequence[Suspect],
     score: Score,
     wanted: frozenset[str],
     changed: Sequence[Early],
@@ -296,17 +297,15 @@ def _steps(
         yield from sorted(tries.others(keeping)[:1] + tries.others(leaving), key=lambda one: -len(one[1].agree))
     tries.frozen = [(source, *source.span(node)) for source, node in _updating(scope, search.updates)]
     runs = trace.failed is None
-    if runs and not needs and len(score.differ) > 1 and not written(score):
-        # Where the weights are changed it may be the update that has another factor.
-        scaled = {(one.path, one.line) for one in _scaled(trace, search.factors)}
-        others = makers.ranked(lambda p, offset: 1000.0 * ((p, scope.source(p).line(offset)) not in scaled))
-        there = takewhile(lambda edit: (edit.path, edit.line) in scaled, others)
-        if scaled and tries.all(edit for edit in there if edit.kind in SCALING):
+    # Where the weights are changed it may be the update that has another factor.
+    if scaled and not written(score):
+        there = _edits_at(scope, makers, {(one.path, one.line) for one in scaled})
+        if tries.all(edit for edit in there if edit.kind in SCALING):
             yield tries.survivor(trace, named)
             return
     sifted = Screened([], [], set())
     for some in (named[:1], named[1:3], named[3:6], named[6 : 0 if search.steps else SCREENED]) if runs else ():
-        more = screened(scope, trace, lambda: bench_run(search), makers, some)
+        more = screened(scope, trace, search.run, makers, some)
         tries.sure |= {edit.splices for edit in more.sure}
         sifted = Screened(sifted.right + more.right, sifted.sure + more.sure, sifted.wrong | more.wrong)
         if tries.all(more.right[:FITTING]):
@@ -317,7 +316,7 @@ def _steps(
         # Where one mend was not enough there are several faults, and most of them leave no array right.
         if search.steps and (best := tries.closest(trace, _surest(more), sure=True)) is not None:
             yield best
-    translator = Translator(scope, trace, lambda: bench_run(search))
+    translator = Translator(scope, trace, search.run)
     short = [suspect for suspect in named[:SCREENED] if suspect.lacking] if runs else []
     parts = list(dict.fromkeys(quantity for suspect in short for quantity in suspect.lacking))[:3]
     before = [place for place in places(scope, short) if not place.behind]
@@ -369,7 +368,7 @@ def _steps(
     if runs and (told := search.told(scope, trace, not several)):
         # What the numbers tell comes before what one reads in the source.
         named = [*told, *named]
-        more = screened(scope, trace, lambda: bench_run(search), makers, told[:3])
+        more = screened(scope, trace, search.run, makers, told[:3])
         if tries.all(more.right[:FITTING]):
             yield tries.survivor(trace, told)
             return
@@ -423,8 +422,3 @@ def _updating(scope: Scope, texts: Set[str]) -> Iterator[tuple[Source, ast.stmt]
         for node in ast.walk(source.tree):
             if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr) and source.segment(node) in texts:
                 yield source, node
-
-
-# The report ------------------------------------------------------------------------------------------------
-
-

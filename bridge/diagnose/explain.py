@@ -100,14 +100,6 @@ def explained(
 class _Explaining(Hunt):
     """The search for edits that reproduce the port's numbers."""
 
-    # Trying.
-
-    # Which equations an array hangs on.
-
-    # Which sums are off.
-
-    # The search.
-
     def explanation(self) -> Explanation | None:
         for side in self.sides:
             for inside in (True, False):

@@ -41,8 +41,6 @@ from .source import Function, Scope
 from .text import Splice
 from .trace import Recorder
 
-# What a function may call that is called to see what it gives: these, and what NumPy has but for what writes.
-
 
 class Atom(NamedTuple):
     """A variable, attribute or element that a function can name, and the shape of its last value.
