@@ -5,28 +5,23 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
-from itertools import combinations, permutations
-from types import FunctionType
+from itertools import combinations
 
-import numpy as np
-
-from .names import is_module
+from .layouts import Layouts
+from .members import Members
 from .pieces import (
     ATOM,
     COMPARE,
     MOST,
     OPERATORS,
-    POWER,
     PRODUCT,
     PRODUCTS,
-    REDUCTIONS,
     SUM,
     TEST,
     UNARY,
     Change,
     Edit,
     Text,
-    apart,
     binds,
     called_name,
     factors_of,
@@ -35,17 +30,12 @@ from .pieces import (
     is_transpose,
     makes_nothing,
     nameable,
-    names_in,
-    renamed,
     shifted,
-    slopes_of,
-    terms_of,
     unlike,
     untransposed,
     within,
 )
-from .steps import Steps
-from .text import Splice
+from .slopes import Slopes
 
 _COMPARISONS = {
     ast.Gt: (">", (">=", "<")),
@@ -64,13 +54,7 @@ _OTHER_OPERATORS: dict[str, tuple[tuple[str, float], ...]] = {
 }
 
 
-# Calls of two operands that do not commute, of whatever shapes.
-_ORDERED = frozenset({"subtract", "divide", "true_divide", "power"})
-# Calls whose plain numbers say an order of axes.
-_REORDERING = frozenset({"transpose", "reshape", "swapaxes", "moveaxis", "permute"})
-
-
-class Expressions(Steps):
+class Expressions(Members, Slopes, Layouts):
     """Makes the edits of expressions."""
 
     def expressions(self, roots: Sequence[ast.expr], statement: ast.stmt) -> Iterator[Edit]:
@@ -154,80 +138,6 @@ class Expressions(Steps):
                     1.0 + weight,
                     f"`{other}` where `{sign}` stands",
                 )
-
-    def transposes(self, node: ast.expr, own: Text, shape: tuple[int, ...] | None) -> Iterator[Change]:
-        bare = untransposed(node)
-        if bare is not None:
-            yield (
-                "transpose",
-                self.text(bare),
-                0.0,
-                f"no transpose: `{self.segment(bare)}` where `{own.text}` stands",
-            )
-            return
-        parent = self.source.parent(node)
-        if isinstance(parent, ast.expr) and untransposed(parent) is node:
-            return
-        if shape is not None and len(shape) < 2:
-            return
-        operand = self.is_operand(node)
-        if not operand and not isinstance(
-            node, ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.BinOp
-        ):
-            return
-        yield from self.reshaped(node, own)
-        new = (
-            f"{within(own, ATOM)}.T"
-            if shape is None or len(shape) == 2
-            else f"{within(own, ATOM)}.swapaxes(-1, -2)"
-        )
-        if shape is not None and len(shape) > 2:
-            for i, j in combinations(range(len(shape)), 2):
-                if j < len(shape) - 1 or i < j - 1:
-                    swapped = f"{within(own, ATOM)}.swapaxes({i}, {j})"
-                    yield "transpose", Text(swapped, ATOM), 2.0, f"two axes exchanged: `{swapped}`"
-        square = shape is None or shape[-1] == shape[-2]
-        weight = (0.0 if operand else 2.0) + (0.0 if square else 0.5) + (0.0 if binds(node) == ATOM else 1.0)
-        yield (
-            "transpose",
-            Text(new, ATOM),
-            weight,
-            f"a transpose is missing: `{new}` where `{own.text}` stands",
-        )
-
-    def spread(self, node: ast.expr, own: Text, shape: tuple[int, ...] | None) -> Iterator[Change]:
-        """An axis of length one more or less, or elsewhere, where an operand has an axis less than the other."""
-        parent = self.source.parent(node)
-        if not (isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub | ast.Mult | ast.Div)):
-            return
-        other = self.shape(parent.left if parent.right is node else parent.right)
-        widened = isinstance(node, ast.Subscript) and any(
-            (isinstance(part, ast.Constant) and part.value is None) or getattr(part, "attr", "") == "newaxis"
-            for part in ast.walk(node.slice)
-        )
-        bare = node.value if isinstance(node, ast.Subscript) and widened else node
-        base = self.shape(bare)
-        if base is None or other is None or len(base) != len(other) - 1 or not base:
-            return
-        ways = ("[:, None]", "[None, :]") if len(base) == 1 else ("[..., None]", "[..., None, :]")
-        start = within(self.text(bare), ATOM)
-        for way in ways:
-            new = f"{start}{way}"
-            if new != own.text:
-                yield "broadcast", Text(new, ATOM), 0.5, f"an axis of length one: `{new}`"
-
-    def reshaped(self, node: ast.expr, own: Text) -> Iterator[Change]:
-        """Two axes of a reshape exchanged by a transpose: a reshape alone would scramble them."""
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "reshape"):
-            return
-        sizes = node.args[0].elts if len(node.args) == 1 and isinstance(node.args[0], ast.Tuple) else node.args
-        begin = self.source.span(node)[0]
-        for axis in range(len(sizes) - 1):
-            (a, b), (c, d) = (self.source.span(size) for size in sizes[axis : axis + 2])
-            a, b, c, d = a - begin, b - begin, c - begin, d - begin
-            parts = own.text[:a], own.text[c:d], own.text[b:c], own.text[a:b], own.text[d:]
-            new = f"{''.join(parts)}.swapaxes({axis}, {axis + 1})"
-            yield "transpose", Text(new, ATOM), 0.6, f"a reshape alone mixes two axes: `{new}`"
 
     def other_names(self, node: ast.expr, own: Text) -> Iterator[Change]:
         parent = self.source.parent(node)
@@ -492,49 +402,6 @@ class Expressions(Steps):
                     f"`{self.segment(argument)}` itself, without `{name}`",
                 )
 
-    def rest(self, call: ast.Call) -> str:
-        return "".join(f", {self.source.segment(keyword)}" for keyword in call.keywords)
-
-    def exchanged(
-        self, node: ast.expr, left: ast.expr, right: ast.expr, form: str, binds: int, receiver: bool = False
-    ) -> Iterator[Change]:
-        """A product with its operands exchanged, bare and under the transposes where they stand."""
-        need = ATOM if receiver else PRODUCT if binds == PRODUCT else TEST
-        after = PRODUCT + 1 if binds == PRODUCT else TEST
-
-        def made(one: Text, other: Text) -> Text:
-            return Text(form.format(within(one, need), within(other, after)), binds)
-
-        sentence = "the operands exchanged: `{}`"
-        first, second = self.text(left), self.text(right)
-        bare_left, bare_right = untransposed(left), untransposed(right)
-        if (bare_left is None) != (bare_right is None):
-            inner_left, inner_right = self.text(bare_left or left), self.text(bare_right or right)
-            mark_left = self.source.segment(left)[len(inner_left.text) :] if bare_left is not None else ""
-            if not mark_left.startswith("."):
-                mark_left = ".T" if bare_left is not None else ""
-            mark_right = ".T" if bare_right is not None else ""
-            one = Text(within(inner_right, ATOM) + mark_left, ATOM) if mark_left else inner_right
-            two = Text(within(inner_left, ATOM) + mark_right, ATOM) if mark_right else inner_left
-            new = made(one, two)
-            yield "operands", new, 0.3, sentence.format(new.text)
-            new = made(
-                Text(f"{within(inner_left, ATOM)}.T", ATOM) if not mark_left else inner_left,
-                Text(f"{within(inner_right, ATOM)}.T", ATOM) if not mark_right else inner_right,
-            )
-            yield "transpose", new, 1.0, f"the other operand transposed: `{new.text}`"
-        new = made(second, first)
-        yield "operands", new, 0.6, sentence.format(new.text)
-        new = made(self.flipped(right), self.flipped(left))
-        yield "operands", new, 1.2, sentence.format(new.text)
-
-    def flipped(self, node: ast.expr) -> Text:
-        """An operand with one transpose more or less."""
-        bare = untransposed(node)
-        if bare is not None:
-            return self.text(bare)
-        return Text(f"{within(self.text(node), ATOM)}.T", ATOM)
-
     def regrouped(self, node: ast.BinOp) -> Iterator[Change]:
         """a*b + c as (a + c)*b and a*(b + c), and back; differences likewise."""
         if isinstance(node.op, ast.Add | ast.Sub):
@@ -592,306 +459,6 @@ class Expressions(Steps):
                 left_out = " and ".join(f"`{self.segment(f)}`" for f in factors if f not in kept)
                 yield "factor", new, 1.0 + 0.3 * (len(factors) - size), f"without {left_out}"
 
-    def reductions(self, node: ast.expr, own: Text, shape: tuple[int, ...] | None) -> Iterator[Change]:
-        """Sums and means: the other one, along another axis, of another array, one more or one less."""
-        if isinstance(node, ast.Call) and called_name(node) in REDUCTIONS:
-            yield from self.reduced(node, shape)
-            return
-        if not shape:
-            return
-        parent = self.source.parent(node)
-        whole = isinstance(parent, ast.stmt | ast.keyword | ast.Call | ast.Dict | ast.Tuple) or (
-            isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub | ast.Div)
-        )
-        if not whole:
-            return
-        receiver = within(own, ATOM)
-        for place, axes in enumerate([*range(len(shape)), ""]):
-            said = f"axis={axes}" if axes != "" else ""
-            for keep in (False, True):
-                arguments = ", ".join(filter(None, [said, "keepdims=True" * keep]))
-                new = f"{receiver}.sum({arguments})"
-                weight = 1.5 + 0.3 * place + 0.5 * keep + (0.0 if len(shape) > 1 else 1.5)
-                yield "reduction", Text(new, ATOM), weight, f"a sum is missing: `{new}`"
-
-    def reduced(self, node: ast.Call, shape: tuple[int, ...] | None) -> Iterator[Change]:
-        name = called_name(node)
-        method = isinstance(node.func, ast.Attribute) and self.is_number(node.func.value) and not node.args
-        other = "mean" if name == "sum" else "sum"
-        function = self.segment(node.func)
-        if not function.endswith(name):
-            return
-        full = self.segment(node)
-        switched = function[: -len(name)] + other + full[len(function) :]
-        yield "reduction", Text(switched, ATOM), 0.5, f"`{other}` where `{name}` stands"
-        method = isinstance(node.func, ast.Attribute) and not is_module(node.func.value, self.function)
-        inner = (
-            node.func.value
-            if method and isinstance(node.func, ast.Attribute)
-            else node.args[0]
-            if node.args
-            else None
-        )
-        if inner is None:
-            return
-        arrays: list[tuple[float, Text, tuple[int, ...] | None]] = [
-            (0.0, self.text(inner), self.shape(inner))
-        ]
-        for atom in inside(inner):
-            if atom is not inner and nameable(atom) and self.shape(atom) and not self.is_called(atom):
-                arrays.append((1.5, self.text(atom), self.shape(atom)))
-        keep = [k for k in node.keywords if k.arg == "keepdims"]
-        options = [False, True] if not keep else [True, False]
-        for extra, receiver, inner_shape in arrays:
-            dims = len(inner_shape) if inner_shape is not None else 2
-            axes: list[str] = ["", *(str(a) for a in range(dims)), "-1"]
-            axes += [str(pair) for pair in combinations(range(dims), 2) if dims > 2]
-            for place, axis in enumerate(axes):
-                for kept in options:
-                    arguments = ", ".join(filter(None, [f"axis={axis}" * bool(axis), "keepdims=True" * kept]))
-                    new = (
-                        f"{within(receiver, ATOM)}.{name}({arguments})"
-                        if method
-                        else f"{function}({', '.join(filter(None, [receiver.text, arguments]))})"
-                    )
-                    moved = 0.0 if kept == bool(keep) else 0.7
-                    said = f"along axis {axis}" if axis else "over everything"
-                    yield (
-                        "reduction",
-                        Text(new, ATOM),
-                        0.5 + extra + 0.1 * place + moved,
-                        f"`{name}` {said}: `{new}`",
-                    )
-
-    def nested(self, node: ast.expr) -> Iterator[Change]:
-        """f(g(x)) as g(f(x)); of a product also g(a * f(b))."""
-        if not isinstance(node, ast.Call) or len(node.args) != 1 or node.keywords:
-            return
-        outer = self.segment(node.func)
-        inner = node.args[0]
-        while isinstance(inner, ast.Call):
-            call, inner = inner, inner
-            method = isinstance(call.func, ast.Attribute) and not is_module(call.func.value, self.function)
-            if method and isinstance(call.func, ast.Attribute):
-                body = call.func.value
-                head, tail = (
-                    "",
-                    f".{call.func.attr}"
-                    + self.source.text[self.source.span(call.func)[1] : self.source.span(call)[1]],
-                )
-            elif call.args:
-                body = call.args[0]
-                head = f"{self.segment(call.func)}("
-                tail = self.source.text[self.source.span(body)[1] : self.source.span(call)[1]]
-            else:
-                return
-            wrapped = [(f"{outer}({self.segment(body)})", 0.5)]
-            if isinstance(body, ast.BinOp) and isinstance(body.op, ast.Mult):
-                a, b = self.segment(body.left), self.segment(body.right)
-                left, right = (
-                    within(self.text(body.left), PRODUCT),
-                    within(self.text(body.right), PRODUCT + 1),
-                )
-                group = ("(", ")") if not head else ("", "")
-                wrapped.append((f"{group[0]}{left} * {outer}({b}){group[1]}", 0.6))
-                wrapped.append((f"{group[0]}{outer}({a}) * {right}{group[1]}", 0.7))
-            around_start = self.source.text[self.source.span(node.args[0])[0] : self.source.span(call)[0]]
-            around_end = self.source.text[self.source.span(call)[1] : self.source.span(node.args[0])[1]]
-            for text, weight in wrapped:
-                if not head and tail.startswith(")"):
-                    tail = tail[1:]
-                new = f"{around_start}{head}{text}{tail}{around_end}"
-                yield "function", Text(new, ATOM), weight, f"`{outer}` inside: `{new}`"
-            inner = body
-
-    def powers(self, node: ast.expr) -> Iterator[Change]:
-        """The power of a sum as the sum of powers, and back."""
-        reduction = node.left if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) else node
-        if not isinstance(reduction, ast.Call) or called_name(reduction) not in REDUCTIONS:
-            return
-        called = reduction.func
-        method = isinstance(called, ast.Attribute) and not is_module(called.value, self.function)
-        if not method and not reduction.args:
-            return
-        inner = called.value if method and isinstance(called, ast.Attribute) else reduction.args[0]
-        whole, start = self.segment(reduction), self.source.span(reduction)[0]
-        low, high = (offset - start for offset in self.source.span(inner))
-        if isinstance(node, ast.BinOp):
-            power = f"{within(self.text(inner), POWER + 1)} ** {self.segment(node.right)}"
-            new = f"{whole[:low]}({power}){whole[high:]}" if method else f"{whole[:low]}{power}{whole[high:]}"
-            yield "regrouped", Text(new, ATOM), 0.6, f"the power inside: `{new}`"
-        elif isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Pow):
-            new = f"{whole[:low]}{self.segment(inner.left)}{whole[high:]} ** {self.segment(inner.right)}"
-            yield "regrouped", Text(new, POWER), 1.2, f"the power outside: `{new}`"
-
-    def other_functions(self, node: ast.Name, statement: ast.stmt) -> Iterator[Change]:
-        """Another function of the file that takes as many arguments, where one is only named: in a table, say."""
-        own = self.function.globals.get(node.id)
-        if not isinstance(own, FunctionType) or self.is_called(node):
-            return
-        others = [
-            name
-            for name, one in self.function.globals.items()
-            if isinstance(one, FunctionType)
-            and one is not own
-            and one.__code__.co_filename == own.__code__.co_filename
-            and one.__code__.co_argcount == own.__code__.co_argcount
-            and name in self.usage.computing[self.function.path]
-        ]
-        for place, name in enumerate(sorted(others, key=lambda name: unlike(node.id, name))[:MOST]):
-            yield "function", Text(name, ATOM), 0.8 + 0.1 * place, f"`{name}` where `{node.id}` stands"
-
-    def stretches(self, node: ast.expr, own: Text) -> Iterator[Change]:
-        """All but the first or the last of a sequence that is gone through."""
-        parent = self.source.parent(node)
-        if not isinstance(node, ast.Name | ast.Attribute) or not isinstance(parent, ast.Call):
-            return
-        if called_name(parent) in ("zip", "reversed", "enumerate"):
-            for place, cut in enumerate((":-1", "1:")):
-                new = f"{own.text}[{cut}]"
-                yield "step", Text(new, ATOM), 0.8 + 0.1 * place, f"`{new}` where `{own.text}` stands"
-
-    def slopes(self, node: ast.expr, own: Text, shape: tuple[int, ...] | None) -> Iterator[Change]:
-        """Derivatives of activations, as people write them: at the output, at the input, missing."""
-        parent = self.source.parent(node)
-        if shape is not None and not shape:
-            # Where elements are gone through one by one.
-            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-                yield from self.slope_factors(node)
-            return
-        if isinstance(node, ast.Call):
-            yield from self.whole_jacobian(node)
-        if isinstance(node, ast.BinOp | ast.Call):
-            names = self.arrays_in(node)
-            factor = self.factor_alone(node, names)
-            if len(names) == 1 and (factor or not self.is_operand(node)):
-                (name,) = names
-                for place, new in enumerate(slopes_of(name)):
-                    yield (
-                        "derivative",
-                        new,
-                        (0.8 if factor else 1.0) + 0.2 * place,
-                        f"the derivative `{new.text}` where `{own.text}` stands",
-                    )
-                if isinstance(node, ast.BinOp) and shape is not None:
-                    for atom in self.same_shape(shape, {name}):
-                        for place, new in enumerate(slopes_of(atom)[:3]):
-                            text = Text(f"{within(new, PRODUCT)} * {name}", PRODUCT)
-                            yield (
-                                "derivative",
-                                text,
-                                3.0 + 0.2 * place,
-                                f"the derivative `{new.text}` times `{name}`",
-                            )
-            if len(names) == 2 and isinstance(parent, ast.stmt | ast.Tuple | ast.BinOp):
-                yield from self.centred(node, own, names)
-                for place, (a, b) in enumerate(permutations(names)):
-                    yield (
-                        "derivative",
-                        Text(f"{a} - {b}", SUM),
-                        2.5 + 0.2 * place,
-                        f"`{a} - {b}` where `{own.text}` stands",
-                    )
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-            yield from self.slope_factors(node)
-        scales = isinstance(parent, ast.BinOp | ast.AugAssign) and isinstance(parent.op, ast.Mult)
-        if nameable(node) and scales and node is not getattr(parent, "target", None):
-            # The output of an activation as a factor, where its slope belongs.
-            for place, new in enumerate(slopes_of(own.text)[:3]):
-                yield "derivative", new, 1.2 + 0.2 * place, f"the derivative `{new.text}` where `{own.text}` stands"
-        if shape is None:
-            return
-        whole = (
-            isinstance(parent, ast.stmt | ast.Tuple | ast.Dict)
-            or (isinstance(parent, ast.Call) and parent.func is not node and self.is_operand(node))
-            or (isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.MatMult))
-        )
-        if whole and not isinstance(parent, ast.For | ast.While | ast.If):
-            already = set(self.arrays_in(node))
-            later = 0.0 if isinstance(parent, ast.stmt) else 1.0
-            for place, atom in enumerate(self.same_shape(shape, already)):
-                for form, new in enumerate(slopes_of(atom)[:3]):
-                    text = Text(f"{within(own, PRODUCT)} * {within(new, PRODUCT + 1)}", PRODUCT)
-                    yield (
-                        "derivative",
-                        text,
-                        2.0 + 0.2 * form + 0.1 * place + later,
-                        f"the derivative `* {within(new, PRODUCT + 1)}` is missing",
-                    )
-                if not isinstance(parent, ast.stmt):
-                    continue
-                for call in self.unary():
-                    flags = self.usage.keywords.get(call.rpartition(".")[2], {})
-                    for flag in ["", *(f", {name}={value}" for name, value in flags.items())]:
-                        made = f"{call}({atom}{flag})"
-                        text = Text(f"{within(own, PRODUCT)} * {made}", PRODUCT)
-                        yield (
-                            "derivative",
-                            text,
-                            2.5 + 0.1 * place - 0.2 * bool(flag),
-                            f"`* {made}` is missing",
-                        )
-
-    def whole_jacobian(self, node: ast.Call) -> Iterator[Change]:
-        """The Jacobian of a softmax written out as a matrix, in the place of its diagonal."""
-        names = self.arrays_in(node)
-        if called_name(node) in ("diag", "diagflat") and len(node.args) == 1 and len(names) == 1:
-            (p,), diag = names, self.segment(node.func)
-            new = Text(f"{diag}({p}) - {diag.removesuffix(called_name(node))}outer({p}, {p})", SUM)
-            yield "derivative", new, 0.8, f"a softmax's derivative is no diagonal: `{new.text}`"
-
-    def centred(self, node: ast.expr, own: Text, names: list[str]) -> Iterator[Change]:
-        """The whole Jacobian of a softmax in the place of its diagonal."""
-        if not any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult) for n in ast.walk(node)):
-            return
-        for place, (p, dp) in enumerate(permutations(names)):
-            axes = range(len(self.shape(node) or (0, 0)) - 1)
-            for far, axis in enumerate(["-1", *map(str, reversed(axes))]):
-                new = Text(f"{p} * ({dp} - ({dp} * {p}).sum(axis={axis}, keepdims=True))", PRODUCT)
-                weight = 2.0 + 0.2 * place + 0.2 * far
-                yield (
-                    "derivative",
-                    new,
-                    weight,
-                    f"the sum of the softmax's derivative is missing: `{new.text}`",
-                )
-
-    def factor_alone(self, node: ast.expr, names: Sequence[str]) -> bool:
-        """Whether an operation is a factor of a product, and no other factor is made from the same array alone."""
-        whole, parent = node, self.source.parent(node)
-        if not isinstance(node, ast.BinOp | ast.Call) or isinstance(getattr(node, "op", None), ast.Mult):
-            return False
-        while isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult):
-            whole, parent = parent, self.source.parent(parent)
-        alike = [one for one in factors_of(whole) if self.arrays_in(one) == list(names)] if whole is not node else []
-        return len(names) == 1 and len(alike) == 1
-
-    def slope_factors(self, node: ast.BinOp) -> Iterator[Change]:
-        parent = self.source.parent(node)
-        if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult):
-            return
-        factors = factors_of(node)
-        by_name: dict[str, list[ast.expr]] = {}
-        for factor in factors:
-            names = self.arrays_in(factor)
-            if self.shape(node) == ():
-                names = list(dict.fromkeys(name.id for name in names_in(factor)))
-            if len(names) == 1:
-                by_name.setdefault(names[0], []).append(factor)
-        for name, own in by_name.items():
-            if len(own) == len(factors) or self.factor_alone(own[0], [name]):
-                continue
-            others = [self.text(f) for f in factors if f not in own]
-            for place, new in enumerate(slopes_of(name)):
-                texts = [*others, new]
-                text = " * ".join(within(t, PRODUCT + (i > 0)) for i, t in enumerate(texts))
-                yield (
-                    "derivative",
-                    Text(text, PRODUCT),
-                    0.8 + 0.2 * place,
-                    f"the derivative `{new.text}`: `{text}`",
-                )
-
     def other_sizes(self, node: ast.expr, own: Text) -> Iterator[Change]:
         """Another size where a size stands: a name, an attribute or an element of a shape."""
         if own.text in ("self", "cls") or isinstance(node, ast.Call):
@@ -934,207 +501,6 @@ class Expressions(Steps):
                 yield "constant", Text(repr(factor), ATOM), 2.0, f"`{factor!r}` where `{own}` stands"
         elif isinstance(value, str):
             yield from self.einsum(node, value)
-
-    def hides(self, node: ast.expr) -> bool:
-        """Whether a number is what a mask puts in the place of others."""
-        outer = self.source.parent(node)
-        if isinstance(outer, ast.UnaryOp):
-            node, outer = outer, self.source.parent(outer)
-        if isinstance(outer, ast.Call) and called_name(outer) == "where":
-            return len(outer.args) == 3 and node is not outer.args[0]
-        return isinstance(outer, ast.Assign) and isinstance(outer.targets[0], ast.Subscript)
-
-    def einsum(self, node: ast.Constant, value: str) -> Iterator[Change]:
-        call = self.source.parent(node)
-        if not isinstance(call, ast.Call) or "->" not in value:
-            return
-        if called_name(call) != "einsum" and self.function.globals.get(self.segment(call.func)) is not np.einsum:
-            return
-        own = self.segment(node)
-        quote = own[-1]
-        parts = re.split(r"(,|->)", value)
-        for place in range(len(parts) - 1, -1, -2):
-            letters = parts[place].strip()
-            for i, j in combinations(range(len(letters)), 2):
-                turned = list(letters)
-                turned[i], turned[j] = turned[j], turned[i]
-                new = quote + "".join([*parts[:place], "".join(turned), *parts[place + 1 :]]) + quote
-                weight = 0.3 if place == len(parts) - 1 else 0.8
-                yield (
-                    "transpose",
-                    Text(new, ATOM),
-                    weight,
-                    f"the axes {letters[i]} and {letters[j]} exchanged: `{new}`",
-                )
-        inputs = parts[:-2]
-        used = sorted({c for part in inputs[::2] for c in part if c.isalpha()})
-        for place in range(0, len(inputs), 2):
-            for k, letter in enumerate(inputs[place]):
-                for other in used:
-                    if letter.isalpha() and other != letter and other not in inputs[place]:
-                        changed = inputs[place][:k] + other + inputs[place][k + 1 :]
-                        new = quote + "".join([*parts[:place], changed, *parts[place + 1 :]]) + quote
-                        yield (
-                            "transpose",
-                            Text(new, ATOM),
-                            2.0,
-                            f"the axis {other} where {letter} stands: `{new}`",
-                        )
-
-    def parts(self, node: ast.expr) -> Iterator[Edit]:
-        """Edits of an expression's arguments and elements."""
-        if isinstance(node, ast.Call):
-            arguments = [a for a in node.args if not isinstance(a, ast.Starred)]
-            if 1 < len(arguments) < 7:
-                ordered = 1.0 if called_name(node) in _ORDERED else 1.6
-                yield from self.exchange(arguments, "the arguments", called_name(node) in _REORDERING, ordered)
-            values = [k.value for k in node.keywords if k.arg]
-            if 1 < len(values) < 8:
-                yield from self.exchange(values, "the keyword arguments")
-            yield from self.keyword_edits(node)
-            if isinstance(node.func, ast.Attribute) and node.func.attr == "append" and len(node.args) == 1:
-                new = f"{self.segment(node.func.value)}.insert(0, {self.segment(node.args[0])})"
-                yield self.make(
-                    node, "order", "put in front, not behind", 1.5, self.source.replace(node, new)
-                )
-            if isinstance(node.func, ast.Attribute) and node.func.attr == "pop" and not node.keywords:
-                yield from self.other_end(node, node.func.value)
-            if isinstance(node.func, ast.Attribute) and node.func.attr == "insert" and len(node.args) == 2:
-                new = f"{self.segment(node.func.value)}.append({self.segment(node.args[1])})"
-                yield self.make(
-                    node, "order", "put behind, not in front", 1.5, self.source.replace(node, new)
-                )
-        elif isinstance(node, ast.Tuple | ast.List) and 1 < len(node.elts) < 10:
-            yield from self.exchange(node.elts, "the elements")
-            yield from self.left_out(node)
-            yield from self.neighbours(node.elts)
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            products = [n for n in terms_of(node) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult)]
-            if len(products) < 6 and not isinstance(self.source.parent(node), ast.BinOp):
-                yield from self.exchange([product.left for product in products], "the factors")
-                yield from self.exchange([product.right for product in products], "the factors")
-        elif isinstance(node, ast.Dict) and 1 < len(node.values) < 12:
-            yield from self.exchange(node.values, "the entries")
-
-    def other_end(self, node: ast.Call, base: ast.expr) -> Iterator[Edit]:
-        """What is taken out of a list at its other end."""
-        given = [self.segment(argument) for argument in node.args]
-        if given in ([], ["-1"], ["0"]):
-            new, where = ("", "the end") if given == ["0"] else ("0", "the front")
-            splice = self.source.replace(node, f"{self.segment(base)}.pop({new})")
-            yield self.make(node, "order", f"taken from {where}", 0.7, splice)
-
-    def neighbours(self, nodes: Sequence[ast.expr]) -> Iterator[Edit]:
-        """`db`, where its neighbour is `[w / n for w in dW]`: the same of it."""
-        for one in nodes:
-            if not isinstance(one, ast.Name):
-                continue
-            for other in (n for n in nodes if not isinstance(n, ast.Name)):
-                for name in {n.id for n in names_in(other)}:
-                    if apart(name, one.id)[0] and name[:1] == one.id[:1]:
-                        text = renamed(self.segment(other), {name: one.id})
-                        sentence = f"`{text}` where `{one.id}` stands"
-                        yield self.make(one, "name", sentence, 0.7, self.source.replace(one, text))
-
-    def exchange(
-        self, nodes: Sequence[ast.expr], what: str, constants: bool = False, unlike_weight: float = 1.6
-    ) -> Iterator[Edit]:
-        """Any two of some expressions in each other's place; `unlike_weight` is for those of other shapes."""
-        for one, other in combinations(nodes, 2):
-            a, b = self.segment(one), self.segment(other)
-            both = isinstance(one, ast.Constant) and isinstance(other, ast.Constant)
-            if a == b or (both and not constants):
-                continue
-            alike = self.shape(one) == self.shape(other)
-            sentence = f"{what} `{a}` and `{b}` exchanged"
-            yield self.make(
-                one,
-                "exchange",
-                sentence,
-                1.0 if alike else unlike_weight,
-                self.source.replace(one, b),
-                self.source.replace(other, a),
-            )
-
-    def left_out(self, node: ast.Tuple | ast.List) -> Iterator[Edit]:
-        """A pair that a list of pairs such as `(W, dW), (b, db)` lacks."""
-        pairs = [
-            (e.elts[0].id, e.elts[1].id)
-            for e in node.elts
-            if isinstance(e, ast.Tuple) and len(e.elts) == 2
-            if isinstance(e.elts[0], ast.Name) and isinstance(e.elts[1], ast.Name)
-        ]
-        if len(pairs) != len(node.elts):
-            return
-        first, second = pairs[0]
-        if not second.endswith(first):
-            return
-        mark = second[: len(second) - len(first)]
-        for atom in self.atoms.values():
-            name = atom.text.removeprefix(mark)
-            if (
-                name != atom.text
-                and name in self.atoms
-                and (name, atom.text) not in pairs
-                and name.isidentifier()
-            ):
-                end = self.source.span(node.elts[-1])[1]
-                text = f", ({name}, {atom.text})"
-                yield self.make(
-                    node,
-                    "exchange",
-                    f"`({name}, {atom.text})` is missing",
-                    1.2,
-                    Splice(self.path, end, end, text),
-                )
-
-    def keyword_edits(self, node: ast.Call) -> Iterator[Edit]:
-        source = self.source
-        for keyword in node.keywords:
-            if keyword.arg is None or keyword.arg in ("axis", "keepdims"):
-                continue
-            start, end = source.span(keyword)
-            text = source.text
-            comma = re.compile(r",\s*$").search(text[:start])
-            if comma is None:
-                continue
-            splice = Splice(self.path, comma.start(), end, "")
-            yield self.make(node, "keyword", f"without `{text[start:end]}`", 1.0, splice)
-        named = {keyword.arg for keyword in node.keywords}
-        for place, (name, value) in enumerate(sorted(self.usage.keywords.get(called_name(node), {}).items())):
-            if name in named:
-                continue
-            last = [*node.args, *(k for k in node.keywords)]
-            end = source.span(node)[1] - 1
-            text = f"{', ' if last else ''}{name}={value}"
-            yield self.make(
-                node,
-                "keyword",
-                f"`{name}={value}` is missing",
-                1.2 + 0.2 * place,
-                Splice(self.path, end, end, text),
-            )
-
-    def together(self, text: str, nodes: list[ast.expr], statement: ast.stmt) -> Iterator[Edit]:
-        """The same change wherever an expression stands in a statement."""
-        first = nodes[0]
-        options: list[tuple[str, Text, float]] = []
-        if self.is_array(first) and not self.is_called(first) and not self.in_index(first):
-            options = [("variable", new, 1.0 + 0.15 * i) for i, new in enumerate(self.fitting(first)[:MOST])]
-            options += [("function", Text(f"{function}({text})", ATOM), 1.2) for function in self.unary()]
-        if isinstance(first, ast.Call) and len(first.args) == 1:
-            options.append(("function", self.text(first.args[0]), 1.0))
-        if isinstance(first, ast.Subscript):
-            parts = first.slice.elts if isinstance(first.slice, ast.Tuple) else [first.slice]
-            for part in parts:
-                low, high = self.source.span(part)
-                begin = self.source.span(first)[0]
-                for other, weight in self.other_indices(part):
-                    moved = text[: low - begin] + other + text[high - begin :]
-                    options.append(("step", Text(moved, ATOM), 0.3 + weight))
-        for kind, new, weight in options:
-            splices = [self.rewrite(node, new) for node in nodes]
-            yield self.make(statement, kind, f"`{new.text}` wherever `{text}` stands", weight, *splices)
 
 
 def _of_one_array(own: str, other: str) -> bool:
