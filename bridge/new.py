@@ -27,12 +27,14 @@ KINDS = {
     "modules": "layers and a loss spread over several modules",
     "time-major": "arrays as (time, batch, feature)",
     "column": "arrays as (feature, batch, time), W·a as in the courses",
-    "one-example": "one sequence at a time, no batch axis",
+    "one-example": "one sequence at a time, no batch axis (of any family)",
     "dict-by-time": "states in a dict by time step, the initial one under -1",
     "leading-state": "states in a list that begins with the initial one",
     "fixed-size": "a size written into the code as a number",
     "float32": "code that computes in single precision",
 }
+# Those that any family has, and the room whose implementation has that layout.
+OF_ANY_FAMILY = {None: "batched", "one-example": "reference"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,30 +72,30 @@ def template(kind: str | None = None, family: str = USUAL) -> str:
         raise Problem(f"unknown family '{family}'{close} Known: {', '.join(FAMILIES)}.")
     if kind is not None and kind not in KINDS:
         raise Problem(f"unknown kind '{kind}'{nearest(kind, KINDS, '.')} Known: {', '.join(KINDS)}.")
-    if kind is None and family != USUAL:
-        return _of_family(family)
+    if kind in OF_ANY_FAMILY and family != USUAL:
+        return _of_family(family, OF_ANY_FAMILY[kind])
     name = f"port-{family}.txt" if kind is None else f"port-{family}-{kind}.txt"
     try:
         with open(os.path.join(os.path.dirname(__file__), "data", name), encoding="utf-8") as file:
             return file.read()
     except FileNotFoundError:
-        like = f" --like {kind}" if kind else ""
         raise Problem(
-            f"there is no such template of the family '{family}'. Start from rowcol new{like}, and put "
-            f"'{family}' and its arrays in place of '{USUAL}'."
+            f"there is no such template of the family '{family}'. rowcol new --family {family} writes its arrays, one "
+            f"a line; rowcol new --like {kind} shows, of the family '{USUAL}', what such code needs besides."
         ) from None
 
 
-def _of_family(name: str) -> str:
-    """A port file for a family without templates: every array with its axes, and rowcol's rows in your code's place."""
+def _of_family(name: str, room: str) -> str:
+    """A port file for a family without templates: every array with its axes, and our code in your code's place."""
     from .family import family_named
     from .objective import Objective
 
     family = family_named(name)
-    assert family.batched is not None
+    ours = family.batched if room == "batched" else family.reference
+    assert ours is not None
     used = family.arrays(Objective(family.objectives[0]), {n: s.values[0] for n, s in family.settings.items()})
     rows = [
-        re.fullmatch(r"(\S+):\s+(\S+\[[^]]*\]|\S+)\s+(.*)", line.strip()) for line in family.batched.layout.splitlines()
+        re.fullmatch(r"(\S+):\s+(\S+\[[^]]*\]|\S+)\s+(.*)", line.strip()) for line in ours.layout.splitlines()
     ]
     lines = [row.groups() for row in rows if row is not None and row[2].partition("[")[0] in used]
     widths = [max(len(line[k]) for line in lines) for k in (0, 1)]
@@ -103,7 +105,7 @@ def _of_family(name: str) -> str:
     free = {n: s.values for n, s in family.settings.items() if not s.required and len(s.values) > 1}
     chosen = {"reduction": ("sum", "mean over batch"), **free}
     options = ";  ".join(f"{n}=" + " or ".join(map(_quoted, values)) for n, values in chosen.items())
-    function = family.batched.function
+    function = ours.function
     axes = {axis for shape in used.values() for axis in shape}
     sizes = [
         n
@@ -116,7 +118,7 @@ def _of_family(name: str) -> str:
 Compare it:  rowcol diff THIS_FILE
 """
 
-from rowcol.batched.{name} import {function.__name__}
+from rowcol.{room}.{name} import {function.__name__}
 from rowcol.bridge import port
 
 

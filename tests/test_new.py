@@ -120,9 +120,10 @@ def test_no_name_at_all_is_asked_for():
         run()
 
 
+@pytest.mark.parametrize("like", [[], ["--like", "one-example"]])
 @pytest.mark.parametrize("family", ["attention", "dense", "gru", "lstm"])
-def test_a_file_of_another_family_gives_a_verdict_as_it_stands(family: str, folder: Path) -> None:
-    assert run("mine.py", "--family", family) == 0
+def test_a_file_of_another_family_gives_a_verdict_as_it_stands(family: str, like: list[str], folder: Path) -> None:
+    assert run("mine.py", "--family", family, *like) == 0
     (report,) = examine_file(str(folder / "mine.py"), Options())
     assert report["status"] == 0, report["headline"]
     assert {a["state"] for a in report["arrays"]} == {"agrees"}
