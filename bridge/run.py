@@ -23,7 +23,8 @@ from .problem import DIFFERS, NOT_ANSWERED, SWALLOWED, Problem, Raised, nearest
 VARKEYWORDS = 0x08  # the flag of a code object that takes `**arrays`
 limit: float | None = None  # seconds that one call of a side may take; the worker sets it
 around: Surroundings | None = None  # of the first call of an examination, put back after every one
-GRACE = 2.0  # seconds in which a side past its limit comes back; one that swallows every exception does not
+GRACE = 1.0  # seconds in which a side past its limit comes back; one that swallows every exception does not
+ALARMS = 2  # how often it is told: Python itself drops what is raised while an object is deleted
 
 
 class OutOfTime(BaseException):
@@ -140,13 +141,13 @@ def in_time(calls: int = 1) -> Iterator[None]:
     if limit is None or not hasattr(signal, "setitimer"):
         yield
         return
-    late = False
+    alarms = 0
 
     def out_of_time(number: int, frame: FrameType | None) -> None:
-        nonlocal late
-        if late:
+        nonlocal alarms
+        alarms += 1
+        if alarms > ALARMS:
             os._exit(SWALLOWED)
-        late = True
         raise OutOfTime
 
     signal.signal(signal.SIGALRM, out_of_time)
