@@ -143,9 +143,14 @@ def _moments(values: Array) -> Array:
 
 def cut_along(value: Array, grid: Grid) -> Iterator[Array]:
     """The blocks of an array, in the order in which they stand in it."""
-    edges = [[0, *np.cumsum(sizes).tolist()] for sizes in grid]
-    for place in product(*(pairwise(one) for one in edges)):
-        yield np.ascontiguousarray(value[tuple(slice(*pair) for pair in place)])
+    for place in _places_of(grid):
+        yield np.ascontiguousarray(value[place])
+
+
+@cache
+def _places_of(grid: Grid) -> list[tuple[slice, ...]]:
+    edges = [accumulate(sizes, initial=0) for sizes in grid]
+    return [tuple(slice(*pair) for pair in place) for place in product(*map(pairwise, edges))]
 
 
 def keys_of(series: Mapping[int | None, Array]) -> dict[int | None, Key]:
@@ -203,6 +208,8 @@ def trivial(value: Array) -> bool:
     if value.size == 0:
         return True
     first = value.flat[0]
+    if first != value.flat[-1]:
+        return False
     return bool((value == first).all()) and (value.size > 1 or float(abs(first)) in (0.0, 1.0))
 
 

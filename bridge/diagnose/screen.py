@@ -194,7 +194,7 @@ def _fits(trace: Trace, leaf: Leaf, values: Sequence[Array | None]) -> int:
             break
         meanings = trace.trusted.lookup(value)
         if not meanings and value.size not in sizes:
-            meanings = tuple(m for one in trace.trusted.blocks(value) for m in one or ())
+            meanings = tuple(m for one in trace.trusted.as_others(value) for m in one or ())
         steps = {leaf.step} if leaf.step is None or not turn else {leaf.step - pace * turn, leaf.step + pace * turn}
         if not any(
             m.quantity == leaf.quantity and m.factor > 0 and any(step is None or m.at(step) for step in steps)

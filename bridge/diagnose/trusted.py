@@ -386,9 +386,7 @@ class Trusted:
         if value.dtype.kind != "f" or not 0 < value.ndim < 5 or value.size > 50_000:
             return []
         shape = value.shape
-        # As other arrays of the same shape were cut, if that says anything here.
-        found, share, grid = self._cut_best(value, self._grids.get(shape, []))
-        if share:
+        if found := self.as_others(value):
             return found
         whole = [(length,) for length in shape]
         cuts = [self._cuts(length) for length in shape]
@@ -401,6 +399,10 @@ class Trusted:
         if share:
             self._grids.setdefault(shape, []).append(grid)
         return found
+
+    def as_others(self, value: Array) -> list[tuple[Meaning, ...] | None]:
+        """What the blocks of an array are, cut as others of the same shape were; empty where that says nothing."""
+        return self._cut_best(value, self._grids.get(value.shape, []))[0]
 
     def _cut_best(
         self, value: Array, grids: Sequence[Grid]
