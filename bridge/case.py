@@ -80,20 +80,34 @@ def cases(
         yield make_case(declaration, seed + k, wanted[k % len(wanted)], sizes)
 
 
+def fresh_cases(declaration: Declaration, seed: int, count: int) -> Iterator[Case]:
+    """Cases that a patch is verified on, of other sizes and seeds than those of the verdict.
+
+    Of two axes the longer one in the first case is the shorter one in the second: an array that was made as long
+    as another axis, and is too long by that, would pass wherever it is.
+    """
+    wanted = recipes(declaration)
+    for k in range(count):
+        yield make_case(declaration, seed + k, wanted[k % len(wanted)], order={0: 1, 1: -1}.get(k, 0))
+
+
 def make_case(
-    declaration: Declaration, seed: int, recipe: Recipe = ORDINARY, sizes: Sizes | None = None
+    declaration: Declaration, seed: int, recipe: Recipe = ORDINARY, sizes: Sizes | None = None, order: int = 0
 ) -> Case:
     """One case: random sizes where they are free, random arrays at the scale of the recipe."""
     rng = np.random.default_rng([seed, 20])
-    chosen = choose_sizes(declaration, rng, sizes)
+    chosen = choose_sizes(declaration, rng, sizes, order)
     arrays = make_arrays(declaration, chosen, recipe, rng)
     return Case(recipe.label, seed, chosen, arrays)
 
 
 def choose_sizes(
-    declaration: Declaration, rng: np.random.Generator, extra: Sizes | None = None
+    declaration: Declaration, rng: np.random.Generator, extra: Sizes | None = None, order: int = 0
 ) -> dict[str, int]:
-    """A size for every axis, no two alike (nor sums and products of them that occur in ports), unless tied."""
+    """A size for every axis, no two alike (nor sums and products of them that occur in ports), unless tied.
+
+    With an `order` of 1 they grow in the order of the axes' names, with -1 against it.
+    """
     family = declaration.family
     axes = sorted({a for shape in family.every_array().values() for a in shape} | {"batch"})
     asked = declaration.sizes
@@ -119,9 +133,13 @@ def choose_sizes(
     best: tuple[int, dict[str, int]] | None = None
     for _ in range(200):
         sizes = dict(fixed)
-        for axis in free:
+        last = 0
+        for axis in free[:: order or 1]:
             low, high = RANGES.get(axis, ELSEWHERE)
-            sizes[axis] = int(rng.integers(low, high + 1))
+            if order:
+                low = max(low, last + 1)
+                high = low + 1
+            sizes[axis] = last = int(rng.integers(low, high + 1))
         for axis in axes:
             sizes[axis] = _followed(axis, tied, sizes)
         clashes = _clashes(sizes, tied)

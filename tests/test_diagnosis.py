@@ -122,6 +122,16 @@ def test_an_operation_too_many_is_found_where_it_stands(tmp_path: Path, monkeypa
     assert diagnosis["lines"][0]["text"] == "dhs = dhs * (1 - np.stack(hs[1:]) ** 2)"
 
 
+def test_an_array_that_is_only_long_enough_by_chance_is_no_patch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # `np.zeros(V.shape)` has a row to spare wherever there are more classes than steps.
+    fault = next(fault for fault in load("variety") if fault.id == "lookback/no-row-for-the-start")
+    diagnosis = report_of(fault, tmp_path, monkeypatch)["diagnosis"]
+    assert diagnosis["claim"] == "verified patch"
+    assert diagnosis["lines"][0]["replacement"].strip() == "s = np.zeros((T + 1, self.W.shape[0]))"
+
+
 def test_a_port_that_raises_is_not_mended_by_giving_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = report_of(FAULTS["net/readout-transposed"], tmp_path, monkeypatch)
     first = report["diagnosis"]["lines"][0]

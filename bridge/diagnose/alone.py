@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..case import cases
+from ..case import fresh_cases
 from ..declaration import Declaration
 from ..diff import LOSS, Expected, expect, single_cases
 from ..oracle import OwnLoss
@@ -59,7 +59,7 @@ def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 
         # The loss is the unedited port's: what is expected of the fresh cases is measured before the edit is in force.
         fresh = [
             _with_the_loss(port, expect(port, OwnLoss(), case))
-            for case in single_cases(port, cases(port, seed + 1000, None, FRESH))
+            for case in single_cases(port, fresh_cases(port, seed + 1000, FRESH))
         ]
         with scope.edited(edit.splices):
             verified = all(bench.once(one).all_agree for one in fresh)

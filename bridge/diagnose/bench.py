@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import run as running
 from ..bar import MARGIN
-from ..case import Case, cases
+from ..case import Case, fresh_cases
 from ..declaration import Declaration
 from ..diff import (
     BLINDNESS,
@@ -111,9 +111,14 @@ class Bench:
         score = self.score(scope, ())
         return frozenset() if score is None else score.agree
 
+    @cached_property
+    def further(self) -> list[Expected]:
+        """The cases that an edit which mends the first one has to mend as well, and sizes in other orders."""
+        return [*self.expected[1:], *self.fresh(self.expected[0].case.seed + 1000, 2)]
+
     def fresh(self, seed: int, count: int) -> list[Expected]:
         """Cases of other sizes and seeds."""
-        made = single_cases(self.port, cases(self.port, seed + 1000, None, count))
+        made = single_cases(self.port, fresh_cases(self.port, seed + 1000, count))
         if self.port.layout.one_example:
             made = made[:: max(1, len(made) // (2 * count))]
         made_quickly = [self.quickly(case) for case in made]

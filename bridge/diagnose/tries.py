@@ -63,7 +63,7 @@ class Tries:
                 continue
             self.seen[id(edit)] = edit, new
             if new.all_agree and self.wanted <= new.agree:
-                if bench.holds(self.scope, edit.splices, bench.expected[1:], self.wanted):
+                if bench.holds(self.scope, edit.splices, bench.further, self.wanted):
                     if not self.survivors:
                         stop = clock() + EQUIVALENT
                     self.survivors.append((edit, new))
