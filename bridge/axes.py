@@ -233,10 +233,8 @@ class Map(NamedTuple):
         Class indices are integer arrays, or an int where no axis is left.
         """
         whole = {array: self._flat(array, canonical[array]) for array in self.arrays}
-        rest = {array: values.copy() for array, values in whole.items()}
-        parts = {array: np.zeros(values.shape, int) for array, values in whole.items()}
-        for piece in self.pieces:
-            parts[piece.array].ravel()[piece.elements.ravel()] += 1
+        parts = self.times_named
+        rest = {array: values.copy() if array in parts else values for array, values in whole.items()}
         port: dict[str, Any] = self._empty(whole)
         for piece in self.pieces:
             array, elements = piece.array, piece.elements
@@ -245,7 +243,7 @@ class Map(NamedTuple):
                 classes = values.argmax(axis=-1)
                 port[piece.name] = classes if classes.ndim else int(classes)
                 continue
-            shared = parts[array][elements] > 1
+            shared = parts[array][elements] > 1 if array in parts else np.False_
             if shared.any():
                 values = np.where(shared, _share(values, whole[array][elements], rng), values)
                 # What loses nothing stays as it is: -0.0 less -0.0 would be 0.0.
@@ -277,10 +275,21 @@ class Map(NamedTuple):
             values = [self._read(piece, port[piece.name]) for piece in pieces]
             # -0.0, unlike 0.0, leaves whatever is added to it as it is, to the last bit.
             flat = -np.zeros(prod(shape), np.result_type(*values))
-            for piece, value in zip(pieces, values, strict=True):
+            flat[pieces[0].elements] = values[0]
+            for piece, value in zip(pieces[1:], values[1:], strict=True):
                 flat[piece.elements] += value
             result[array] = flat.reshape(shape)
         return result
+
+    @property
+    def times_named(self) -> dict[str, Array]:
+        """Of the arrays that several lines name: how many name each element, flattened."""
+        arrays = [piece.array for piece in self.pieces]
+        times = {array: np.zeros(prod(self.arrays[array]), int) for array in arrays if arrays.count(array) > 1}
+        for piece in self.pieces:
+            if piece.array in times:
+                times[piece.array][piece.elements.ravel()] += 1
+        return times
 
     def _flat(self, array: str, value: Array) -> Array:
         value = np.asarray(value)

@@ -447,11 +447,13 @@ def _canonical_once(side: Declaration, case: Case, handed: Callable[[Any], Any])
     if answer.loss is None or answer.unreadable:
         trouble = "; ".join(f"the gradient of {n} {w}" for n, w in answer.unreadable.items())
         raise _at(side, f"{side.name}() is trusted here, but {trouble or 'gives no loss'}.", NOT_ANSWERED)
-    # An element that two lines name has its gradient twice, not twice its gradient.
-    named = layout.canonical({n: np.ones_like(g) for n, g in answer.gradients.items()})
-    total = layout.canonical(answer.gradients)
     whole = scale(side, case) / side.objective.factor
-    return answer.loss * whole, {name: total[name] * whole / np.maximum(named[name], 1) for name in total}
+    gradients = {name: total * whole for name, total in layout.canonical(answer.gradients).items()}
+    for name, times in layout.times_named.items():
+        if name in gradients:
+            # An element that two lines name has its gradient twice, not twice its gradient.
+            gradients[name] /= np.maximum(times, 1).reshape(gradients[name].shape)
+    return answer.loss * whole, gradients
 
 
 def scale(side: Declaration, case: Case) -> int:
