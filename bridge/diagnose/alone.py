@@ -54,8 +54,8 @@ def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 
         confirm=lambda: all(bench.once(one).all_agree for one in measured[1:]),
     )
     report = {**nothing(), "edits_tried": tried.tried, "edits_per_second": tried.per_second}
-    if tried.mends:
-        edit = tried.mends[0].edit
+    if tried.mend is not None:
+        edit = tried.mend.edit
         # The loss is the unedited port's: what is expected of the fresh cases is measured before the edit is in force.
         fresh = [
             _with_the_loss(port, expect(port, OwnLoss(), case))

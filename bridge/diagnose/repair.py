@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from .bench import clock
 from .edits import Edit
 from .source import NotInForce, Scope
 from .text import Source, Splice, apply
@@ -43,9 +43,9 @@ class Try(NamedTuple):
 
 
 class Repair(NamedTuple):
-    """What came of trying edits: those that mend everything, those that mend something, and how fast."""
+    """What came of trying edits: the one that mends everything, those that mend something, and how fast."""
 
-    mends: list[Try]
+    mend: Try | None
     progress: list[Try]
     tried: int
     seconds: float
@@ -63,24 +63,22 @@ def repair(
     *,
     before: Score | None = None,
     confirm: Callable[[], bool] | None = None,
-    extra_seconds: float = 0.0,
 ) -> Repair:
     """Try edits in their order until one mends everything or the time is over.
 
     The judge runs the port on quick data, with the edit in force; `confirm` is asked, with the edit still in
-    force, whether an edit that mends these mends the rest too. After the first mend the search goes on for
-    `extra_seconds`, so that edits which do the same are known. `before` is the score without any edit.
+    force, whether an edit that mends these mends the rest too. `before` is the score without any edit. The budget
+    is in seconds of this process, as every one of a diagnosis is.
     """
-    begin = time.perf_counter()
-    until = begin + budget_seconds
+    begin = clock()
     if before is None:
         with scope.edited(()):
             before = judge()
-    mends: list[Try] = []
+    mend: Try | None = None
     progress: list[Try] = []
     tried = 0
     for edit in edits:
-        if time.perf_counter() > until:
+        if mend is not None or clock() - begin > budget_seconds:
             break
         try:
             with scope.edited(edit.splices):
@@ -90,11 +88,10 @@ def repair(
         except (NotInForce, ValueError, RecursionError, MemoryError):
             continue
         if mended:
-            mends.append(Try(edit, score))
-            until = min(until, time.perf_counter() + extra_seconds)
+            mend = Try(edit, score)
         elif better(score, before):
             progress.append(Try(edit, score))
-    return Repair(mends, progress, tried, time.perf_counter() - begin)
+    return Repair(mend, progress, tried, clock() - begin)
 
 
 def better(new: Score, old: Score) -> bool:
