@@ -23,7 +23,8 @@ from .timings import stage, taken
 if TYPE_CHECKING:
     from .declaration import Declaration
 
-# Seconds: one call of a port, and everything that is done with one file.
+# Seconds: one call of a port, and everything that is done with one file (on a machine that does nothing else: a busy
+# one is given longer).
 CALL_LIMIT = 10.0
 FILE_LIMIT = 120.0
 THREADED = ("torch", "jax", "tensorflow")
@@ -278,6 +279,14 @@ def _own_mistake(error: Exception, file: str) -> Problem:
     )
 
 
+def _crowding() -> float:
+    """How many want each core of this machine just now, at least one: all work takes so many times as long."""
+    try:
+        return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    except (OSError, AttributeError):  # a system that does not say
+        return 1.0
+
+
 def _forked(
     task: dict[str, Any], work: Callable[[Tell], bytes], total: float, abandon: Callable[[], bool] | None
 ) -> tuple[bytes, int | None]:
@@ -305,7 +314,7 @@ def _forked(
     parts = []
     ended = status = 0
     is_open = True
-    until = time.monotonic() + total
+    began = time.monotonic()
     try:
         put_off.end()
         # A process that the port has started may hold the pipe open after the worker's end, and the port may close
@@ -322,7 +331,8 @@ def _forked(
                 ended, status = (ended, status) if ended else os.waitpid(child, os.WNOHANG)
                 if abandon is not None and abandon():
                     raise Abandoned
-            if not ended and time.monotonic() > until:
+            gone = time.monotonic() - began
+            if not ended and gone > total and gone > total * _crowding():
                 os.killpg(child, signal.SIGKILL)
                 os.waitpid(child, 0)
                 return b"", None
@@ -440,7 +450,7 @@ def _spawned(task: dict[str, Any], total: float) -> tuple[bytes, int | None]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=total,
+            timeout=total * _crowding(),
             check=False,
         )
     except subprocess.TimeoutExpired:

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from rowcol.bridge.cli import main
 from rowcol.bridge.load import load
 from rowcol.bridge.problem import Problem
 from rowcol.bridge.testing import assert_agrees
-from rowcol.bridge.worker import listed
+from rowcol.bridge.worker import listed, performed
 from tests.bad_ports import DECORATOR, source
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs signals")
@@ -126,3 +127,18 @@ def test_what_python_says_of_a_crash_stays_out_of_the_terminal(tmp_path: Path) -
     assert done.returncode == 1
     assert done.stdout.startswith("mine.py:")
     assert done.stderr == (tmp_path / "dump.txt").read_text(encoding="utf-8") == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "getloadavg"), reason="the system does not say how busy it is")
+def test_a_busy_machine_gives_a_worker_longer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rowcol.bridge.worker.CALL_LIMIT", 0.05)
+
+    def work() -> str:
+        time.sleep(0.8)
+        return "done"
+
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+    with pytest.raises(Problem, match=r"ran past its limit of 0\.4 s, and its process was ended"):
+        performed(str(tmp_path / "mine.py"), work, 0.4)
+    monkeypatch.setattr("os.getloadavg", lambda: (20.0 * (os.cpu_count() or 1), 0.0, 0.0))
+    assert performed(str(tmp_path / "mine.py"), work, 0.4) == "done"
