@@ -20,7 +20,32 @@ OF_ONE_TURN = 0.3  # how much more far-fetched an edit is that holds in one turn
 
 
 def together(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
-    """The same edit in every sum that a loop makes, and in every loop of a side."""
+    """The same edit in every sum of a function, in two of its loops, and in all equations that hold it."""
+    sums, loops = _sums_and_loops(found)
+    for alike in sums.values():
+        for part in {id(one.part) for one in alike}:
+            of_part = tuple(one for one in alike if id(one.part) == part)
+            if len(of_part) > 1:
+                yield of_part
+    for several in loops.values():
+        yield from combinations(several, 2)
+    yield from _alike(found)
+
+
+def across(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
+    """The same edit in several functions: in every sum, in a loop of each of two, and of what several read."""
+    found = [one for one in found if not one.part.written_out]
+    sums, loops = _sums_and_loops(found)
+    for alike in sums.values():
+        if len({id(one.part) for one in alike}) > 1:
+            yield tuple(alike)
+    for several in loops.values():
+        yield from ((one, other) for one, other in combinations(several, 2) if one.part is not other.part)
+    yield from _across(found)
+
+
+def _sums_and_loops(found: Sequence[Break]) -> tuple[dict[str, list[Break]], dict[str, list[Break]]]:
+    """Edits of sums, one a sum, and of what loops go through, by what they are called."""
     sums: dict[str, dict[int, Break]] = {}
     loops: dict[str, list[Break]] = {}
     for one in found:
@@ -29,17 +54,7 @@ def together(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:
             sums.setdefault(one.rule, {}).setdefault(id(first), one)
         elif one.of_loop:
             loops.setdefault(one.rule, []).append(one)
-    for alike in sums.values():
-        for part in {id(one.part) for one in alike.values()}:
-            of_part = tuple(one for one in alike.values() if id(one.part) == part)
-            if 1 < len(of_part) < len(alike):
-                yield of_part
-        if len(alike) > 1:
-            yield tuple(alike.values())
-    for several in loops.values():
-        yield from combinations(several, 2)
-    yield from _alike(found)
-    yield from _across(found)
+    return {rule: list(alike.values()) for rule, alike in sums.items()}, loops
 
 
 def _alike(found: Sequence[Break]) -> Iterator[tuple[Break, ...]]:

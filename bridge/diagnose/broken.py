@@ -115,11 +115,11 @@ class Side:
             lines = [line for line in port.layout.lines if set(line.arrays) & set(own_line.arrays)]
             self.theirs[own_line.base] = [line.base for line in lines]
         self.parts: list[Part] = []
-        self.breaks: list[tuple[Break, ...]] = []
         self.summed: list[str] = []  # the gradients that are sums over the examples
         self.seconds = 0.0  # what a run takes
         self.helpers: dict[str, FunctionType] = {}  # the small functions beside those that run
         self._modules: list[dict[str, Any]] = []
+        self._unbroken: dict[int, list[tuple[Any, dict[str, Array]]]] = {}
 
     def read(self, k: int) -> None:
         """Find the parts by a run on a case, and whether they reduce the loss themselves."""
@@ -164,20 +164,23 @@ class Side:
         k: int,
         hoped: Sequence[Hope] = (),
         loss_between: tuple[float, float] = (-np.inf, np.inf),
+        only: int | None = None,
     ) -> Numbers:
         """Loss and gradients on a case in the port's layout, with what is in force now.
 
-        Raises `Hopeless` if none of what is hoped for comes out, or if the loss is not where it has to be.
+        `only` is an example: the others are what they are where nothing is broken. Raises `Hopeless` if none of what
+        is hoped for comes out, or if the loss is not where it has to be.
         """
         case = self.cases[k]
         self.set_names({SHARE: self.shares[k] if self.share_inside else 1.0, **case.sizes})
         loss: Any = 0.0
         parts: dict[str, list[Array]] = {}
         misshapen: dict[str, Array] = {}
-        runs = []
-        for example, (_, given) in enumerate(self.handed(k)):
-            self.set_names({EXAMPLE: example})
-            runs.append(self.function(**given))
+        examples = len(self.handed(k))
+        if only is None or examples == 1:
+            runs = [self._run(k, example) for example in range(examples)]
+        else:
+            runs = [self._run(k, one) if one == only else self._unbroken[k][one] for one in range(examples)]
         low, high = loss_between
         if low > -np.inf:
             total = sum(loss for loss, _ in runs)
@@ -185,9 +188,9 @@ class Side:
                 raise Hopeless
         if hoped and not self._comes_out(runs, hoped):
             raise Hopeless
-        for (layout, _), (its_loss, gradients) in zip(self.handed(k), runs, strict=True):
-            loss = loss + its_loss
-            for name in list(gradients):
+        for (layout, _), (its_loss, given) in zip(self.handed(k), runs, strict=True):
+            loss, gradients = loss + its_loss, dict(given)
+            for name in given:
                 if np.shape(gradients[name]) != layout.shapes[name]:
                     misshapen[name] = gradients.pop(name) + misshapen.get(name, 0.0)
             for name, value in layout.canonical(gradients).items():
@@ -207,6 +210,17 @@ class Side:
                 out.pop(theirs, None)
                 out[f"{theirs}, misshapen"] = np.sort(array, axis=None)
         return {**out, LOSS: loss}
+
+    def keep(self, k: int) -> None:
+        """Run all examples of a case with nothing broken, for `numbers` of one of them."""
+        self.numbers(k)
+        self._unbroken[k] = [self._run(k, example) for example in range(len(self.handed(k)))]
+
+    def _run(self, k: int, example: int) -> tuple[Any, dict[str, Array]]:
+        """Loss and gradients of one of the examples that the side is handed one by one."""
+        self.set_names({EXAMPLE: example})
+        loss, gradients = self.function(**self.handed(k)[example][1])
+        return loss, gradients
 
     def places(self, k: int) -> dict[str, NDArray[np.intp]]:
         """Of arrays of the port that are made of elements of the summed gradients: which elements, in a row."""

@@ -8,8 +8,10 @@ edit reproduces the numbers; it does not say that the port's author made that ed
 from __future__ import annotations
 
 import ast
+import gc
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from time import process_time
 from typing import Any, NamedTuple, TypedDict
 
@@ -30,7 +32,8 @@ from .broken import (
     says_something,
     size_of,
 )
-from .hunt import DEEPEST, LOOK_ROUND, WIDTH, Found, Hunt, unmoved
+from .hunt import DEEPEST, LOOK_ROUND, WIDTH, Found, Hunt
+from .observed import unmoved
 from .parts import RATE, Break, Equation
 
 
@@ -93,8 +96,20 @@ def explained(
     search = _Explaining(port, observed, start, budget, look_round)
     if not search.sides or search.sides[0].name != "reference":
         return None, []
-    with np.errstate(all="ignore"), search.names():
+    with np.errstate(all="ignore"), search.names(), _no_collection():
         return search.explanation(), search.made()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Look for no cycles: to go through the edits, tens of thousands, again and again takes long."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 class _Explaining(Hunt):
@@ -108,8 +123,8 @@ class _Explaining(Hunt):
                 if now >= set(self.targets[self.first].numbers):
                     break
             begin = process_time()
-            side.numbers(self.first)
-            side.seconds = process_time() - begin
+            side.keep(self.first)
+            side.seconds = (process_time() - begin) / 2
         differing = self.differing & self.targets[self.first].names
         if not differing:
             return None

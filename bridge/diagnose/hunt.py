@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from math import log2
+from collections.abc import Mapping, Sequence
 from time import process_time
-from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..declaration import Declaration
 from ..diff import LOSS, Expected
 from ..run import Answer
-from .breaks import breaks, together
-from .broken import (
-    Array,
-    Hope,
-    Numbers,
-    Side,
-    Target,
-    at_the_bound,
-    in_force,
-    perturbed,
-)
-from .parts import CUT, EXAMPLE, RATE, SHARE, THROUGHOUT, Break, Equation
-from .sums import SEE, Marks, Sums, Watch, covers
+from .broken import Array, Hope, Numbers, Side, in_force
+from .likely import Candidate, Likely, Reach, cost_of
+from .parts import RATE, Break, Equation
 
 DEEPEST = 3  # edits in one explanation, at most
 LOOK_ROUND = 0.6  # seconds in which edits that behave like the one found are looked for, from the start on
@@ -36,9 +22,6 @@ TURN = 0.85  # the share of its time after which a search is content with edits 
 # The share of a search that goes to one fault of all that differs: where sums are taken apart, and where not.
 SURE, UNSURE = 0.75, 0.4
 ELSEWHERE = 0.3  # seconds in which the edit is looked for that does the same to the other side
-SLOWER = 0.7  # what it costs an edit if its side runs half as fast as the other
-COMPILING = 3e-4  # seconds that an edit takes before its side runs
-STRAY_SUMS = 5.0  # what it costs an edit if every sum would be off but those that are
 WIDTH = 3  # first edits that a second one is looked for after
 
 
@@ -55,29 +38,7 @@ class Found:
         return cost_of(self.changes)
 
 
-class _Reach(NamedTuple):
-    """The arrays that change, and the sums that are off (None: not known), where some equations are broken."""
-
-    names: frozenset[str]
-    marks: Marks | None
-
-
-class _Candidate(NamedTuple):
-    """Edits that go together, what they can change, and how far-fetched they are."""
-
-    side: Side
-    changes: tuple[Break, ...]
-    reach: _Reach
-    cost: float
-
-
-def cost_of(changes: Sequence[Break]) -> float:
-    """How far-fetched edits are; the same one in several places is one."""
-    rules = {change.rule.removesuffix(THROUGHOUT): change.cost for change in changes}
-    return sum(rules.values()) + 0.2 * (len(changes) - 1)
-
-
-class Hunt:
+class Hunt(Likely):
     """The search for the edits that reproduce what a port gave."""
 
     def __init__(
@@ -88,75 +49,17 @@ class Hunt:
         budget: float,
         look_round: float,
     ) -> None:
-        self.port, self.start, self.budget, self.look_round = port, start, budget, look_round
+        super().__init__(port, observed)
+        self.start, self.budget, self.look_round = start, budget, look_round
         self.chosen: Found | None = None  # what was reported
-        self.targets = [Target(*pair) for pair in observed]
-        self.expected = [{**e.gradients, LOSS: e.loss} for e, _ in observed]
-        self.cases = [target.case for target in self.targets]
-        self.all = frozenset(name for target in self.targets for name in target.names)
-        right = [t.reproduced(e) for t, e in zip(self.targets, self.expected, strict=True)]
-        self.differing = frozenset(
-            name
-            for target, agree in zip(self.targets, right, strict=True)
-            for name in target.names
-            if name not in agree
-        )
-        self.first = self._first_case(right)
         self.tried = 0
-        self.sides: list[Side] = []
-        for name in ("reference", "batched"):
-            implementation = getattr(port.family, name)
-            if implementation is not None and isinstance(implementation.function, FunctionType):
-                one = Side(name, implementation, port, self.cases)
-                one.read(self.first)
-                self.sides.append(one)
         self._alone: dict[str, tuple[Side, Numbers]] = {}
-        self.influences: dict[Equation, tuple[frozenset[str], Marks | None]] = {}
-        self.among: list[_Candidate] = []
-        self.sums: Sums | None = None
-        self.observed: Marks = frozenset()
         self.operations: dict[tuple[Any, ...], list[Equation]] | None = None
-
-    def _first_case(self, right: list[frozenset[str]]) -> int:
-        """The case to try edits on first: the cheapest of those on which most arrays differ, and are not cut off."""
-
-        def key(k: int) -> tuple[bool, int, int]:
-            wrong = len(self.targets[k].names - right[k])
-            sizes, clip = self.cases[k].sizes, self.port.clip
-            numbers: list[Mapping[str, Any]] = [self.targets[k].numbers, self.expected[k]]
-            cut = clip is not None and any(
-                at_the_bound(clip, [np.asarray(g) for n, g in some.items() if n != LOSS]) for some in numbers
-            )
-            return cut, -wrong, sizes.get("batch", 1) * sizes.get("time", 1)
-
-        return min(range(len(self.cases)), key=key)
-
-    @contextmanager
-    def names(self) -> Iterator[None]:
-        extra = {SHARE, RATE, CUT, SEE, EXAMPLE, *(axis for case in self.cases for axis in case.sizes)}
-        with ExitStack() as stack:
-            for side in self.sides:
-                stack.enter_context(side.names(extra))
-            yield
+        self.list_sources()
 
     @property
     def out_of_time(self) -> bool:
         return process_time() - self.start > self.budget
-
-    def reproduced(
-        self,
-        side: Side,
-        changes: Sequence[Break],
-        k: int,
-        hoped: Sequence[Hope] = (),
-        loss_between: tuple[float, float] = (-np.inf, np.inf),
-    ) -> frozenset[str] | None:
-        """What edits reproduce on a case; None where the side does not run, or gives nothing hoped for."""
-        try:
-            with in_force(changes):
-                return self.targets[k].reproduced(side.numbers(k, hoped, loss_between))
-        except Exception:
-            return None
 
     def hoped(self, side: Side, wanted: frozenset[str]) -> dict[str, Hope]:
         """The wanted arrays that are there to be seen among a side's own gradients."""
@@ -231,169 +134,6 @@ class Hunt:
             names = names - (target.names - (here or frozenset()))
         return names
 
-    def influence(self, side: Side, equation: Equation) -> tuple[frozenset[str], Marks | None]:
-        """The arrays that change when the value of an equation does, and the sums that are off then (None: unknown)."""
-        if equation not in self.influences:
-            self.influences[equation] = self._influence(side, equation)
-        return self.influences[equation]
-
-    def _influence(self, side: Side, equation: Equation) -> tuple[frozenset[str], Marks | None]:
-        everything = self.all, None
-        returns = isinstance(equation.node, ast.Return) and not isinstance(
-            equation.value, ast.Tuple | ast.Dict
-        )
-        if equation.value is None or not (equation.makes_a_quantity or returns):
-            return everything
-        moved = perturbed(equation, 1.07, 0.013)
-        try:
-            with in_force([moved]):
-                numbers = side.numbers(self.first)
-        except Exception:
-            return everything
-        same = unmoved(self.targets[self.first], self.expected[self.first], numbers)
-        own = None if self.sums is None else self.summed(numbers)
-        return self.all - same, None if self.sums is None or own is None else self.sums.off(own, self.room / 100)
-
-    def candidates(self) -> list[_Candidate]:
-        """Every edit with what it can change."""
-        found = []
-        reaches: dict[tuple[Equation, ...], _Reach] = {}
-        for side in self.sides:
-            # The same edit in all equations that nothing hangs on but what differs.
-            alike: dict[tuple[int, str], dict[int, Break]] = {}
-            for changes in self.breaks_of(side):
-                reach = self.reach(side, changes, reaches)
-                if reach.names & self.differing:
-                    found.append(_Candidate(side, changes, reach, self.cost(side, changes)))
-                    one = changes[0]
-                    if len(changes) == len(one.equations) == 1 and not one.reads and reach.names <= self.differing:
-                        alike.setdefault((id(one.part), one.rule), {}).setdefault(id(one.equations[0]), one)
-            known = {frozenset(map(id, changes)) for changes in self.breaks_of(side) if len(changes) > 1}
-            for several in alike.values():
-                changes = tuple(several.values())
-                if len(changes) > 1 and frozenset(map(id, changes)) not in known:
-                    reach = self.reach(side, changes, reaches)
-                    found.append(_Candidate(side, changes, reach, self.cost(side, changes)))
-        return found
-
-    def reach(self, side: Side, changes: Sequence[Break], known: dict[tuple[Equation, ...], _Reach]) -> _Reach:
-        """What can change where the equations of edits are broken."""
-        equations = tuple(dict.fromkeys(equation for change in changes for equation in change.equations))
-        if equations not in known:
-            each = [self.influence(side, equation) for equation in equations]
-            names = frozenset[str]().union(*(names for names, _ in each))
-            marks = [marks for _, marks in each if marks is not None]
-            known[equations] = _Reach(names, Marks().union(*marks) if len(marks) == len(each) else None)
-        return known[equations]
-
-    @staticmethod
-    def cost(side: Side, changes: Sequence[Break]) -> float:
-        """How far-fetched edits are on a side."""
-        return cost_of(changes) + 0.2 * (side.name == "batched")
-
-    def likeliest(self, wanted: frozenset[str], among: Sequence[_Candidate], sums: bool) -> list[_Candidate]:
-        """The edits that can change all of the arrays that are wanted, the likeliest first.
-
-        `sums` takes only those that can have put off the sums that are off, and all these at once.
-        """
-        added: dict[int, float | None] = {}
-        found: list[tuple[float, int]] = []
-        for place, one in enumerate(among):
-            key = id(one.reach)
-            if key not in added:
-                added[key] = self.strays(one.side, one.reach, wanted, sums)
-            more = added[key]
-            if more is not None:
-                found.append((one.cost + more, place))
-        return [among[place] for _, place in sorted(found)]
-
-    def strays(self, side: Side, reach: _Reach, wanted: frozenset[str], sums: bool) -> float | None:
-        """How much else changes where an equation is broken; None where not all that is wanted does."""
-        if not wanted <= reach.names:
-            return None
-        if sums and reach.marks is not None and not covers(reach.marks, self.observed):
-            return None
-        # What agrees is not often downstream of what is broken, the loss least of all.
-        others = reach.names - wanted
-        cost = 0.5 * len(others) + 1.5 * (LOSS in others)
-        # What takes longer to try comes later.
-        cost += SLOWER * log2((COMPILING + side.seconds) / (COMPILING + min(one.seconds for one in self.sides)))
-        if sums and reach.marks is None:
-            cost += STRAY_SUMS / 2
-        elif sums and reach.marks is not None:
-            cost += STRAY_SUMS * len(reach.marks - self.observed) / len(reach.marks | self.observed)
-        return cost
-
-    def take_sums_apart(self) -> None:
-        """Learn from the gradients of the weights at which steps what goes into them is off."""
-        reference = self.sides[0]
-        if not reference.share_inside:
-            return
-        watch = Watch(reference.looped)
-        reference.numbers(self.first)
-        reference.set_names({SEE: watch.see})
-        runs: list[dict[str, Array]] = []
-        try:
-            with in_force(watch.breaks):
-                for _, handed in reference.handed(self.first):
-                    watch.begin()
-                    runs.append(reference.function(**handed)[1])
-        except Exception:
-            return
-        right = self.summed(self.expected[self.first])
-        given = self.summed(self.targets[self.first].numbers)
-        whole: dict[str, Array] = {name: sum(one[name] for one in runs[1:]) + runs[0][name] for name in runs[0]}
-        if right is None or given is None or set(right) != set(given):
-            return
-        if self.port.clip is not None and at_the_bound(self.port.clip, given.values()):
-            return
-        if any(not np.allclose(right[name], whole[name], rtol=1e-3, atol=1e-6) for name in right):
-            return
-        self.sums = Sums(watch, {name: whole[name] for name in right})
-        self.room = 1e-6 if self.port.dtype == "float64" else 1e-2
-        self.observed = self.sums.off(given, self.room)
-
-    def summed(self, numbers: Mapping[str, Any]) -> dict[str, Array] | None:
-        """The gradients of the weights as the reference has them, of numbers that are laid out as the port's."""
-        port, reference = self.port, self.sides[0]
-        weights = {**port.family.parameters, **port.family.readout}
-        names = [line.base for line in port.layout.lines if set(line.arrays) <= set(weights)]
-        try:
-            given = {name: np.asarray(numbers[name], dtype=float) for name in names if name in numbers}
-            canonical = port.bind(self.cases[self.first].sizes).canonical(given)
-            layout = reference.handed(self.first)[0][0]
-            made: dict[str, Array] = layout.gradients({n: a for n, a in canonical.items() if n in weights})
-        except (ValueError, KeyError, IndexError):
-            return None
-        return made
-
-    def breaks_of(self, side: Side) -> list[tuple[Break, ...]]:
-        """Every edit of a side; the same one in several sums or loops goes as one."""
-        if not side.breaks:
-            single = breaks(side.parts, self.cases[self.first].sizes, len(side.handed(self.first)) > 1)
-            side.breaks = [(one,) for one in single]
-            several = self.made_together(side)
-            for group in together(single):
-                side.breaks.append(group)
-                for made in several if isinstance(group[0].equations[0].node, ast.AugAssign) else ():
-                    # Of one gate: dWax_i and dWaa_i.
-                    gates = {one.equations[0].target.partition("_")[2] for one in group}
-                    for gate in sorted(gates):
-                        names = {f"{name}_{gate}" if gate else name for name in made}
-                        chosen = tuple(one for one in group if one.equations[0].target in names)
-                        if len(group) > len(chosen) > 1 and len(chosen) == len(made):
-                            side.breaks.append(chosen)
-        return side.breaks
-
-    def made_together(self, side: Side) -> list[set[str]]:
-        """For each array of the port that holds several of ours: the gradients that make it up."""
-        ours = {name: f"d{line.base}" for line in side.own.layout.lines for name in line.arrays}
-        return [
-            {ours[name] for name in line.arrays if name in ours}
-            for line in self.port.layout.lines
-            if len(line.arrays) > 1
-        ]
-
     def level(self, base: Found) -> tuple[list[Found], list[Found]]:
         """One more edit: those that reproduce everything on all cases, and those that mend something."""
         names = self.targets[self.first].names
@@ -403,13 +143,12 @@ class Hunt:
         seen: set[int] = set()
         hoped = {side.name: self.hoped(side, wanted) for side in self.sides}
         between = {side.name: self.loss_between(side, base.reproduced) for side in self.sides}
-        self.among = self.among or self.candidates()
         since = process_time()
         left = self.start + self.budget - since
         apart = bool(self.observed) and not base.changes
         for turn, (needed, until) in enumerate(_turns(wanted, SURE if apart else UNSURE)):
             # One fault has put all of these sums off; of several, each some of them.
-            for side, changes, reach, _ in self.likeliest(needed, self.among, apart and turn == 0):
+            for side, changes, reach, _ in self.likeliest(needed, apart and turn == 0):
                 if id(changes) in seen or (base.changes and side is not base.side):
                     continue
                 seen.add(id(changes))
@@ -438,24 +177,28 @@ class Hunt:
         self,
         side: Side,
         changes: Sequence[Break],
-        reach: _Reach,
+        reach: Reach,
         hoped: Mapping[str, Mapping[str, Hope]],
         between: Mapping[str, tuple[float, float]],
         seen: set[int],
     ) -> list[Found]:
         """The edits of the other side that do what one does: what is called alike first, for a short while."""
-        begin = process_time()
         rule = _without_indices(changes[0].rule)
-        alike = [
-            (_without_indices(one.changes[0].rule) != rule, one.cost, place)
-            for place, one in enumerate(self.among)
-            if one.side is not side and one.reach.names == reach.names and id(one.changes) not in seen
-        ]
+        alike: list[tuple[bool, bool, float, int, Candidate]] = []
+        for source in self.sources:
+            reaches = {self.reach_of(source.side, (equation,)).names for equation in source.equations}
+            if source.side is not side and reach.names in reaches and not source.beside:
+                for one in self.written(source):
+                    if one.reach.names == reach.names and id(one.changes) not in seen:
+                        fits = self.fit(one.side, one.changes)
+                        if fits is not False:
+                            otherwise = _without_indices(one.changes[0].rule) != rule
+                            alike.append((not fits, otherwise, one.cost, len(alike), one))
         found = []
-        for _, _, place in sorted(alike):
-            if process_time() - begin > min(ELSEWHERE, self.look_round):
+        begin = process_time()
+        for no_fit, *_, one in sorted(alike):
+            if no_fit and process_time() - begin > min(ELSEWHERE, self.look_round):
                 break
-            one = self.among[place]
             seen.add(id(one.changes))
             hopes = list(hoped[one.side.name].values())
             other = self.try_on_first(one.side, one.changes, hopes, between[one.side.name])
@@ -467,17 +210,6 @@ class Hunt:
 def _without_indices(rule: str) -> str:
     """What an edit is called, of whichever step."""
     return re.sub(r"\[[^\]]*\]", "", rule)
-
-
-def unmoved(target: Target, expected: Numbers, numbers: Numbers) -> frozenset[str]:
-    """The names whose numbers are what was expected, to the bar."""
-    same = set()
-    for name in target.numbers:
-        if name in numbers:
-            ours, right = np.asarray(numbers[name]), np.asarray(expected[name])
-            if ours.shape == right.shape and bool(np.all(np.abs(ours - right) <= 2 * target.bars[name])):
-                same.add(name)
-    return frozenset(same)
 
 
 def _turns(wanted: frozenset[str], first: float) -> list[tuple[frozenset[str], float]]:

@@ -341,7 +341,7 @@ def _bare(arguments: ast.arguments) -> ast.arguments:
     return ast.arguments(
         posonlyargs=[],
         args=[plain(one) for one in arguments.args],
-        vararg=None,
+        vararg=arguments.vararg and plain(arguments.vararg),
         kwonlyargs=[plain(one) for one in arguments.kwonlyargs],
         kw_defaults=arguments.kw_defaults,
         kwarg=arguments.kwarg and plain(arguments.kwarg),

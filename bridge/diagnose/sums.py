@@ -34,7 +34,7 @@ class _Term(NamedTuple):
     place: int  # which of the arrays that the equation adds to, in their order: of each head, say
 
 
-class _System(NamedTuple):
+class System(NamedTuple):
     """The blocks of gradients, side by side, are `quantity @ factors`; a column for each turn of each example."""
 
     blocks: list[tuple[str, int | None]]  # the array, and which part of it along its first axis
@@ -42,6 +42,23 @@ class _System(NamedTuple):
     inverse: Array  # (rows, columns)
     factors: Array  # (columns, rows)
     turns: list[int]
+
+    def solved(self, gradients: Mapping[str, Array], room: float) -> Array | None:
+        """The quantity that is summed up to these gradients; None where they are no such sum."""
+        sides = []
+        for name, index in self.blocks:
+            whole = gradients[name] if index is None else gradients[name][index]
+            sides.append(whole.reshape(len(self.quantity), -1))
+        given = np.concatenate(sides, axis=1)
+        quantity: Array = given @ self.inverse
+        largest = max(float(np.abs(given).max()), 1e-300)
+        if not np.all(np.isfinite(given)) or np.abs(quantity @ self.factors - given).max() > room * largest:
+            return None
+        return quantity
+
+    def off(self, quantity: Array, room: float) -> NDArray[np.bool_]:
+        """The columns in which a quantity is not what it was, by more than some room."""
+        return np.asarray(np.abs(quantity - self.quantity).max(axis=0) > room * float(np.abs(self.quantity).max()))
 
 
 class Watch:
@@ -93,7 +110,7 @@ class Sums:
 
     def __init__(self, watch: Watch, gradients: Mapping[str, Array]) -> None:
         self.gradients = gradients
-        self.systems: list[_System] = []
+        self.systems: list[System] = []
         alike: dict[tuple[str, int], list[list[_Term]]] = {}
         for equation, terms in watch.terms.items():
             alike.setdefault((watch.texts[equation], len(terms)), []).append(terms)
@@ -129,7 +146,7 @@ class Sums:
         for k, terms in enumerate(columns):
             fresh = k == 0 or terms[0].example != columns[k - 1][0].example
             turns.append(0 if fresh else turns[-1] + 1)
-        self.systems.append(_System(blocks, quantity, np.linalg.pinv(factors).T, factors.T, turns))
+        self.systems.append(System(blocks, quantity, np.linalg.pinv(factors).T, factors.T, turns))
 
     def _block(self, whole: Array) -> tuple[str, int | None] | None:
         """The gradient, or the part of one, that a sum is."""
@@ -144,18 +161,11 @@ class Sums:
         """The turns at which what is summed up to these gradients is not what it was, by more than some room."""
         found: set[tuple[int, int]] = set()
         for number, system in enumerate(self.systems):
-            sides = []
-            for name, index in system.blocks:
-                whole = gradients[name] if index is None else gradients[name][index]
-                sides.append(whole.reshape(len(system.quantity), -1))
-            given = np.concatenate(sides, axis=1)
-            quantity = given @ system.inverse
-            largest = max(float(np.abs(given).max()), 1e-300)
-            if not np.all(np.isfinite(given)) or np.abs(quantity @ system.factors - given).max() > room * largest:
+            quantity = system.solved(gradients, room)
+            if quantity is None:
                 found.add((number, NO_SUM))
                 continue
-            size = float(np.abs(system.quantity).max())
-            away = np.abs(quantity - system.quantity).max(axis=0) > room * size
+            away = system.off(quantity, room)
             found |= {(number, turn) for turn, off in zip(system.turns, away, strict=True) if off}
         return frozenset(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from types import FunctionType
 from typing import Any
 
@@ -20,7 +21,6 @@ class Variants:
     def __init__(self, part: Part, sizes: Mapping[str, int], example_by_example: bool) -> None:
         self.part, self.sizes, self.example_by_example = part, sizes, example_by_example
         self._added: set[str] | None = None
-        self._first: dict[str, int] | None = None  # where each name is made first; 0: in a loop
         self.axes = [a for a in ("batch", "time", "output", "input") if a in sizes]
         self.reader = Reader(ast.unparse, part.seen)
 
@@ -128,7 +128,7 @@ class Variants:
                 yield other, f"{other} where {text} stands", 2.0
             if other != text and len(shape) == 2 and min(shape) > 1 and its == shape[::-1]:
                 yield f"{other}.T", f"{other} where {text} stands", 2.5
-        if len(shape) == 2 and min(shape) > 1 and text not in sums:
+        if len(shape) == 2 and min(shape) > 1 and text not in sums and self._is_given(text):
             yield from self._neighbours(text, shape)
         yield f"(0 * {text})", f"{text} taken as zero", 2.2
         yield f"np.ones_like({text})", f"{text} taken as one", 2.4
@@ -145,19 +145,31 @@ class Variants:
 
     def _made_before(self, name: str, node: ast.expr) -> bool:
         """Can a name be read where a node stands? In a loop, a turn can leave it to the next."""
-        if self._first is None:
-            self._first = {}
-            for equation in self.part.equations:
-                for made in () if isinstance(equation.node, ast.For) else (equation.target, *stored(equation.node)):
-                    self._first.setdefault(made, equation.span[1] if equation.loop is None else 0)
         return self._first.get(name, 0) <= self.part.span(node)[0]
+
+    def _is_given(self, name: str) -> bool:
+        """Is it an argument, or one of those that an argument holds?"""
+        arguments = set(self.part.arguments)
+        return name in arguments or any(
+            isinstance(e.node, ast.Assign) and name in stored(e.node) and ast.unparse(e.node.value) in arguments
+            for e in self.part.equations
+        )
+
+    @cached_property
+    def _first(self) -> dict[str, int]:
+        """Where each name can be read from; 0: it is made in a loop."""
+        first: dict[str, int] = {}
+        for equation in self.part.equations:
+            for made in () if isinstance(equation.node, ast.For) else (equation.target, *stored(equation.node)):
+                first.setdefault(made, equation.span[1] if equation.loop is None else 0)
+        return first
 
     def _neighbours(self, text: str, shape: Shape) -> Iterator[Variant]:
         """Of a matrix that people set beside another (`[Waa, Wax]`): other columns than its own."""
         gate = text.partition("_")[2]
         for other, its in self.part.quantities.items():
             beside = len(its) == 2 and its[0] == shape[0] and its[1] not in (1, shape[1])
-            if not beside or other in self._sums() or other.partition("_")[2] != gate:
+            if not beside or not self._is_given(other) or other in self._sums() or other.partition("_")[2] != gate:
                 continue
             n, k = f"{text}.shape[1]", f"{other}.shape[1]"
             first, last = f"np.hstack([{text}, {other}])", f"np.hstack([{other}, {text}])"
