@@ -24,10 +24,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture(autouse=True, scope="session")
 def patience() -> Iterator[None]:
     """A diagnosis may take longer than a user would wait: what it finds is tested, on machines of any speed."""
-    from rowcol.bridge.diagnose import engine  # pytest alone, without its tests, loads nothing of ours
+    from rowcol.bridge.diagnose import engine, search  # pytest alone, without its tests, loads nothing of ours
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "BUDGET", 3 * engine.BUDGET)
+        patch.setattr(search, "EXPLAINING", 3 * search.EXPLAINING)
         yield
 
 
