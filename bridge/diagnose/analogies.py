@@ -10,6 +10,7 @@ from itertools import permutations
 
 from .names import Names, operation
 from .pieces import Edit, Text, binds, called_name, inside, nameable, unlike
+from .text import walk
 
 NEIGHBOURS = 3  # statements before and after one with which it may be crossed
 LONG = 60  # letters of what stands elsewhere in an expression that is the same otherwise
@@ -67,7 +68,7 @@ class Analogies(Names):
 
     def names_here(self, node: ast.AST, path: str, owner: str) -> bool:
         """Whether all that an expression names can be named in this function, too."""
-        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        names = {n.id for n in walk(node) if isinstance(n, ast.Name)}
         if "self" in names and (path, owner) != (self.path, self.function.name.rpartition(".")[0]):
             return False
         return names <= self.visible
@@ -102,7 +103,7 @@ class Analogies(Names):
     def read_in(self, statement: ast.stmt) -> dict[str, list[ast.expr]]:
         """The arrays that a statement reads by name, with the places."""
         found: dict[str, list[ast.expr]] = {}
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load) and nameable(node):
                 text = self.segment(node)
                 if text in self.atoms and self.atoms[text].shape and not text.endswith(".T"):

@@ -7,11 +7,13 @@ expression would be in the midst of a run.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Set
+from collections.abc import Set
+from functools import lru_cache
 
 import numpy as np
 
 from .pieces import called_name
+from .text import walk
 
 # Of Python's own functions and methods, those that count, measure and put together.
 COMPUTING = frozenset({"abs", "len", "max", "min", "sum", "float", "int", "range", "zip", "enumerate", "isinstance"})
@@ -24,25 +26,25 @@ CHANGING = frozenset({"append", "extend", "insert", "pop", "remove", "clear", "u
 CHANGING |= {"fill", "copyto", "put", "popleft", "appendleft", "reverse", "shuffle", "step"}
 
 
-def computing(trees: Iterable[ast.AST]) -> Set[str]:
+@lru_cache(maxsize=100)
+def computing(*trees: ast.AST) -> Set[str]:
     """The names of the functions in these files that may be called for what they give.
 
     Such a function returns something, leaves everything as it was, and calls nothing but what computes: Python's and
     NumPy's functions, and those of the files that may be called so themselves.
     """
-    trees = list(trees)
     calls: dict[str, set[str]] = {}  # of each function, and of each variable that holds an object with `__call__`
     refused: set[str] = set()
-    classes = {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
-    for node in (node for tree in trees for node in ast.walk(tree)):
+    classes = {node.name for tree in trees for node in walk(tree) if isinstance(node, ast.ClassDef)}
+    for node in (node for tree in trees for node in walk(tree)):
         if isinstance(node, ast.FunctionDef):
-            inside = list(ast.walk(node))
+            inside = walk(node)
             calls.setdefault(node.name, set()).update(called_name(n) for n in inside if isinstance(n, ast.Call))
             gives = any(isinstance(n, ast.Return) and n.value is not None for n in inside)
             if not gives or any(_changes(n, node) for n in inside):
                 refused.add(node.name)
-        elif isinstance(node, ast.Assign) and any(_makes(n, classes) for n in ast.walk(node.value)):
-            for target in (n for t in node.targets for n in ast.walk(t)):
+        elif isinstance(node, ast.Assign) and any(_makes(n, classes) for n in walk(node.value)):
+            for target in (n for t in node.targets for n in walk(t)):
                 if isinstance(target, ast.Attribute | ast.Name):
                     name = target.attr if isinstance(target, ast.Attribute) else target.id
                     calls.setdefault(name, set()).add("__call__")

@@ -16,7 +16,7 @@ from .align import Trace
 from .pieces import PRODUCTS, Edit, called_name
 from .source import Function
 from .suspects import Suspect
-from .text import Source, Splice
+from .text import Source, Splice, walk
 from .trace import Event, Loops
 
 LOOPS = (ast.For, ast.While)
@@ -152,7 +152,7 @@ def _unseen(trace: Trace, position: int) -> Event | None:
     """The last value before that went into an array which a call gives: `getattr(self, name)[...] -= value`."""
     for other in reversed(trace.events[:position]):
         statement = _statement(trace, other)
-        if isinstance(statement, ast.AugAssign) and any(isinstance(n, ast.Call) for n in ast.walk(statement.target)):
+        if isinstance(statement, ast.AugAssign) and any(isinstance(n, ast.Call) for n in walk(statement.target)):
             return other
     return None
 
@@ -209,7 +209,7 @@ def _calling(trace: Trace, writer: Event, use: Event, function: Function | None)
     if not frame or function is None:
         return None
     name = frames[frame].function.rpartition(".")[2]
-    calls = [n for n in ast.walk(function.node) if isinstance(n, ast.Call) and called_name(n) == name]
+    calls = [n for n in walk(function.node) if isinstance(n, ast.Call) and called_name(n) == name]
     made = {n.lineno: n for n in map(function.source.statement, calls)}
     # Of several calls that run once each, the one whose turn it was.
     alike = [one.number for one in frames if (one.function, one.caller) == (frames[frame].function, use.frame)]
@@ -327,7 +327,7 @@ def _kept_before(one: Early, anchor: ast.stmt) -> Edit | None:
     source = one.function.source
     if not source.opens_line(anchor):
         return None
-    names = {n.id for n in ast.walk(one.function.node) if isinstance(n, ast.Name)}
+    names = {n.id for n in walk(one.function.node) if isinstance(n, ast.Name)}
     stem = "".join(c if c.isalnum() or c == "_" else " " for c in one.text.removeprefix("self.")).split()
     name = f"{stem[-1]}_before"
     if name in names or not name.isidentifier():
@@ -337,7 +337,7 @@ def _kept_before(one: Early, anchor: ast.stmt) -> Edit | None:
     reads = [
         node
         for use in one.uses
-        for node in ast.walk(use)
+        for node in walk(use)
         if isinstance(node, ast.Name | ast.Attribute | ast.Subscript)
         and isinstance(node.ctx, ast.Load)
         and source.segment(node) == one.text
@@ -362,23 +362,23 @@ def _outermost(source: Source, one: Early) -> ast.stmt | None:
 
 
 def _read(statement: ast.stmt) -> set[str]:
-    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return {n.id for n in walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def _holds(outer: ast.AST, inner: ast.AST) -> bool:
-    return any(node is inner for node in ast.walk(outer))
+    return any(node is inner for node in walk(outer))
 
 
 def _replaced(passed: Sequence[ast.stmt], but: ast.stmt) -> set[str]:
     """The names that statements give another value: not those that sums are gathered under."""
     found: set[str] = set()
     for statement in passed:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             targets: list[ast.expr] = []
             if isinstance(node, ast.Assign) and node is not but:
                 targets = node.targets
             elif isinstance(node, ast.For):
                 targets = [node.target]
-            names = [n for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]
+            names = [n for t in targets for n in walk(t) if isinstance(n, ast.Name)]
             found |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
     return found

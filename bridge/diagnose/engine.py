@@ -33,7 +33,7 @@ from .screen import Screened, screened
 from .search import Search, Step
 from .source import Function, Scope
 from .suspects import Suspect, off, suspects
-from .text import Source, Splice
+from .text import Source, Splice, walk
 from .translate import INSERTED, LAST_RESORT, Translator
 from .tries import DRASTIC, Tries, written
 from .trusted import Trusted
@@ -242,7 +242,7 @@ def _handing_on(function: Function | None, statement: ast.stmt) -> list[ast.stmt
         return []
     names = {target.id for target in statement.targets if isinstance(target, ast.Name)}
     found: list[ast.stmt] = []
-    for node in ast.walk(function.node):
+    for node in walk(function.node):
         if isinstance(node, ast.Return) and node.value is not None:
             values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
             found += [node] if any(isinstance(value, ast.Name) and value.id in names for value in values) else []
@@ -432,6 +432,6 @@ def _first_at(named: Sequence[Suspect], some: Sequence[Edit]) -> list[Edit]:
 def _updating(scope: Scope, texts: Set[str]) -> Iterator[tuple[Source, ast.stmt]]:
     """The statements that read like these."""
     for source in scope.sources.values() if texts else ():
-        for node in ast.walk(source.tree):
+        for node in walk(source.tree):
             if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr) and source.segment(node) in texts:
                 yield source, node

@@ -155,7 +155,7 @@ class Flow:
         call, path = statement.value, self.trace.sites[self.trace.events[position].site].path
         name = getattr(call.func, "attr", getattr(call.func, "id", ""))
         own = [f for f in self.trace.scope.functions if f.path == path and f.name.rpartition(".")[2] == name]
-        nodes = [node for function in own for node in ast.walk(function.node)]
+        nodes = [node for function in own for node in walk(function.node)]
         return [
             n
             for n in nodes
@@ -298,7 +298,7 @@ class Flow:
         site = self.trace.sites[self.trace.events[position].site]
         source = self.trace.scope.source(site.path)
         function = self.trace.scope.function_at(site.path, site.start)
-        nodes = ast.walk(source.tree if function is None else function.node)
+        nodes = walk(source.tree if function is None else function.node)
         return [n for n in nodes if isinstance(n, ast.stmt) and _changes(n, base, source.segment)]
 
     def is_written(self, position: int) -> bool:
@@ -352,7 +352,7 @@ class Flow:
 
     def same_target(self, turn: int, position: int) -> bool:
         """Whether an event belongs to the same one of several targets that a store sets by turns (`sums[k]`)."""
-        names = {n.id for n in ast.walk(self.node(position)) if isinstance(n, ast.Name)}
+        names = {n.id for n in walk(self.node(position)) if isinstance(n, ast.Name)}
         own, other = (dict(self.trace.events[p].loops) for p in (position, turn))
         alike = all(own.get(name) == other.get(name) for name in names)
         return alike and self.visit(turn) == self.visit(position)

@@ -38,7 +38,7 @@ from .pieces import (
     within,
 )
 from .source import Function, Scope
-from .text import Splice
+from .text import Splice, walk
 from .trace import Recorder
 
 
@@ -79,7 +79,7 @@ class Usage:
         self.scales: dict[str, None] = {}
         for function in scope.functions:
             if function.path not in self.unary:
-                self.computing[function.path] = computing([function.source.tree])
+                self.computing[function.path] = computing(function.source.tree)
                 self.unary[function.path] = list(_unary(function, self.computing[function.path]))
             for node in self.nodes[id(function)]:
                 if isinstance(node, ast.Attribute) and not node.attr.startswith("_"):
@@ -199,7 +199,7 @@ class Names:
                 before = self.atoms[name].others if name in self.atoms else frozenset()
                 self.atoms[name] = Atom(name, value.shape, 0.0, shapes[site.number] | before)
             elif name.startswith("self.") and site.function.rpartition(".")[0] == owner:
-                indices = {n.id for n in ast.walk(site.node) if isinstance(n, ast.Name)} - {"self"}
+                indices = {n.id for n in walk(site.node) if isinstance(n, ast.Name)} - {"self"}
                 if "[" not in name or (indices and indices <= own):
                     foreign.setdefault(name, Atom(name, value.shape, 0.2))
         for name, value in self.function.globals.items():
@@ -235,7 +235,7 @@ class Names:
                         kept = [n for n, full in zip(other.shape, whole, strict=False) if full]
                         found.append(Atom(other.text + index, (*kept, *other.shape[len(parts) :]), 0.4))
             if len(parts) == 1 and base is None:
-                names = [n for n in ast.walk(parts[0]) if isinstance(n, ast.Name)]
+                names = [n for n in walk(parts[0]) if isinstance(n, ast.Name)]
                 if len(names) == 1:
                     for step in ("", " - 1", " + 1"):
                         found.append(Atom(f"{self.segment(node.value)}[{names[0].id}{step}]", shape, 0.3))
@@ -517,8 +517,8 @@ def is_self(node: ast.expr) -> bool:
 def _unary(function: Function, callable_: Set[str]) -> Iterator[tuple[str, str]]:
     """The calls of one argument that a file offers, each with the class that it is offered in, or ""."""
     tree = function.source.tree
-    defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    for node in ast.walk(tree):
+    defined = {node.name for node in walk(tree) if isinstance(node, ast.FunctionDef)}
+    for node in walk(tree):
         if isinstance(node, ast.FunctionDef):
             if node.name not in callable_:
                 continue

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
-from .text import FUNCTIONS, Splice
+from .text import FUNCTIONS, Splice, walk
 
 ANY, TEST, OR, AND, NOT, COMPARE, SUM, PRODUCT, UNARY, POWER, ATOM = (
     0,
@@ -140,7 +140,7 @@ def nameable(node: ast.AST) -> bool:
         if isinstance(node, ast.Attribute):
             node = node.value
         elif isinstance(node, ast.Subscript):
-            if any(isinstance(n, ast.Call | ast.Lambda) and not is_plain(n) for n in ast.walk(node.slice)):
+            if any(isinstance(n, ast.Call | ast.Lambda) and not is_plain(n) for n in walk(node.slice)):
                 return False
             node = node.value
         else:
@@ -194,7 +194,7 @@ def own_nodes(function: ast.AST) -> list[ast.AST]:
 
 
 def names_in(target: ast.AST) -> list[ast.Name]:
-    return [n for n in ast.walk(target) if isinstance(n, ast.Name)]
+    return [n for n in walk(target) if isinstance(n, ast.Name)]
 
 
 def is_simple(text: str) -> bool:

@@ -10,6 +10,7 @@ from .edits import Edit
 from .pieces import own_nodes
 from .source import Function, Scope
 from .suspects import Suspect
+from .text import walk
 from .translate import Place
 
 FEEDING = 3  # steps that are gone back from a suspect to what it is made from
@@ -83,7 +84,7 @@ def _feeding(scope: Scope, suspect: Suspect) -> Iterator[tuple[int, str, ast.stm
     for away in range(FEEDING):
         found: list[tuple[Function, ast.stmt]] = []
         for own, reader in waiting:
-            nodes = list(ast.walk(reader.iter if isinstance(reader, ast.For) else reader))
+            nodes = walk(reader.iter if isinstance(reader, ast.For) else reader)
             read = {n.id for n in nodes if isinstance(n, ast.Name)}
             called = {getattr(n.func, "attr", getattr(n.func, "id", "")) for n in nodes if isinstance(n, ast.Call)}
             found += [(own, one) for one in own_nodes(own.node) if isinstance(one, ast.stmt) and read & _set_by(one)]
@@ -106,4 +107,4 @@ def _set_by(statement: ast.stmt) -> set[str]:
     if not isinstance(statement, ast.Assign | ast.AugAssign):
         return set()
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+    return {n.id for target in targets for n in walk(target) if isinstance(n, ast.Name)}

@@ -71,7 +71,7 @@ def screened(
     scope: Scope, trace: Trace, run: Callable[[], object], edits: Edits, some: Sequence[Suspect]
 ) -> Screened:
     """The edits at some suspects, by what they make of the values there."""
-    pure = computing([source.tree for source in scope.sources.values()]) | PURE
+    pure = computing(*(source.tree for source in scope.sources.values())) | PURE
     looks: dict[tuple[str, int, tuple[int, ...]], _Look] = {}
     asked: list[tuple[int, _Aim, _Look, str, Edit]] = []
     before: dict[_Aim, str] = {}

@@ -12,6 +12,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
@@ -118,6 +119,11 @@ class Unit:
         code: CodeType = compile(tree, self.source.path, "exec", self.flags, dont_inherit=True)
         return code
 
+    @cached_property
+    def module(self) -> CodeType:
+        """The text as it stands, compiled."""
+        return self.compiled(self.text)
+
     @property
     def text(self) -> str:
         return self.source.text[self.start : self.end]
@@ -144,7 +150,7 @@ class Unit:
 
     def prepare(self) -> None:
         """Know the code objects of the text as it stands."""
-        self.codes = _function_codes(self.compiled(self.text))
+        self.codes = _function_codes(self.module)
 
     def adopt(self, living: Mapping[CodeType, list[FunctionType]]) -> None:
         """Find which living functions run codes of this unit."""
@@ -355,7 +361,7 @@ class Installed:
             if mine:
                 self._edit(unit, mine)
             elif unit.source is not self.scope.originals.get(unit.source.path):
-                self._lend(unit, unit.compiled(unit.text))
+                self._lend(unit, unit.module)
         if loose:
             self._execute(loose)
 

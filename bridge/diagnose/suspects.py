@@ -17,6 +17,7 @@ from .pieces import called_name, is_view
 from .quantities import Meaning, Operand
 from .roles import UNSUMMED, Leaf, leaves
 from .source import Scope
+from .text import walk
 from .trusted import Trusted, series
 
 LOOKED = 8  # quantities that are missing first of which an expression may be meant to be one
@@ -334,7 +335,7 @@ class _Reading:
         """Where an array is made in a function that never reads one of its parameters: a state to begin with, say."""
         found = []
         for function in self.trace.scope.functions:
-            read = {n.id for n in ast.walk(function.node) if isinstance(n, ast.Name)}
+            read = {n.id for n in walk(function.node) if isinstance(n, ast.Name)}
             own = [
                 (number, site)
                 for number, site in enumerate(self.trace.sites)
@@ -354,7 +355,7 @@ class _Reading:
         """Where a function gives an array a name of its own that it never reads."""
         found = []
         for function in self.trace.scope.functions:
-            nodes = list(ast.walk(function.node))
+            nodes = walk(function.node)
             outer = {name for n in nodes if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
             read = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Store)} | outer
             for number, site in enumerate(self.trace.sites):
@@ -498,7 +499,7 @@ class _Reading:
             near = next((n for n, site in enumerate(self.trace.sites) if site.function == caller.function), None)
             function = None if near is None else self.trace.scope.function_at(caller.path, self.trace.sites[near].start)
             if near is not None and function is not None:
-                for node in ast.walk(function.node):
+                for node in walk(function.node):
                     if isinstance(node, ast.Call) and called_name(node) == frame.function.rpartition(".")[2]:
                         found.append((near, function.source.statement(node)))
             frame = caller

@@ -8,6 +8,7 @@ import re
 import sys
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import cached_property, lru_cache
 from typing import NamedTuple, TypeAlias
 
 FunctionNode: TypeAlias = "ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda"
@@ -20,6 +21,15 @@ _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 def code_name(node: FunctionNode) -> str:
     """The name that the code object of a function has."""
     return "<lambda>" if isinstance(node, ast.Lambda) else node.name
+
+
+@lru_cache(maxsize=20_000)
+def walk(node: ast.AST) -> list[ast.AST]:
+    """A node and all that stands in it, as `ast.walk` has them: kept, for trees that nobody changes."""
+    found = [node]
+    for one in found:
+        found += ast.iter_child_nodes(one)
+    return found
 
 
 class Splice(NamedTuple):
@@ -102,7 +112,7 @@ class Source:
         """The node that a node stands in."""
         if self._parents is None:
             self._parents = {}
-            for outer in ast.walk(self.tree):
+            for outer in walk(self.tree):
                 for inner in ast.iter_child_nodes(outer):
                     self._parents[inner] = outer
         return self._parents.get(node)
@@ -119,18 +129,21 @@ class Source:
     def statement_at(self, offset: int) -> ast.stmt | None:
         """The innermost statement that holds an offset."""
         best: ast.stmt | None = None
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.stmt):
-                start, end = self.span(node)
-                if start <= offset < end and (best is None or start >= self.span(best)[0]):
-                    best = node
+        latest = 0
+        for start, end, node in self._statements:
+            if start <= offset < end and start >= latest:
+                best, latest = node, start
         return best
+
+    @cached_property
+    def _statements(self) -> list[tuple[int, int, ast.stmt]]:
+        return [(*self.span(node), node) for node in walk(self.tree) if isinstance(node, ast.stmt)]
 
     def block(self, statement: ast.stmt) -> tuple[list[ast.stmt], int]:
         """The list of statements that a statement stands in, and its place there."""
         if self._blocks is None:
             self._blocks = {}
-            for outer in ast.walk(self.tree):
+            for outer in walk(self.tree):
                 for _, value in ast.iter_fields(outer):
                     if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
                         for index, one in enumerate(value):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .text import COMPREHENSIONS, FUNCTIONS, Source, code_name
+from .text import COMPREHENSIONS, FUNCTIONS, Source, code_name, walk
 
 if TYPE_CHECKING:
     from .source import Unit
@@ -632,9 +632,9 @@ def adds(source: Source, statement: ast.stmt) -> bool:
     if isinstance(function, ast.Attribute) and function.attr == "at":
         return getattr(function.value, "attr", "") in ("add", "subtract")
     name = getattr(function, "attr", getattr(function, "id", ""))
-    for node in ast.walk(source.tree):
+    for node in walk(source.tree):
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            inner = list(ast.walk(node))
+            inner = walk(node)
             signs = {type(n.op) for n in inner if isinstance(n, ast.AugAssign)}
             stored = [n for n in inner if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Subscript)]
             out = [n for n in inner if isinstance(n, ast.keyword) and n.arg == "out"]

@@ -16,7 +16,7 @@ from .repair import better
 from .search import EQUIVALENT, Search
 from .source import Function, NotInForce, Scope
 from .suspects import Suspect
-from .text import Source, Splice
+from .text import Source, Splice, walk
 
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
 MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  # that often make up for others
@@ -325,7 +325,7 @@ def unnatural(scope: Scope, edit: Edit) -> float:
         # What is added elsewhere already would be added twice, or for nothing.
         function = scope.function_at(edit.path, edit.offset)
         added = edit.sentence.partition("`+ ")[2].partition("`")[0]
-        nodes = ast.walk(source.tree if function is None else function.node)
+        nodes = walk(source.tree if function is None else function.node)
         cost += 0.9 * any(isinstance(n, ast.AugAssign) and source.segment(n.value) == added for n in nodes)
     if edit.kind == "statement" and any(not splice.text.strip() for splice in edit.splices):
         # A scale too many is no loss.
@@ -381,15 +381,15 @@ def _behind(scope: Scope, trace: Trace, edit: Edit) -> set[tuple[str, int]]:
     found: set[tuple[str, int]] = set()
     if statement is None:
         return found
-    read = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    read = {n.id for n in walk(statement) if isinstance(n, ast.Name)}
     function = scope.function_at(edit.path, edit.offset)
-    for node in ast.walk(source.tree if function is None else function.node):
+    for node in walk(source.tree if function is None else function.node):
         targets: list[ast.expr] = []
         if isinstance(node, ast.Assign | ast.AugAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             targets = [keyword.value for keyword in node.value.keywords if keyword.arg == "out"]
-        if read & {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}:
+        if read & {n.id for t in targets for n in walk(t) if isinstance(n, ast.Name)}:
             found.add((edit.path, source.span(node)[0]))  # type: ignore[arg-type]
     frames = trace.recorder.frames
     within = {e.frame for e in trace.events if _at(trace, e.site) == (edit.path, edit.line)}
@@ -399,7 +399,7 @@ def _behind(scope: Scope, trace: Trace, edit: Edit) -> set[tuple[str, int]]:
             calling.add(frames[frame].function.rpartition(".")[2])
             frame = frames[frame].caller
     for other in scope.functions:
-        for node in ast.walk(other.node):
+        for node in walk(other.node):
             name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
             if name in calling:
                 found.add((other.path, other.source.span(other.source.statement(node))[0]))
@@ -419,7 +419,7 @@ def _collected(scope: Scope) -> list[tuple[Function, ast.stmt]]:
     return [
         (function, function.source.statement(node))
         for function in scope.functions
-        for node in ast.walk(function.node)
+        for node in walk(function.node)
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("append", "insert", "pop")
     ]
 
@@ -430,12 +430,12 @@ def _readers(scope: Scope, edit: Edit) -> list[tuple[Function, ast.stmt]]:
     statement, function = source.statement_at(edit.offset), scope.function_at(edit.path, edit.offset)
     if statement is None or function is None:
         return []
-    names = [n for n in ast.walk(statement) if isinstance(n, ast.Name)]
+    names = [n for n in walk(statement) if isinstance(n, ast.Name)]
     written = {n.id for n in names if isinstance(n.ctx, ast.Store)}
     found: list[tuple[Function, ast.stmt]] = []
-    for node in ast.walk(function.node):
+    for node in walk(function.node):
         if isinstance(node, ast.Assign) and node is not statement:
-            read = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
+            read = {n.id for n in walk(node.value) if isinstance(n, ast.Name)}
             if read & written and len(found) < 3:
                 found.append((function, node))
     return found
