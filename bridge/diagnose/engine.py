@@ -28,13 +28,13 @@ from .found import nothing
 from .outcome import outcome
 from .places import earlier, places, ranking
 from .repair import hunks, minimal, moves
-from .roles import OFF
+from .roles import NEVER_ADDED, OFF
 from .screen import Screened, screened
 from .search import Search, Step
 from .source import Function, Scope
 from .suspects import Suspect, off, suspects
 from .text import Source, Splice, walk
-from .translate import INSERTED, LAST_RESORT, Translator
+from .translate import INSERTED, LAST_RESORT, Place, Translator
 from .tries import DRASTIC, Tries, written
 from .trusted import Trusted
 from .words import meeting
@@ -334,9 +334,12 @@ def _steps(
     parts = list(dict.fromkeys(quantity for suspect in short for quantity in suspect.lacking))[:3]
     before = [place for place in places(scope, short) if not place.behind]
     added = list(islice(translator.edits(before, parts), FITTING))
-    if tries.all(added):
+    summed = list(islice(translator.edits(*_sums(scope, trace, named)), FITTING))
+    if tries.all(added) or tries.all(summed):
         yield tries.survivor(trace, named)
         return
+    if tries.others(summed) and tries.progress and (best := tries.furthest(trace)) is not None:
+        yield best
     fitting = [*added[:2], *_surest(sifted)]
     if runs and trace.trusted.scales and tries.all(islice(_scalings(scope, makers, named), SCALINGS)):
         yield tries.survivor(trace, named)
@@ -416,6 +419,15 @@ def _steps(
         return
     if (best := tries.furthest(trace)) is not None:
         yield best
+
+
+def _sums(scope: Scope, trace: Trace, named: Sequence[Suspect]) -> tuple[list[Place], list[int]]:
+    """Behind what makes things that are never added up; and what these are."""
+    made = [one for one in named[:SCREENED] if any(leaf.reason == NEVER_ADDED for leaf in one.leaves)]
+    formulas = [f for one in made for quantity in one.needs for f in trace.trusted.quantities[quantity].formulas]
+    statements = [(one.path, scope.source(one.path).statement_at(one.start)) for one in made]
+    behind = [Place(path, one, True) for path, one in statements if one is not None and not isinstance(one, ast.Return)]
+    return behind, [f.operands[0].quantity for f in formulas if f.node is None]
 
 
 def _surest(some: Screened) -> list[Edit]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .align import Trace
+from .text import walk
 from .trace import Loops, Memory, Site, adds
 
 BLANK = frozenset({"empty", "empty_like", "zeros", "zeros_like"})
@@ -208,6 +209,17 @@ class Flow:
         """Whether a site is what a star hands on."""
         site = self.trace.sites[number]
         return isinstance(self.trace.scope.source(site.path).parent(site.node), ast.Starred)
+
+    def iterated(self, position: int) -> int | None:
+        """Where the value was set before that a loop takes out of something: `for grad in grads.values()`."""
+        loop, value = self.statement(position), self.trace.events[position].value
+        if not isinstance(loop, ast.For):
+            return None
+        before = [p for p in self.holding.get((value.size, value.tobytes()), ()) if p < position]
+        before = [p for p in before if self.statement(p) is not loop]
+        memory = self.trace.recorder.memory
+        same = [p for p in before if memory[p].owner == memory[position].owner]
+        return next(reversed(same or before), None) if same or not self.empty(position) else None
 
     def handed_in(self, position: int) -> int | None:
         """The event in the caller that had the value which a parameter has, or that it is an element of.

@@ -17,9 +17,10 @@ from .align import Trace
 from .flow import base_of
 from .known import Known
 from .pieces import called_name
-from .quantities import EXAMPLE, TOTAL, Operand
+from .quantities import EXAMPLE, TOTAL, Operand, trivial
 
 UNSUMMED = "does not add up"
+NEVER_ADDED = "is never added up, and this is what to add"
 LIMIT = 4000
 TURNS = 60  # of a sum's terms that are not what they ought to be, the first are looked into
 OFF = "is off by a factor, or what is made from it"
@@ -173,6 +174,8 @@ class _Reading(Known):
         quantity, step = self.trusted.made_as(quantity, step)
         event = self.trace.events[position]
         meanings = self.trace.meanings[position]
+        if meanings is None and self.empty(position) and self.never_added(quantity, step):
+            return
         if meanings == ():
             # Two sums of the same numbers are two all the same.
             summed = isinstance(self.statement(position), ast.AugAssign)
@@ -279,6 +282,17 @@ class _Reading(Known):
             self.made(position, quantity, step, depth + 1)
         else:
             self.leaf(position, quantity, step, 0.5, "is something else")
+
+    def never_added(self, quantity: int, step: int | None) -> bool:
+        """Whether a sum is nothing still although what is to be added up is there: where that is first seen."""
+        added = [f.operands[0].quantity for f in self.trusted.quantities[quantity].formulas if f.node is None]
+        if not added or (quantity, TOTAL, None) in self.reached or (quantity, "", step) in self.reached:
+            return False
+        made = (p for p, some in enumerate(self.trace.meanings) if any(m.quantity == added[0] for m in some or ()))
+        first = next(made, None)
+        if first is not None:
+            self.leaf(first, quantity, step, 0.0, NEVER_ADDED, self.statement(first))
+        return first is not None
 
     def kept(self, position: int, quantity: int, step: int | None) -> None:
         """Something else was kept for later than should be: it has another name, or was changed too early."""
@@ -427,6 +441,10 @@ class _Reading(Known):
                 off = [p for p in turns if not self.is_(p, added[0].quantity, None)]
                 for p in off[:TURNS]:
                     self.expect(p, added[0].quantity, None, depth + 1)
+                if not off and (loop := self.left_out(position, turns, added[0].quantity)) is not None:
+                    self.leaf(position, quantity, step, 0.0, "leaves out steps", loop)
+                    self.leaf(position, quantity, step, 0.3, UNSUMMED)
+                    return
                 if not off:
                     self.leaf(position, quantity, step, 0.0, UNSUMMED)
                     for other in self.stores.get(base_of(site.text), ()):
@@ -452,10 +470,22 @@ class _Reading(Known):
         elif below:
             self.expect(below[0], quantity, step, depth + 1)
         else:
-            source = self.handed_back(position)
+            source = self.iterated(position)
+            source = self.handed_back(position) if source is None else source
             if source is not None:
                 self.expect(source, quantity, step, depth + 1)
             self.leaf(position, quantity, step, 0.3 if source is None else 1.5, "is set here")
+
+    def left_out(self, position: int, turns: Sequence[int], added: int) -> ast.stmt | None:
+        """The loop around a sum that has no turn for some steps of what is added, and none of another."""
+        steps = {t for t, value in self.trusted.quantities[added].values.items() if not trivial(value)}
+        its = {m.t for p in turns for m in self.trace.meanings[p] or () if m.quantity == added}
+        if None in steps or not its < steps or len(its) < len(turns):
+            return None
+        outer: ast.AST | None = self.statement(position)
+        while outer is not None and not isinstance(outer, ast.For | ast.While):
+            outer = self.trace.scope.source(self.trace.sites[self.trace.events[position].site].path).parent(outer)
+        return outer
 
     def named(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """A name that nothing computed as it is: filled piece by piece, or changed in place."""
