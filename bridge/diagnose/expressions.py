@@ -65,10 +65,12 @@ class Expressions(Members, Slopes, Layouts):
                     if isinstance(node, ast.Subscript):
                         yield from self.index(node)
                     continue
-                nothing = makes_nothing(node)
+                nothing, measured = makes_nothing(node), self.is_measured(node)
                 for kind, new, weight, sentence in self.alternatives(node, statement):
-                    # Zeros times something are zeros, and at most of another precision.
-                    if not (nothing and kind in ("factor", "derivative")):
+                    # Zeros times something are zeros, and at most of another precision; and more than zeros is that.
+                    idle = nothing and kind in ("factor", "derivative", "sign", "term")
+                    idle |= measured and (kind in ("factor", "sign", "term") or self.is_alike(node, new))
+                    if not idle:
                         yield self.make(node, kind, sentence, weight, self.rewrite(node, new))
                 yield from self.parts(node)
                 if isinstance(node, ast.Subscript):
@@ -81,6 +83,15 @@ class Expressions(Members, Slopes, Layouts):
         yield from self.without_slices(roots, statement)
         yield from self.shifted_together(roots, statement)
         yield from self.complements(roots, statement)
+
+    def is_measured(self, node: ast.expr) -> bool:
+        """Whether of an array only its shape is asked for: `np.zeros_like(x)`."""
+        parent = self.source.parent(node)
+        return isinstance(parent, ast.Call) and called_name(parent).endswith("_like") and parent.args[:1] == [node]
+
+    def is_alike(self, node: ast.expr, new: Text) -> bool:
+        """Whether something has the shape of an array, too."""
+        return new.text in self.atoms and self.atoms[new.text].shape == self.shape(node)
 
     def alternatives(self, node: ast.expr, statement: ast.stmt) -> Iterator[Change]:
         """What could stand in the place of a whole expression: kind, text, weight, sentence."""

@@ -6,7 +6,9 @@ import ast
 import os
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from ..diff import parameters_of
 from .align import Trace
@@ -23,6 +25,7 @@ MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  #
 ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only make up for
 AS_MANY = 12  # edits of the statement that sets what is read where one mends everything
 CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
+_NAME = re.compile(r"[^\W\d]\w*")
 
 
 def written(score: Score) -> set[str]:
@@ -110,6 +113,11 @@ class Tries:
             statement = self.scope.source(named[0].path).statement_at(named[0].start)
             others = [] if function is None or statement is None else self.makers.of(function, statement)
             self.all([edit for edit in others if edit.kind == first.kind][:AS_MANY])
+        function = self.scope.function_at(first.path, first.offset)
+        for statement in unread(self.scope, first) if function is not None else ():
+            until, known = clock() + ELSEWHERE, len(self.survivors)
+            others = self.makers.of(function, statement)
+            self.all(takewhile(lambda _: clock() < until and len(self.survivors) == known, others))
         # The most natural edit of each line; then the line that is at fault.
         some: dict[tuple[str, int], tuple[Edit, Score]] = {}
         for one in sorted(self.survivors, key=lambda one: unnatural(self.scope, one[0])):
@@ -330,7 +338,31 @@ def unnatural(scope: Scope, edit: Edit) -> float:
     if edit.kind == "statement" and any(not splice.text.strip() for splice in edit.splices):
         # A scale too many is no loss.
         cost += 0.5 if re.search(r"[*/]=", source.text[edit.splices[0].start : edit.splices[0].end]) else 1.0
-    return cost + 0.8 * (edit.kind == "moved")
+    # What nothing reads any more was set for nothing: where it is set it may be mended instead.
+    return cost + 0.8 * (edit.kind == "moved") + 0.8 * bool(unread(scope, edit))
+
+
+def unread(scope: Scope, edit: Edit) -> list[ast.Assign]:
+    """The assignments of an edit's function whose name nothing reads any more, with the edit in force."""
+    source, function = scope.source(edit.path), scope.function_at(edit.path, edit.offset)
+    if function is None:
+        return []
+    gone: Counter[str] = Counter()
+    for splice in edit.splices:
+        gone.update(_NAME.findall(source.text[splice.start : splice.end]))
+        gone.subtract(_NAME.findall(splice.text))
+    names = [node for node in walk(function.node) if isinstance(node, ast.Name)]
+    read = Counter(node.id for node in names if not isinstance(node.ctx, ast.Store))
+    left = {name for name, count in gone.items() if count > 0 and read[name] == count}
+    found = [node for node in walk(function.node) if isinstance(node, ast.Assign)] if left else []
+    return [one for one in found if left & _named_alone(one)]
+
+
+def _named_alone(statement: ast.Assign) -> set[str]:
+    """The names to which an assignment gives an expression of their own."""
+    target = statement.targets[0]
+    targets = target.elts if isinstance(target, ast.Tuple) and isinstance(statement.value, ast.Tuple) else [target]
+    return {one.id for one in targets if isinstance(one, ast.Name)}
 
 
 def _consumes(trace: Trace, edit: Edit) -> bool | None:
