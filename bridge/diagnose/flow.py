@@ -210,6 +210,15 @@ class Flow:
         site = self.trace.sites[number]
         return isinstance(self.trace.scope.source(site.path).parent(site.node), ast.Starred)
 
+    def handed_out(self, start: int, position: int) -> int | None:
+        """The first store, by a caller, of what was made in a call and is read at another event."""
+        event = self.trace.events[start]
+        same = self.holding.get((event.value.size, event.value.tobytes()), ())
+        callers, frame = set[int](), event.frame
+        while frame := self.trace.recorder.frames[frame].caller:
+            callers.add(frame)
+        return next((p for p in same if start < p < position and self.trace.events[p].frame in callers), None)
+
     def iterated(self, position: int) -> int | None:
         """Where the value was set before that a loop takes out of something: `for grad in grads.values()`."""
         loop, value = self.statement(position), self.trace.events[position].value

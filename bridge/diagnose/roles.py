@@ -211,6 +211,10 @@ class _Reading(Known):
                     # It has a name of its own before it is called what it ought to be: nothing tells more.
                     self.leaf(self.operands(renamed[-1])[0], quantity, step, -0.3, "is only called otherwise here")
                     self.leaf(start, quantity, step, 0.5, "has a part missing")
+                elif (taken := self.handed_out(start, position)) is not None:
+                    # What is lacking is more likely known where it is called for than there.
+                    self.leaf((self.operands(taken) or [taken])[0], quantity, step, 0.05, "has a part missing")
+                    self.leaf(start, quantity, step, 0.3, "has a part missing")
                 else:
                     self.short(start, quantity, step, depth + 1)
                 return
@@ -551,6 +555,7 @@ class _Reading(Known):
 
     def operation(self, position: int, quantity: int, step: int | None, below: list[int], depth: int) -> None:
         """An operation on operands: which of them are what the trusted formula takes?"""
+        below = [p for p in below if not self.is_written(p)]
         part = self.part_of(position, quantity)
         if part is None and len(below) == 1 and isinstance(self.node(position), ast.Call):
             # A sum over rows, of what is side by side.
@@ -566,8 +571,6 @@ class _Reading(Known):
             return
         arrays: list[int] = []
         for p in below:
-            if self.is_written(p):
-                continue
             inner = self.joined(p)
             arrays += [p] if inner is None else inner
         # Numbers and what was handed in say nothing; zeros where something should be do.

@@ -155,7 +155,14 @@ class Tries:
         late = edit.kind != "moved" and (_consumes(trace, edit) if there is None else there)
         gone = _updates(trace, edit) or _idle(trace, after)
         odd = unnatural(self.scope, edit) + 1.5 * gone + 0.5 * self.hands_on(edit)
-        return -len(right), bool(late), odd, sum(len(splice.text) for splice in edit.splices)
+        return -len(right), bool(late), odd, sum(self.changed(splice) for splice in edit.splices)
+
+    def changed(self, splice: Splice) -> int:
+        """How many letters a splice takes away, or puts in."""
+        old, new = self.scope.source(splice.path).text[splice.start : splice.end], splice.text
+        same = len(os.path.commonprefix([old, new]))
+        same += len(os.path.commonprefix([old[same:][::-1], new[same:][::-1]]))
+        return max(len(old), len(new)) - same
 
     def hands_on(self, edit: Edit) -> bool:
         """Whether an edit stands in the port's own file, where that only calls what stands in others."""
