@@ -301,7 +301,8 @@ class Flow:
         event = self.trace.events[position]
         for other in range(position - 1, -1, -1):
             one = self.trace.events[other]
-            if one.frame != event.frame and np.array_equal(one.value, event.value):
+            alike = one.frame != event.frame and one.value.shape == event.value.shape
+            if alike and np.array_equal(one.value, event.value):
                 site = self.trace.sites[one.site]
                 statement = self.trace.scope.source(site.path).statement(site.node)
                 if isinstance(statement, ast.Return):

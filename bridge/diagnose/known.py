@@ -112,6 +112,8 @@ class Known(Flow):
         joined = self.joined(position)
         if joined is not None:
             return joined
+        if isinstance(self.node(position), ast.Call) and (back := self.handed_back(position)) is not None:
+            return [back]
         setter = self.setter(position)
         below = self.sources(position if setter is None else setter)
         handed = None if below or setter is not None else self.handed_in(position)

@@ -140,6 +140,9 @@ class _Reading(Known):
         for last in range(len(self.trace.events) - 1, position, -1):
             other = self.trace.events[last].value
             if other.shape == value.shape and np.array_equal(other, value):
+                # What was unpacked was taken for it where it was handed back.
+                while (setter := self.setter(last)) is not None and (back := self.handed_back(setter)) is not None:
+                    last = back
                 self.leaf(last, quantity, step, 0.0, "is something else, and what it should be is there")
                 return
 
@@ -233,6 +236,9 @@ class _Reading(Known):
             if isinstance(site.node, ast.Name) and any(m.quantity == quantity for m in meanings or ()):
                 # The right thing of another step: so the name was set.
                 use, made = 0.3, 0.05
+                picked = [p for p in self.chain(position) if self.picks(p)]
+                for p in picked[:1]:
+                    self.leaf(p, quantity, step, 0.0, "is another step's")
             read = meanings and any(self.backward(m.quantity) for m in meanings) and self.used(position) > 1
             forward = bool(meanings) and self.loss_right and all(self.before(m) for m in meanings or ())
             if read or forward:
@@ -286,6 +292,13 @@ class _Reading(Known):
             self.made(position, quantity, step, depth + 1)
         else:
             self.leaf(position, quantity, step, 0.5, "is something else")
+
+    def picks(self, position: int) -> bool:
+        """Whether an event takes one of several by its number: `states[t - 1]`."""
+        node = self.node(position)
+        if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+            return False
+        return not isinstance(getattr(node.slice, "value", None), str)
 
     def never_added(self, quantity: int, step: int | None) -> bool:
         """Whether a sum is nothing still although what is to be added up is there: where that is first seen."""

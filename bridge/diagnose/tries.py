@@ -8,7 +8,6 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import takewhile
 
 from ..diff import parameters_of
 from .align import Trace
@@ -113,11 +112,8 @@ class Tries:
             statement = self.scope.source(named[0].path).statement_at(named[0].start)
             others = [] if function is None or statement is None else self.makers.of(function, statement)
             self.all([edit for edit in others if edit.kind == first.kind][:AS_MANY])
-        function = self.scope.function_at(first.path, first.offset)
-        for statement in unread(self.scope, first) if function is not None else ():
-            until, known = clock() + ELSEWHERE, len(self.survivors)
-            others = self.makers.of(function, statement)
-            self.all(takewhile(lambda _: clock() < until and len(self.survivors) == known, others))
+        for statement in unread(self.scope, first):
+            self.where_set(first, statement)
         # The most natural edit of each line; then the line that is at fault.
         some: dict[tuple[str, int], tuple[Edit, Score]] = {}
         for one in sorted(self.survivors, key=lambda one: unnatural(self.scope, one[0])):
@@ -160,9 +156,9 @@ class Tries:
     def changed(self, splice: Splice) -> int:
         """How many letters a splice takes away, or puts in."""
         old, new = self.scope.source(splice.path).text[splice.start : splice.end], splice.text
-        same = len(os.path.commonprefix([old, new]))
-        same += len(os.path.commonprefix([old[same:][::-1], new[same:][::-1]]))
-        return max(len(old), len(new)) - same
+        start = _in_common(old, new)
+        end = _in_common(old[start:][::-1], new[start:][::-1])
+        return max(len(old), len(new)) - start - end
 
     def hands_on(self, edit: Edit) -> bool:
         """Whether an edit stands in the port's own file, where that only calls what stands in others."""
@@ -195,6 +191,15 @@ class Tries:
                     break
             if edit.splices not in tried:
                 self.all([edit])
+
+    def where_set(self, edit: Edit, statement: ast.stmt) -> None:
+        """Try the edits of a statement of an edit's function, until one mends everything as well."""
+        until, known = clock() + ELSEWHERE, len(self.survivors)
+        function = self.scope.function_at(edit.path, edit.offset)
+        for other in self.makers.of(function, statement) if function is not None else ():
+            if clock() > until or len(self.survivors) > known:
+                break
+            self.all([other])
 
     def traced(self, edit: Edit) -> Trace | None:
         """A traced run with an edit in force; None where it cannot be."""
@@ -296,6 +301,12 @@ class Tries:
 
     def others(self, some: Iterable[Edit]) -> list[tuple[Edit, Score]]:
         return [self.seen[id(edit)] for edit in some if id(edit) in self.seen]
+
+
+def _in_common(one: str, other: str) -> int:
+    """With how many letters two texts begin alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((k for k, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _drastic(edit: Edit) -> bool:

@@ -196,7 +196,10 @@ class Trusted:
                 steps = [step for step in values if step is not None]
                 if len(missing) == 1 and missing[0] + shift in (min(steps) - 1, max(steps) + 1):
                     (step,) = missing
-                    values[step + shift] = series[step]
+                    added: dict[int | None, Array] = {step + shift: series[step]}
+                    # What is there before the first step is so in the order of the steps as well.
+                    first = abs(step + shift - steps[0]) == 1
+                    self.quantities[quantity].values = {**added, **values} if first else {**values, **added}
                     self._keys.setdefault(keys[step], []).append((quantity, step + shift))
                     return quantity, shift
         return None
