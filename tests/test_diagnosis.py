@@ -13,6 +13,7 @@ import pytest
 from rowcol.bridge.diagnose.tries import Tries
 from rowcol.bridge.options import Options
 from rowcol.bridge.worker import examined
+from tests.bad_ports import source
 from tests.corpus.load import Combination, Fault, combinations, load
 
 FAULTS = {fault.id: fault for fault in load("rnn")}
@@ -49,14 +50,39 @@ def test_a_patch_mends_what_one_expression_can_mend(
     assert again["agrees"], again["headline"]
 
 
+@pytest.mark.parametrize(
+    ("family", "name", "said"),
+    [
+        ("rnn", "story/story-1", "columns of `self.W2` where its rows belong: the axis `hidden` meets the axis `prev`"),
+        (
+            "attention",
+            "attention_rows/Wo-untransposed",
+            'columns of `p["Wo"]` where its rows belong: the axis `model` meets the axis `(head key)`',
+        ),
+    ],
+)
 def test_the_missing_transpose_is_named_in_the_language_of_axes(
+    family: str, name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = next(fault for fault in load(family) if fault.id == name)
+    first = report_of(fault, tmp_path, monkeypatch)["diagnosis"]["lines"][0]
+    assert first["text"] == fault.blame[0].text
+    assert first["reason"].startswith(f"this multiplies by the {said}; a transpose is missing")
+
+
+def test_of_two_products_on_a_line_the_axes_are_those_of_the_wrong_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report = report_of(FAULTS["story/story-1"], tmp_path, monkeypatch)
-    first = report["diagnosis"]["lines"][0]
-    assert first["text"] == "dh_next = dtanh @ self.W2"
-    assert first["replacement"].strip() == "dh_next = dtanh @ self.W2.T"
-    assert "the axis `hidden` meets the axis `prev`" in first["reason"]
+    monkeypatch.chdir(tmp_path)
+    port = source()
+    elsewhere = ("carry = d @ Wh.T", "carry = d"), ("= carry\n", "= carry @ Wh.T\n")
+    for right, wrong in (("+ carry)", "+ carry @ Wh)"), *elsewhere):
+        assert port.count(right) == 1
+        port = port.replace(right, wrong)
+    Path("mine.py").write_text(port, encoding="utf-8")
+    (line,) = examined("mine.py", Options())[0]["diagnosis"]["lines"]
+    assert line["text"] == "d = (dz @ Wy.T + carry @ Wh) * (1 - hs[t + 1] ** 2)"
+    assert "columns of `Wh` where its rows belong: the axis `hidden` meets the axis `prev`" in line["reason"]
 
 
 def test_a_missing_statement_is_written_in_the_variables_of_the_port(

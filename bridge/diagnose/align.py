@@ -32,7 +32,7 @@ class Trace:
 
     @stage("align")
     def __init__(self, scope: Scope, answer: Callable[[Case], Answer], case: Case, trusted: Trusted) -> None:
-        self.scope, self.trusted = scope, trusted
+        self.scope, self.case, self.trusted = scope, case, trusted
         self.recorder = Recorder(limit=20_000)
         self.failed: Exception | None = None
         self.answer: Answer | None = None

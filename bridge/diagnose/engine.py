@@ -200,7 +200,7 @@ def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) ->
         mended = scope.mended([splice for edit in edits for splice in edit.splices])
         for edit in edits:
             reason = edit.sentence
-            if edit.kind == "transpose" and (axes := meeting(trace, edit.path, edit.line, search.bench.port.family)):
+            if edit.kind == "transpose" and (axes := meeting(trace, edit, search.bench.port, trace.case)):
                 reason = f"{axes}; {edit.sentence}"
             search.steps.append(Step(edit.kind, reason, edit.line, edit.path))
         if new.all_agree:

@@ -36,7 +36,7 @@ class Layouts(Names):
                 "transpose",
                 self.text(bare),
                 0.0,
-                f"no transpose: `{self.segment(bare)}` where `{own.text}` stands",
+                f"one transpose too many: `{self.segment(bare)}` where `{own.text}` stands",
             )
             return
         parent = self.source.parent(node)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from ..family import Family
+import numpy as np
+
+from ..case import Case
+from ..declaration import Declaration
+from ..run import arguments
 from .align import Trace
+from .pieces import Edit
 from .quantities import Meaning
-from .trace import Site
+from .trace import Array, Site
 
 AROUND = 2  # lines shown before and after the one in question
 MEANINGS = 4  # expressions of the line in question whose meaning is shown; of the others, one
@@ -86,45 +91,48 @@ def _depth(trace: Trace, site: Site) -> int:
     return depth
 
 
-def meeting(trace: Trace, path: str, line: int, family: Family) -> str | None:
-    """The axes that meet in a product with a matrix on a line, where they are not those that should."""
-    axes = {**family.parameters, **family.readout}
-    for site in trace.sites:
-        node = site.node
-        if site.path != path or site.line != line or not trace.at(site.number):
-            continue
-        product = _product(node)
-        if product is None:
-            continue
-        below = [s for s in trace.sites if s.path == path and s.parent == site.number and trace.at(s.number)]
-        for side, operand in enumerate(product):
-            for matrix in below:
-                if matrix.node is not operand:
-                    continue
-                for m in trace.meanings[trace.at(matrix.number)[0]] or ():
-                    name = trace.trusted.quantities[m.quantity].name
-                    own = axes.get(name, ())
-                    if len(own) != 2 or m.axes is None or m.t is not None or len(m.axes) != 2:
-                        continue
-                    # A product sums over the last axis of its left factor and the first of its right one.
-                    met = m.axes[0] if side == 1 else m.axes[1]
-                    lines, other = ("rows", "columns") if met == 1 else ("columns", "rows")
-                    return (
-                        f"this multiplies by {lines} of {name} where its {other} belong: "
-                        f"the axis `{own[1 - met]}` meets the axis `{own[met]}`"
-                    )
+def meeting(trace: Trace, edit: Edit, port: Declaration, case: Case) -> str | None:
+    """Which axes meet in the product of which an edit transposes a factor, in the port's own names and layout.
+
+    None where that factor is no matrix that the port is handed, as it is or transposed.
+    """
+    source = trace.scope.source(edit.path)
+    sites = {id(site.node): site for site in trace.sites if site.path == edit.path and trace.at(site.number)}
+    for site in sites.values():
+        for side, factor in enumerate(_product(site.node) or ()):
+            start, end = source.span(factor)
+            matrix = sites.get(id(factor))
+            if matrix is None or not all(start <= one.start and one.end <= end for one in edit.splices):
+                continue
+            axes = _axes(trace.events[trace.at(matrix.number)[0]].value, port, case)
+            if axes is None:
+                continue
+            # A product sums over the last axis of its left factor and the first of its right one.
+            along, across, met = ("columns", "rows", axes) if side == 1 else ("rows", "columns", axes[::-1])
+            return (
+                f"this multiplies by the {along} of `{matrix.text}` where its {across} belong: "
+                f"the axis `{met[1]}` meets the axis `{met[0]}`"
+            )
     return None
 
 
-def _product(node: ast.AST) -> tuple[ast.AST, ast.AST] | None:
+def _axes(value: Array, port: Declaration, case: Case) -> tuple[str, ...] | None:
+    """The axes of a matrix that the port is handed, or of its transpose, as the layout writes them."""
+    handed = arguments(port, port.bind(case.sizes), case)
+    for name in port.layout.names:
+        axes, own = port.layout.axes(name), np.asarray(handed[name])
+        if own.ndim == 2 and np.array_equal(own, value):
+            return axes
+        if own.ndim == 2 and np.array_equal(own.T, value):
+            return axes[::-1]
+    return None
+
+
+def _product(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
     """The two factors of a matrix product."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
         return node.left, node.right
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in ("dot", "matmul")
-    ):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("dot", "matmul"):
         if len(node.args) == 2:
             return node.args[0], node.args[1]
         if len(node.args) == 1:
