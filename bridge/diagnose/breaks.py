@@ -169,6 +169,9 @@ class _Writer(Variants):
             yield instead(f"{target} = {text}", "= for +=", 1.0)
             yield instead(f"{target} -= {text}", "a sign: -= for +=", 1.2)
             yield instead("pass", "the sum left out", 1.4)
+            for other in self._sums() - {target}:
+                if self.part.quantities.get(other) == self.part.quantities.get(target):
+                    yield instead(f"{other} += {text}", f"added to {other}", 1.8)
             if equation.loop is not None and isinstance(equation.loop.target, ast.Name):
                 t, length = equation.loop.target.id, length_of(equation.loop.iter)
                 yield instead(
@@ -211,9 +214,22 @@ class _Writer(Variants):
                         yield instead(f"{target} = {other}", f"{other} in its place", 2.1)
         if isinstance(node, ast.AugAssign) or not isinstance(value, ast.Name):
             yield from self._scaled(equation, instead, target, text)
+        for factor in self._factors_of_readers(equation):
+            yield instead(f"{target} = {text} * {factor}", f"the factor {factor} of what reads it here already", 2.0)
         yield from self._of_some_examples(equation, instead, text)
         yield from self._moved(equation)
         yield from self._updated_too_early(equation)
+
+    def _factors_of_readers(self, equation: Equation) -> Iterator[str]:
+        """What the equation after it in a loop multiplies a quantity by."""
+        if equation.loop is None or not isinstance(equation.node, ast.Assign):
+            return
+        for other in equation.block:
+            value = other.value
+            if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult) and other.span > equation.span:
+                for one, factor in ((value.left, value.right), (value.right, value.left)):
+                    if ast.unparse(one) == equation.target:
+                        yield wrapped(factor)
 
     def _of_some_examples(
         self, equation: Equation, instead: Callable[[str, str, float], Break], text: str

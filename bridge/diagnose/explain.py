@@ -342,7 +342,14 @@ class _Explaining(Hunt):
                 # A quantity that goes into one other only cannot be told from it: the name can.
                 named = next((e for e in alike if e.target == equation.target), alike[-1])
                 return self.calling(self.summed_up(named)).text
-        return equation.text
+        return (self.gradient_of_the_same(side, equation) or equation).text
+
+    def gradient_of_the_same(self, side: Side, equation: Equation) -> Equation | None:
+        """The reference's equation for the gradient of the array whose gradient an equation makes."""
+        ours = [line.arrays for line in side.own.layout.lines if f"d{line.base}" == equation.target]
+        names = {f"d{name}" for arrays in ours for name in self.sides[0].own_names(arrays)}
+        makers = [e for part in self.sides[0].looped for e in part.equations if e.makes_a_quantity]
+        return next((e for e in makers if e.target.partition("_")[0] in names), None)
 
     def calling(self, equation: Equation) -> Equation:
         """The one equation of the reference that calls the small function that an equation stands in, if just one."""

@@ -17,7 +17,7 @@ from .likely import Candidate, Likely, Reach, cost_of
 from .parts import RATE, Break, Equation
 
 DEEPEST = 3  # edits in one explanation, at most
-LOOK_ROUND = 0.6  # seconds in which edits that behave like the one found are looked for, from the start on
+LOOK_ROUND = 0.4  # seconds in which edits that behave like the one found are looked for
 TURN = 0.85  # the share of its time after which a search is content with edits that mend something
 # The share of a search that goes to one fault of all that differs: where sums are taken apart, and where not.
 SURE, UNSURE = 0.75, 0.4
@@ -144,7 +144,7 @@ class Hunt(Likely):
         hoped = {side.name: self.hoped(side, wanted) for side in self.sides}
         between = {side.name: self.loss_between(side, base.reproduced) for side in self.sides}
         since = process_time()
-        left = self.start + self.budget - since
+        left, done = self.start + self.budget - since, np.inf
         apart = bool(self.observed) and not base.changes
         for turn, (needed, until) in enumerate(_turns(wanted, SURE if apart else UNSURE)):
             # One fault has put all of these sums off; of several, each some of them.
@@ -157,12 +157,13 @@ class Hunt(Likely):
                 if found is not None and found.reproduced == names:
                     if self.everywhere(found) == self.all:
                         full.append(found)
+                        done = min(done, process_time() - since + self.look_round)
                     if len(full) == 1 and not base.changes:
                         full += self.on_the_other_side(side, changes, reach, hoped, between, seen)
                 elif found is not None and found.reproduced > base.reproduced:
                     steps.append(found)
                 gone = process_time() - since
-                if gone > left or (full and gone > self.look_round):
+                if gone > min(left, done):
                     return full, steps
                 if not full and gone > left * until:
                     break

@@ -102,6 +102,8 @@ class Needed:
         if not self.applies or any(change.fits_a_number for change in changes):
             return None
         splices = {equation: list[Splice]() for change in changes for equation in change.equations}
+        if any(equation.value is None for equation in splices):
+            return None
         if len(splices) == 1 and self.at(changes[0].equations[0]) is NEVER:
             return False
         for splice in (splice for change in changes for splice in change.splices):
@@ -165,7 +167,10 @@ class Needed:
                 found[equations[number]].append(_Call(names, np.array(value)))
             return value
 
-        self.loss, right = self._run([_noting(e, f"{k}, ", ", locals()") for k, e in enumerate(equations)], note)
+        try:
+            self.loss, right = self._run([_noting(e, f"{k}, ", ", locals()") for k, e in enumerate(equations)], note)
+        except Exception:
+            return {}
         return found if all(quantity is not None for quantity in right) else {}
 
     def _run(self, noting: Sequence[Break], note: Callable[..., Any]) -> tuple[Any, list[Array | None]]:
