@@ -14,6 +14,7 @@ from ..case import Case
 from ..run import Answer
 from ..timings import stage
 from .quantities import (
+    SO_FAR,
     STACK,
     TOTAL,
     Meaning,
@@ -89,6 +90,11 @@ class Trace:
             for m in (*(meanings or ()), *self.within(position)):
                 found |= self._reached(m)
         return found
+
+    @cached_property
+    def sums(self) -> set[tuple[int, int | None]]:
+        """What the port adds up, each with the step that it has got to."""
+        return {(m.quantity, m.t) for meanings in self.meanings for m in meanings or () if m.form == SO_FAR}
 
     def within(self, position: int) -> list[Meaning]:
         """What the blocks of a value are that has no meaning as a whole."""

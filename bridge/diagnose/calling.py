@@ -25,6 +25,26 @@ WRITING = frozenset({"save", "savez", "savez_compressed", "savetxt", "tofile", "
 CHANGING = frozenset({"append", "extend", "insert", "pop", "remove", "clear", "update", "setdefault", "add", "sort"})
 CHANGING |= {"fill", "copyto", "put", "popleft", "appendleft", "reverse", "shuffle", "step"}
 
+# Of NumPy's functions and methods, those that a formula is written with.
+PURE = frozenset(
+    {
+        *("dot", "matmul", "outer", "sum", "mean", "max", "exp", "log", "tanh", "square", "copy", "reshape"),
+        *(
+            "transpose",
+            "stack",
+            "concatenate",
+            "multiply",
+            "subtract",
+            "add",
+            "maximum",
+            "tensordot",
+            "einsum",
+        ),
+        *("zeros_like", "ones_like", "zeros", "ones", "argmax", "ravel", "swapaxes", "squeeze", "expand_dims"),
+        *("hstack", "vstack", "column_stack", "split", "sqrt", "power", "where", "clip", "sign", "abs", "divide"),
+    }
+)
+
 
 @lru_cache(maxsize=100)
 def computing(*trees: ast.AST) -> Set[str]:

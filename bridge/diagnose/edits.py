@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
+from functools import cached_property
 from heapq import heappop, heappush
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from .analogies import Analogies
+from .calling import PURE, computing
 from .expressions import Expressions
 from .names import Usage
 from .pieces import (
@@ -63,6 +65,11 @@ class Edits:
         self._usage: Usage | None = None
         self._makers: dict[int, _Maker] = {}
         self._made: dict[tuple[int, int], list[Edit]] = {}
+
+    @cached_property
+    def pure(self) -> Set[str]:
+        """The names of what may be called for what it gives."""
+        return computing(*(source.tree for source in self.scope.sources.values())) | PURE
 
     def of(self, function: Function, statement: ast.stmt) -> list[Edit]:
         """The edits of one statement, the likeliest first; those that give the same text once."""

@@ -20,6 +20,7 @@ from ..declaration import Declaration, side
 from ..diff import DIFFERS, LOSS, Expected
 from ..judge import Judgement
 from ..timings import stage
+from .advance import Advance, advances
 from .align import Need, Trace
 from .bench import FRESH, Bench, Score, clock, home
 from .early import Early, early, finding, mends, without
@@ -42,6 +43,7 @@ from .words import meeting
 BUDGET = 2.7  # seconds for the whole search
 SCREENED = 10  # suspects whose edits are told apart by the values they had in hand
 FITTING = 30  # of those edits, how many that make what ought to be there are tried
+SURE_PLACE = 0.1  # up to which weight what an expression ought to be is certain enough to look behind likelier ones
 SURE = 8  # of those that do so, the surest, how many are looked at as first mends of several
 SCALINGS = 60  # edits that scale something, tried where all is right but for a factor
 NEAR = 120  # single edits that are tried before formulas are written
@@ -317,18 +319,32 @@ def _steps(
             yield tries.survivor(trace, named)
             return
     sifted = Screened([], [], set())
-    for some in (named[:1], named[1:3], named[3:6], named[6 : 0 if search.steps else SCREENED]) if runs else ():
+    advancing: list[Advance] = []
+    makings = trace.trusted.makings(tuple(search.outputs)) if runs else set()
+    rest = [one for one in named[6:] if any(leaf.weight <= SURE_PLACE for leaf in one.leaves)]
+    rest = rest if search.steps else named[6:SCREENED]
+    for some in (named[:1], named[1:3], named[3:6], rest) if runs else ():
         more = screened(scope, trace, search.run, makers, some)
         tries.sure |= {edit.splices for edit in more.sure}
         sifted = Screened(sifted.right + more.right, sifted.sure + more.sure, sifted.wrong | more.wrong)
         if tries.all(more.right[:FITTING]):
             yield tries.survivor(trace, named)
             return
+        here = advances(scope, trace, search.run, makers, some, makings)
+        advancing += here
+        if tries.all(one.edit for one in here):
+            yield tries.survivor(trace, named)
+            return
         if search.late:
             return
+        if search.steps and here and (joint := tries.jointly(trace, advancing)) is not None:
+            yield joint
         # Where one mend was not enough there are several faults, and most of them leave no array right.
         if search.steps and (best := tries.closest(trace, _surest(more), sure=True)) is not None:
             yield best
+    first = tries.jointly(trace, advancing) if runs and not search.steps else None
+    if first is not None and len(first[0]) > 1:
+        yield first
     translator = Translator(scope, trace, search.run)
     short = [suspect for suspect in named[:SCREENED] if suspect.lacking] if runs else []
     parts = list(dict.fromkeys(quantity for suspect in short for quantity in suspect.lacking))[:3]
@@ -350,9 +366,14 @@ def _steps(
     if tries.all(near):
         yield tries.survivor(trace, named)
         return
+    if first is not None and len(first[0]) == 1:
+        # It gives what was lacking, and that is not all: there is another fault.
+        yield first
     if runs and (best := tries.closest(trace, fitting, sure=True)) is not None:
         yield best
-    if runs and several:
+    # A loss that was wrong and agrees is no accident: what is left is another fault.
+    forward = [new for edit, new in tries.progress if LOSS in new.agree - score.agree and edit.kind not in DRASTIC]
+    if runs and (several or forward):
         # Several things are missing that have all they are made from: each may be a fault of its own.
         if (joint := tries.together()) is not None:
             yield joint

@@ -210,6 +210,8 @@ class _Reading(Known):
             stores = self.holding.get((event.value.size, event.value.tobytes()), ())
             renamed = [p for p in stores if start < p < position and self.renames(p)]
             if self.trace.sites[self.trace.events[start].site].kind != "argument":
+                for p in self.handed_on(start, position):
+                    self.leaf(p, quantity, step, 0.05, "is handed back with a part missing")
                 if renamed:
                     # It has a name of its own before it is called what it ought to be: nothing tells more.
                     self.leaf(self.operands(renamed[-1])[0], quantity, step, -0.3, "is only called otherwise here")
@@ -317,6 +319,18 @@ class _Reading(Known):
         setter = self.setter(position)
         if setter is not None and any(m.quantity == quantity for m in self.trace.meanings[position] or ()):
             self.leaf(self.origin(setter), quantity, step, 0.6, "is set before what it was is kept")
+
+    def handed_on(self, start: int, position: int) -> list[int]:
+        """The events at which a function returns by name what one event made and another has: each place once."""
+        value = self.trace.events[position].value
+        found: dict[int, int] = {}
+        for p in range(start + 1, position):
+            site = self.trace.sites[self.trace.events[p].site]
+            if site.kind != "load" or not isinstance(site.node, ast.Name) or site.number in found:
+                continue
+            if np.array_equal(self.trace.events[p].value, value) and isinstance(self.statement(p), ast.Return):
+                found[site.number] = p
+        return list(found.values())
 
     def shaped(self, position: int, start: int, quantity: int, step: int | None) -> int:
         """The first event after another that has an event's numbers, but in a shape that makes them no quantity."""

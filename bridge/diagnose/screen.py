@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import Any, NamedTuple
 
 from .align import Trace
-from .calling import computing
 from .edits import Edit, Edits
 from .quantities import neutral
 from .roles import Leaf
@@ -21,7 +20,7 @@ from .source import Scope
 from .suspects import Suspect
 from .text import COMPREHENSIONS, FUNCTIONS, Source, Splice, apply
 from .trace import Array
-from .translate import PURE, Place, Seen, probed
+from .translate import Place, Seen, probed
 
 ALIKE = 5  # edits that give the same value at a place, of which one is as good as another
 SURE = 0.3  # the weight of a leaf up to which its place is taken for the fault
@@ -52,7 +51,7 @@ class _Aim(NamedTuple):
     turns: tuple[int, ...]
 
 
-class _Look(Seen):
+class Look(Seen):
     """Evaluates its texts on some turns only."""
 
     most = 500
@@ -71,9 +70,9 @@ def screened(
     scope: Scope, trace: Trace, run: Callable[[], object], edits: Edits, some: Sequence[Suspect]
 ) -> Screened:
     """The edits at some suspects, by what they make of the values there."""
-    pure = computing(*(source.tree for source in scope.sources.values())) | PURE
-    looks: dict[tuple[str, int, tuple[int, ...]], _Look] = {}
-    asked: list[tuple[int, _Aim, _Look, str, Edit]] = []
+    looks: dict[tuple[str, int, tuple[int, ...]], Look] = {}
+    asked: list[tuple[int, _Aim, Look, str, Edit]] = []
+    texts: dict[tuple[ast.AST, tuple[Splice, ...]], str | None] = {}
     before: dict[_Aim, str] = {}
     for order, suspect in enumerate(some):
         source = scope.source(suspect.path)
@@ -83,13 +82,17 @@ def screened(
             if function is None or isinstance(function.node, ast.Lambda):
                 continue
             key = suspect.path, start, aim.turns
-            look = looks.setdefault(key, _Look(Place(suspect.path, aim.statement), aim.turns))
-            if (own := _text(source, aim, ())) is not None:
+            look = looks.setdefault(key, Look(Place(suspect.path, aim.statement), aim.turns))
+            if (own := replaced(source, aim.statement, aim.node, ())) is not None:
                 look.add(own)
                 before[aim] = own
             for edit in edits.of(function, aim.statement):
-                text = _text(source, aim, edit.splices)
-                if text is not None and _harmless(text, pure):
+                place = aim.node, edit.splices
+                if place not in texts:
+                    new = replaced(source, aim.statement, aim.node, edit.splices)
+                    texts[place] = new if new is not None and harmless(new, edits.pure) else None
+                text = texts[place]
+                if text is not None:
                     look.add(text)
                     if text in look.texts:
                         asked.append((order, aim, look, text, edit))
@@ -134,14 +137,14 @@ def _aims(trace: Trace, suspect: Suspect) -> Iterator[_Aim]:
         statement = source.statement(site.node)
         if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Return | ast.Expr):
             continue
-        if not isinstance(site.node, ast.expr) or _sometimes(source, site.node):
+        if not isinstance(site.node, ast.expr) or sometimes(source, site.node):
             continue
         at = trace.at(leaf.site)
         turn = at.index(leaf.position)
         yield _Aim(leaf, statement, site.node, tuple(range(turn, min(turn + TURNS, len(at)))))
 
 
-def _sometimes(source: Source, node: ast.AST) -> bool:
+def sometimes(source: Source, node: ast.AST) -> bool:
     """Whether an expression is not evaluated once each time that its statement is."""
     inner: ast.AST | None = node
     while inner is not None and not isinstance(inner, ast.stmt):
@@ -154,10 +157,18 @@ def _sometimes(source: Source, node: ast.AST) -> bool:
     return False
 
 
-def _text(source: Source, aim: _Aim, splices: Sequence[Splice]) -> str | None:
+def replaced(source: Source, statement: ast.stmt, node: ast.AST, splices: Sequence[Splice]) -> str | None:
     """The expression as splices make it; of the target of an assignment, all that it is set to."""
-    stored = isinstance(getattr(aim.node, "ctx", None), ast.Store)
-    start, end = source.span(aim.statement) if stored else source.span(aim.node)  # type: ignore[arg-type]
+    stored = isinstance(getattr(node, "ctx", None), ast.Store)
+    if stored and isinstance(statement, ast.Assign | ast.AugAssign):
+        start, end = source.span(statement.value)
+        if splices and all(start <= s.start and s.end <= end for s in splices):
+            text = f"({apply(source.text[start:end], splices, start).strip()})"
+            if isinstance(statement, ast.Assign):
+                return text if len(statement.targets) == 1 and statement.targets[0] is node else None
+            sign = source.text[source.span(statement.target)[1] : start].strip().rstrip("( \n").removesuffix("=")
+            return f"{source.segment(statement.target)} {sign} {text}"
+    start, end = source.span(statement) if stored else source.span(node)  # type: ignore[arg-type]
     if not all(start <= s.start and s.end <= end for s in splices):
         return None
     text = apply(source.text[start:end], splices, start).strip()
@@ -171,14 +182,14 @@ def _text(source: Source, aim: _Aim, splices: Sequence[Splice]) -> str | None:
         return None
     after = body[0]
     target = after.targets[0] if isinstance(after, ast.Assign) else after.target
-    if ast.unparse(target) != source.segment(aim.node):  # type: ignore[arg-type]
+    if ast.unparse(target) != source.segment(node):  # type: ignore[arg-type]
         return None
     if isinstance(after, ast.Assign):
         return ast.unparse(after.value)
     return ast.unparse(ast.BinOp(ast.parse(ast.unparse(target), mode="eval").body, after.op, after.value))
 
 
-def _harmless(text: str, pure: Set[str]) -> bool:
+def harmless(text: str, pure: Set[str]) -> bool:
     """Whether a text calls nothing but what only computes something. (To parse each would take most of the time.)"""
     return not _DOING.search(text) and all(name in pure or name in _NO_CALLS for name in _CALLED.findall(text))
 

@@ -20,7 +20,7 @@ from .pieces import (
     unlike,
     within,
 )
-from .text import Splice
+from .text import COMPREHENSIONS, Splice
 
 # Slices that are taken for one another.
 _SLICES: dict[str, tuple[str, ...]] = {
@@ -89,7 +89,8 @@ class Steps(Names):
             found += [(name, 0.9) for name in self.loops[:4] if isinstance(part.value, str)]
         elif isinstance(part, ast.Name):
             found = [(f"{own} - 1", 0.5), (f"{own} + 1", 0.5)]
-            found += [(name, 1.5) for name in self.loops[:4] if name != own]
+            around = self.loops_around(part)
+            found += [(name, 0.6 if name in around else 1.5) for name in self.loops[:4] if name != own]
             found += [(f"{size} - 1 - {own}", 2.0) for size in self.sizes[:2]]
         elif isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub | ast.Mod):
             found = [(source.segment(part.left), 0.4)]
@@ -102,6 +103,20 @@ class Steps(Names):
                         text = f"{source.segment(part.left)} {'+' if other > 0 else '-'} {abs(other)}"
                         found.append((text, 0.9))
         return [(text, weight) for text, weight in found if text != own]
+
+    def loops_around(self, node: ast.AST) -> set[str]:
+        """The variables of the loops that a node stands in: where there are several, one is easily taken for another."""
+        found: set[str] = set()
+        outer: ast.AST | None = node
+        while outer is not None:
+            targets: list[ast.expr] = []
+            if isinstance(outer, ast.For):
+                targets = [outer.target]
+            elif isinstance(outer, COMPREHENSIONS):
+                targets = [generator.target for generator in outer.generators]
+            found |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+            outer = self.source.parent(outer)
+        return found
 
     def keyed(self, part: ast.expr) -> bool:
         """Whether an index is a string with a number in it: `"A" + str(l)`, `f"A{l}"`."""

@@ -163,6 +163,10 @@ def suspects(
             "its operands are known, its value is nobody's",
             None,
         )
+    for place, (position, quantity, step) in enumerate(reading.unfinished(wrong) if raised is None else ()):
+        leaf = Leaf(trace.events[position].site, position, quantity, step, 0.2, "is only a part of it")
+        name = trusted.quantities[quantity].name
+        note(leaf.site, 0.25 + 0.05 * place, f"this is only a part of {name}, of which there is none", quantity, None, leaf)
     for place, number in enumerate(reading.no_numbers()):
         note(number, -0.6 + 0.1 * place, "what goes in are numbers, and what comes out is none", None)
     for number in reading.untaken():
@@ -278,6 +282,29 @@ class _Reading:
             source = self.trace.scope.source(site.path)
             found = self._statements[number] = source.statement(site.node), site.path
         return found
+
+    def unfinished(self, wrong: Sequence[tuple[str, int]]) -> list[tuple[int, int, int | None]]:
+        """Where a gradient is set that is right, but times something would be another that is nowhere in the port.
+
+        The events, with that other one and its step.
+        """
+        trusted = self.trace.trusted
+        there = {quantity for quantity, _, _ in self.trace.reached}
+        wholes: dict[int, int] = {}
+        for number in sorted(trusted.makings(tuple(quantity for _, quantity in wrong)) - there):
+            formula = next(iter(trusted.quantities[number].formulas), None)
+            if formula is None or not isinstance(formula.node, ast.BinOp) or not isinstance(formula.node.op, ast.Mult):
+                continue
+            parts = [o.quantity for o in formula.operands if o.quantity in trusted.carrying and o.shift == 0]
+            if len(parts) == 1 and parts[0] in there and trusted.quantities[number].named:
+                wholes[parts[0]] = number
+        found: dict[int, tuple[int, int, int | None]] = {}
+        for position, meanings in enumerate(self.trace.meanings if wholes else ()):
+            site = self.trace.sites[self.trace.events[position].site]
+            for m in meanings or () if site.kind == "store" else ():
+                if m.quantity in wholes:
+                    found.setdefault(id(self.statement(site.number)[0]), (position, wholes[m.quantity], m.t))
+        return list(found.values())
 
     def no_numbers(self) -> list[int]:
         """Where NaN or infinity comes into what the port returns: the first sites that have it and take none."""

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..problem import Problem
 from .align import Trace
+from .calling import PURE
 from .edits import Edit
 from .pieces import SUM, Text, binds, is_plain, within
 from .quantities import STACK, TOTAL, Formula, Meaning, Operand, neutral
@@ -783,26 +784,6 @@ def _harmless(node: ast.AST) -> bool:
             if function.attr not in PURE or any(k.arg == "out" for k in inner.keywords):
                 return False
     return True
-
-
-PURE = frozenset(
-    {
-        *("dot", "matmul", "outer", "sum", "mean", "max", "exp", "log", "tanh", "square", "copy", "reshape"),
-        *(
-            "transpose",
-            "stack",
-            "concatenate",
-            "multiply",
-            "subtract",
-            "add",
-            "maximum",
-            "tensordot",
-            "einsum",
-        ),
-        *("zeros_like", "ones_like", "zeros", "ones", "argmax", "ravel", "swapaxes", "squeeze", "expand_dims"),
-        *("hstack", "vstack", "column_stack", "split", "sqrt", "power", "where", "clip", "sign", "abs", "divide"),
-    }
-)
 
 
 def _edit(source: Source, offset: int, splices: tuple[Splice, ...], kind: str, sentence: str) -> Edit:

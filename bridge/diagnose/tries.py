@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ..diff import parameters_of
+from .advance import Advance
 from .align import Trace
 from .bench import Score, clock
 from .edits import Edit, Edits
@@ -126,7 +127,7 @@ class Tries:
             best = min(
                 chosen,
                 key=lambda one: (
-                    self.worth(trace, one[0], self.traced(one[0])),
+                    self.worth(trace, one[0], self.traced(one[0].splices)),
                     rank.get((one[0].path, one[0].line), len(rank)),
                 ),
             )
@@ -201,11 +202,11 @@ class Tries:
                 break
             self.all([other])
 
-    def traced(self, edit: Edit) -> Trace | None:
-        """A traced run with an edit in force; None where it cannot be."""
+    def traced(self, splices: Sequence[Splice]) -> Trace | None:
+        """A traced run with splices in force; None where they cannot be."""
         search = self.search
         try:
-            return Trace(self.scope.mended(edit.splices), search.bench.answer, search.case, search.reference)
+            return Trace(self.scope.mended(splices), search.bench.answer, search.case, search.reference)
         except (NotInForce, ValueError, SyntaxError):
             return None
 
@@ -229,7 +230,7 @@ class Tries:
             self.looked += 1
             if new.raised is not None:
                 # It still raises: is that because it gets further?
-                further = self.traced(edit)
+                further = self.traced(edit.splices)
                 if further is not None and len(further.events) > len(trace.events):
                     return self.take(edit, new)
                 continue
@@ -238,7 +239,7 @@ class Tries:
                 other = bench.score(self.scope, edit.splices, bench.expected[1]) or Score(frozenset(), frozenset())
             if not new.agree <= other.agree | (new.agree - self.wanted):
                 continue
-            after = self.traced(edit)
+            after = self.traced(edit.splices)
             if after is None or after.failed is not None:
                 continue
             left = after.lacking(self.search.outputs)
@@ -262,6 +263,33 @@ class Tries:
         new_score = self.search.bench.score(self.scope, splices)
         return None if new_score is None or not brought <= new_score.agree else (chosen, new_score)
 
+    def jointly(self, trace: Trace, some: Sequence[Advance]) -> tuple[list[Edit], Score] | None:
+        """For each statement that gives nobody's value an edit with which it makes what is lacking, all as one.
+
+        Each was seen to do so with the values at hand, so they are as right together. None where less is gained by it
+        than is lost.
+        """
+        chosen: dict[tuple[str, int], Edit] = {}
+        for one in some:
+            if one.strange and one.statement not in chosen and all(_apart(one.edit, o) for o in chosen.values()):
+                chosen[one.statement] = one.edit
+        edits = list(chosen.values())
+        for few in (edits, edits[:1]) if len(edits) > 1 else (edits,):
+            splices = tuple(splice for edit in few for splice in edit.splices)
+            if not few or splices in self.taken:
+                continue
+            self.taken.add(splices)
+            new = self.search.bench.score(self.scope, splices)
+            if new is None or new.raised is not None or not self.score.agree <= new.agree:
+                continue
+            after = self.traced(splices)
+            if after is None or after.failed is not None:
+                continue
+            before, missed = trace.missed(self.search.outputs), after.missed(self.search.outputs)
+            if len(missed) + 2 * len(missed - before) < len(before):
+                return few, new
+        return None
+
     def take(self, edit: Edit, score: Score) -> tuple[Edit, Score]:
         self.taken.add(edit.splices)
         return edit, score
@@ -283,7 +311,7 @@ class Tries:
         for edit, new in self.others(some):
             if edit.splices in self.taken or not self.score.agree <= new.agree:
                 continue
-            other = self.traced(edit)
+            other = self.traced(edit.splices)
             if other is not None and other.failed is None:
                 # Where as much is lacking, less of what there is should be nobody's.
                 strangers = sum(1 for m in other.meanings if m == ())

@@ -601,15 +601,30 @@ class Trusted:
         """The values that have a name of their own among all that some results are made from."""
         found = self._behind.get(outputs)
         if found is None:
-            waiting, seen = list(outputs), set(outputs)
-            while waiting:
-                below = {o.quantity for f in self.quantities[waiting.pop()].formulas for o in f.operands} - seen
-                seen |= below
-                waiting += below
-            named = [(k, self.quantities[k]) for k in sorted(seen) if self.quantities[k].named]
+            made_from = sorted(self.makings(outputs))
+            named = [(k, self.quantities[k]) for k in made_from if self.quantities[k].named]
             found = [(k, t) for k, one in named for t, value in one.values.items() if not trivial(value)]
             self._behind[outputs] = found
         return found
+
+    @cached_property
+    def carrying(self) -> set[int]:
+        """The quantities that are gradients or made from one."""
+        found: set[int] = set()
+        for number in sorted(range(len(self.quantities)), key=lambda number: self.quantities[number].order):
+            one = self.quantities[number]
+            if one.is_gradient or any(o.quantity in found for f in one.formulas for o in f.operands):
+                found.add(number)
+        return found
+
+    def makings(self, outputs: tuple[int, ...]) -> set[int]:
+        """Some results, and all the quantities that they are made from."""
+        waiting, seen = list(outputs), set(outputs)
+        while waiting:
+            below = {o.quantity for f in self.quantities[waiting.pop()].formulas for o in f.operands} - seen
+            seen |= below
+            waiting += below
+        return seen
 
     def parts(self, whole: int) -> list[int]:
         """What another is put together from, or ends as the slices of along its first axis: one for each gate, say."""
