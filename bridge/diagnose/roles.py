@@ -559,6 +559,8 @@ class _Reading(Known):
             if begun and smaller and self.trace.events[position].value.size == size:
                 found = True
                 self.leaf(part, quantity, step, 0.2, "is changed in part")
+                for p in self.index_of(part):
+                    self.leaf(p, quantity, step, 0.2, "says which part is changed")
                 if whole:
                     self.begun(whole[-1], quantity, step, depth)
                 continue
@@ -571,6 +573,13 @@ class _Reading(Known):
                 self.expect((self.operands(part) or [part])[0], quantity, None, depth + 1)
         if not found:
             self.leaf(position, quantity, step, 0.2, "is not taken as it should be")
+
+    def index_of(self, position: int) -> list[int]:
+        """Where the arrays were set by which a store of elements picks them: a mask, say."""
+        node = self.node(position)
+        names = [n.id for n in ast.walk(node.slice) if isinstance(n, ast.Name)] if isinstance(node, ast.Subscript) else []
+        before = [[p for p in self.stores.get(name, ()) if p < position][-1:] for name in names]
+        return [p for last in before for p in last if self.trace.events[p].value.ndim]
 
     def begun(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """What is changed in part afterwards begins as the first operand of the formula."""
