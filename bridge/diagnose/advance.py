@@ -109,7 +109,8 @@ def _aims(trace: Trace, suspect: Suspect) -> Iterator[_Aim]:
         if not at or not isinstance(site.node, ast.expr):
             continue
         strange = [turn for turn, p in enumerate(at) if trace.meanings[p] == ()]
-        # What a stranger goes into is nobody's whatever is written here; a sum that begins anew tells on its second turn.
+        # What a stranger goes into is nobody's whatever is written here.
+        # A sum that begins anew tells on its second turn.
         read = _read(trace, source, statement, site.node)
         pure = [turn for turn, p in enumerate(at) if all(_last(trace, other, p) != () for other in read)]
         strange = [turn for turn in strange if turn in pure] if not _held(site.node) else []

@@ -577,7 +577,8 @@ class _Reading(Known):
     def index_of(self, position: int) -> list[int]:
         """Where the arrays were set by which a store of elements picks them: a mask, say."""
         node = self.node(position)
-        names = [n.id for n in ast.walk(node.slice) if isinstance(n, ast.Name)] if isinstance(node, ast.Subscript) else []
+        picking = ast.walk(node.slice) if isinstance(node, ast.Subscript) else ()
+        names = [n.id for n in picking if isinstance(n, ast.Name)]
         before = [[p for p in self.stores.get(name, ()) if p < position][-1:] for name in names]
         return [p for last in before for p in last if self.trace.events[p].value.ndim]
 

@@ -105,7 +105,7 @@ class Steps(Names):
         return [(text, weight) for text, weight in found if text != own]
 
     def loops_around(self, node: ast.AST) -> set[str]:
-        """The variables of the loops that a node stands in: where there are several, one is easily taken for another."""
+        """The variables of the loops that a node stands in: of several, one is easily taken for another."""
         found: set[str] = set()
         outer: ast.AST | None = node
         while outer is not None:

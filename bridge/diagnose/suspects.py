@@ -165,8 +165,8 @@ def suspects(
         )
     for place, (position, quantity, step) in enumerate(reading.unfinished(wrong) if raised is None else ()):
         leaf = Leaf(trace.events[position].site, position, quantity, step, 0.2, "is only a part of it")
-        name = trusted.quantities[quantity].name
-        note(leaf.site, 0.25 + 0.05 * place, f"this is only a part of {name}, of which there is none", quantity, None, leaf)
+        reason = f"this is only a part of {trusted.quantities[quantity].name}, of which there is none"
+        note(leaf.site, 0.25 + 0.05 * place, reason, quantity, None, leaf)
     for place, number in enumerate(reading.no_numbers()):
         note(number, -0.6 + 0.1 * place, "what goes in are numbers, and what comes out is none", None)
     for number in reading.untaken():
