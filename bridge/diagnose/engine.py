@@ -330,21 +330,21 @@ def _steps(
         if tries.all(more.right[:FITTING]):
             yield tries.survivor(trace, named)
             return
-        here = advances(scope, trace, search.run, makers, some, makings)
-        advancing += here
-        if tries.all(one.edit for one in here):
+        more_made = advances(scope, trace, search.run, makers, some, makings)
+        advancing += more_made
+        if tries.all(one.edit for one in more_made):
             yield tries.survivor(trace, named)
             return
         if search.late:
             return
-        if search.steps and here and (joint := tries.jointly(trace, advancing)) is not None:
+        if search.steps and more_made and (joint := tries.jointly(trace, advancing)) is not None:
             yield joint
         # Where one mend was not enough there are several faults, and most of them leave no array right.
         if search.steps and (best := tries.closest(trace, _surest(more), sure=True)) is not None:
             yield best
-    first = tries.jointly(trace, advancing) if runs and not search.steps else None
-    if first is not None and len(first[0]) > 1:
-        yield first
+    beside = tries.jointly(trace, advancing) if runs and not search.steps else None
+    if beside is not None and len(beside[0]) > 1:
+        yield beside
     translator = Translator(scope, trace, search.run)
     short = [suspect for suspect in named[:SCREENED] if suspect.lacking] if runs else []
     parts = list(dict.fromkeys(quantity for suspect in short for quantity in suspect.lacking))[:3]
@@ -366,9 +366,9 @@ def _steps(
     if tries.all(near):
         yield tries.survivor(trace, named)
         return
-    if first is not None and len(first[0]) == 1:
+    if beside is not None and len(beside[0]) == 1:
         # It gives what was lacking, and that is not all: there is another fault.
-        yield first
+        yield beside
     if runs and (best := tries.closest(trace, fitting, sure=True)) is not None:
         yield best
     # A loss that was wrong and agrees is no accident: what is left is another fault.
