@@ -321,8 +321,8 @@ def _steps(
     sifted = Screened([], [], set())
     advancing: list[Advance] = []
     makings = trace.trusted.makings(tuple(search.outputs)) if runs else set()
-    rest = [one for one in named[6:] if any(leaf.weight <= SURE_PLACE for leaf in one.leaves)]
-    rest = rest if search.steps else named[6:SCREENED]
+    likely_places = [one for one in named[6:] if any(leaf.weight <= SURE_PLACE for leaf in one.leaves)]
+    rest = likely_places if search.steps else named[6:SCREENED]
     for some in (named[:1], named[1:3], named[3:6], rest) if runs else ():
         more = screened(scope, trace, search.run, makers, some)
         tries.sure |= {edit.splices for edit in more.sure}
