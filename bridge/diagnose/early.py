@@ -27,7 +27,7 @@ class Early(NamedTuple):
     """A statement that changes a parameter, and those that pass the gradient through it afterwards.
 
     `text` is what the port calls the parameter there, `name` what the reference calls it. `outer` is the statement
-    of `function`, the uses' function, in which the change happens: itself, or a call.
+    of `function`, the innermost that comes to both, in which the change happens: itself, or a call. So are the uses.
     """
 
     source: Source
@@ -141,11 +141,33 @@ def _change(run: _Run, position: int, name: str, passed: bool = False) -> Early 
     other = other or _unseen(trace, position)
     if other is None or (writer := _statement(trace, other)) is use:
         return None
-    function = trace.scope.function_at(site.path, site.start)
-    outer = writer if other.frame == event.frame else _calling(trace, other, event, function)
-    if function is None or outer is None:
+    above = _callers(trace, other.frame)
+    common = next(frame for frame in _callers(trace, event.frame) if frame in above)
+    function = trace.scope.function_at(site.path, site.start) if common == event.frame else _function(trace, common)
+    outer = writer if other.frame == common else _calling(trace, common, other.frame, function)
+    through = use if event.frame == common else _calling(trace, common, event.frame, function)
+    if function is None or outer is None or through is None or outer is through:
         return None
-    return Early(trace.scope.source(trace.sites[other.site].path), writer, function, outer, (use,), site.text, name)
+    # A loop over the parameters goes as a whole.
+    while isinstance(loop := function.source.parent(outer), LOOPS) and not _holds(loop, through):
+        outer = loop
+    source = trace.scope.source(trace.sites[other.site].path)
+    return Early(source, writer, function, outer, (through,), site.text, name)
+
+
+def _callers(trace: Trace, frame: int) -> list[int]:
+    """A call, and those that led to it, the innermost first; 0 is what called the port."""
+    found = [frame]
+    while frame:
+        frame = trace.recorder.frames[frame].caller
+        found.append(frame)
+    return found
+
+
+def _function(trace: Trace, frame: int) -> Function | None:
+    """The function that a call is of."""
+    own = trace.recorder.frames[frame]
+    return next((f for f in trace.scope.functions if (f.name, f.path) == (own.function, own.path)), None)
 
 
 def _unseen(trace: Trace, position: int) -> Event | None:
@@ -201,10 +223,10 @@ def _updates(trace: Trace, event: Event, statement: ast.stmt) -> bool:
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
 
 
-def _calling(trace: Trace, writer: Event, use: Event, function: Function | None) -> ast.stmt | None:
-    """The statement of the use's function that calls what changes the parameter."""
-    frames, frame = trace.recorder.frames, writer.frame
-    while frame and frames[frame].caller != use.frame:
+def _calling(trace: Trace, within: int, frame: int, function: Function | None) -> ast.stmt | None:
+    """The statement of a call's function from which it comes to another call: what changes the parameter, say."""
+    frames = trace.recorder.frames
+    while frame and frames[frame].caller != within:
         frame = frames[frame].caller
     if not frame or function is None:
         return None
@@ -212,7 +234,7 @@ def _calling(trace: Trace, writer: Event, use: Event, function: Function | None)
     calls = [n for n in walk(function.node) if isinstance(n, ast.Call) and called_name(n) == name]
     made = {n.lineno: n for n in map(function.source.statement, calls)}
     # Of several calls that run once each, the one whose turn it was.
-    alike = [one.number for one in frames if (one.function, one.caller) == (frames[frame].function, use.frame)]
+    alike = [one.number for one in frames if (one.function, one.caller) == (frames[frame].function, within)]
     if len(made) == 1:
         return next(iter(made.values()))
     return made[sorted(made)[alike.index(frame)]] if len(made) == len(alike) else None
@@ -265,7 +287,7 @@ def without(found: Sequence[Early]) -> Iterator[Edit]:
 
 def _moved(one: Early) -> Edit | None:
     """The statement behind the last use: out of the loop where it is met at the next turn."""
-    source, text = one.function.source, one.function.source.segment(one.outer)
+    source, text = one.function.source, _unindented(one.function.source, one.outer)
     if not source.opens_line(one.outer):
         return None
     anchor = _outermost(source, one)
@@ -285,7 +307,9 @@ def _moved(one: Early) -> Edit | None:
     if out.end > into.start:
         # The last line of a loop: it only moves to the left.
         ended = source.text[out.start : out.end].endswith(("\n", "\r"))
-        splices: tuple[Splice, ...] = (out._replace(text=source.indent(behind) + text + source.newline * ended),)
+        indent = source.indent(behind)
+        lines = indent + text.replace("\n", f"{source.newline}{indent}")
+        splices: tuple[Splice, ...] = (out._replace(text=lines + source.newline * ended),)
     else:
         splices = out, into
     return Edit(splices, source.path, line, source.span(one.outer)[0], "moved", sentence)
@@ -293,7 +317,7 @@ def _moved(one: Early) -> Edit | None:
 
 def _passed(one: Early) -> Edit | None:
     """The statement behind the last use in the same block: of a loop that has parameters of its own at each turn."""
-    source, text = one.function.source, one.function.source.segment(one.outer)
+    source, text = one.function.source, _unindented(one.function.source, one.outer)
     block, place = source.block(one.outer)
     last = max((k for k, other in enumerate(block) if any(_holds(other, use) for use in one.uses)), default=place)
     if last <= place or isinstance(block[last], ast.Return) or not source.opens_line(one.outer):
@@ -305,6 +329,11 @@ def _passed(one: Early) -> Edit | None:
     sentence = f"{one.sentence(source)}: `{text.splitlines()[0]}` belongs after line {where}"
     splices = source.delete(one.outer), source.after(block[last], text)
     return Edit(splices, source.path, line, source.span(one.outer)[0], "moved", sentence)
+
+
+def _unindented(source: Source, statement: ast.stmt) -> str:
+    """A statement's text as it would stand in the first column."""
+    return source.segment(statement).replace(source.newline + source.indent(statement), "\n")
 
 
 def _kept(one: Early) -> Edit | None:
@@ -372,10 +401,13 @@ def _holds(outer: ast.AST, inner: ast.AST) -> bool:
 def _replaced(passed: Sequence[ast.stmt], but: ast.stmt) -> set[str]:
     """The names that statements give another value: not those that sums are gathered under."""
     found: set[str] = set()
+    own = set(walk(but))
     for statement in passed:
         for node in walk(statement):
             targets: list[ast.expr] = []
-            if isinstance(node, ast.Assign) and node is not but:
+            if node in own:
+                continue
+            if isinstance(node, ast.Assign):
                 targets = node.targets
             elif isinstance(node, ast.For):
                 targets = [node.target]
