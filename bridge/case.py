@@ -223,7 +223,7 @@ def _numbers(
     if name in family.data:
         return values if name in family.classes else np.clip(0.6 * values, -0.95, 0.95)
     # Neither a gate nor a head is summed over; what is, is an axis of a matrix's columns.
-    matrix = len([a for a in axes if a not in (*family.letters, "head")]) > 1
+    matrix = len([a for a in axes if a not in (*family.letters, *family.apart)]) > 1
     scale = recipe.weights / sqrt(shape[-1]) if matrix else 0.5 * recipe.weights
     if name in family.readout:
         if recipe.gentle:

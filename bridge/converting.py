@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .conversion import Conversion, converted
 from .dialects import dialect_named
 from .dialects.entry import Dialect, arrays_of
-from .family import FAMILIES
+from .family import FAMILIES, shapes
 from .problem import AGREES, DIFFERS, Problem
 from .recognise import Network, recognise
 from .same import differences
@@ -124,7 +124,8 @@ def _account(done: Conversion) -> str:
     head = [done.target.dialect.name, "shape", f"from {done.source.dialect.name}", "done"]
     depth = f"{done.source.layers} layer{'s' * (done.source.layers > 1)}"
     both = " in both directions" if done.source.directions == 2 else ""
-    what = f"{done.source.family.name}, {depth}{both}" * (done.source.family.name != "attention") or "attention"
+    name = done.source.family.name
+    what = f"{name}, {depth}{both}" if shapes(name) else name
     axes = {axis: n for axis, n in done.source.sizes.items() if axis != "direction"}
     sizes = ", ".join(f"{axis} = {n}" for axis, n in axes.items())
     table = tabulate(rows, head, tablefmt="simple", disable_numparse=True)

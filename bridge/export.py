@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from .declaration import DTYPES, Declaration, reduction_phrase
+from .family import FAMILIES, family_named
 from .problem import AGREES, Problem
 
 if TYPE_CHECKING:
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from .exchange import Question
 
 FORMATS = ("npz", "npy", "json")
-SETTINGS = ("activation", "reset", "update", "causal", "scale")
-KEYWORDS = ("objective", "reduction", "clip", "sizes", "dtype", *SETTINGS)
+KEYWORDS = ("objective", "reduction", "clip", "sizes", "dtype")
 LARGEST = 1 << 16  # bytes of a layout
 
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "program. The program writes its gradients beside them, and `rowcol check` compares."
     )
     parser.add_argument("folder", metavar="DIR", help="a new folder")
-    parser.add_argument("--family", required=True, help="rnn, lstm, gru, dense or attention")
+    parser.add_argument("--family", required=True, help=f"the model: {', '.join(FAMILIES)}")
     parser.add_argument("--layout", required=True, metavar="LAYOUT.txt", help="a line for each array")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="of the arrays (npz)")
     parser.add_argument("--objective", help="what is differentiated, where the layout does not say it")
@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", help='a bound on every element, or "norm BOUND"')
     parser.add_argument("--sizes", metavar="'AXIS = N, ...'", help="fix axes, or tie one to another")
     parser.add_argument("--dtype", choices=DTYPES, help="of the arrays (float64)")
-    for name in SETTINGS:
-        parser.add_argument(f"--{name}", metavar="VALUE", help="where the family has this setting")
+    for name, families in settings_of_all().items():
+        parser.add_argument(f"--{name}", metavar="VALUE", help=f"of the family {' or '.join(families)}")
     parser.add_argument("--seed", type=natural, default=0, help="of the data (0)")
     parser.add_argument(
         "--own-loss",
@@ -47,14 +47,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def settings_of_all() -> dict[str, list[str]]:
+    """The settings that families have, each with the families that have it."""
+    found: dict[str, list[str]] = {}
+    for family in FAMILIES:
+        for name in family_named(family).settings:
+            found.setdefault(name, []).append(family)
+    return found
+
+
 def command(args: argparse.Namespace) -> int:
     """Run `rowcol export`."""
-    given = {name: getattr(args, name) for name in KEYWORDS if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in KEYWORDS}
+    given |= {name: _value(getattr(args, name)) for name in settings_of_all() if getattr(args, name) is not None}
     number = export(
         args.folder,
         args.family,
         args.layout,
-        {name: value if name in KEYWORDS[:5] else _value(value) for name, value in given.items()},
+        {name: value for name, value in given.items() if value is not None},
         form=args.format,
         seed=args.seed,
         own_loss=args.own_loss,

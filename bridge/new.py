@@ -118,7 +118,7 @@ def _of_family(name: str, room: str) -> str:
 Compare it:  rowcol diff THIS_FILE
 """
 
-from rowcol.{room}.{name} import {function.__name__}
+from {function.__module__} import {function.__name__}
 from rowcol.bridge import port
 
 

@@ -254,12 +254,12 @@ def _fits_another(file: Mapping[str, Array], dialect: Dialect, family: str, pref
     keys = _keys(file)
     for other in [dialect, *(d for d in dialects() if d.name != dialect.name)]:
         for name in FAMILIES:
-            if (other.name, name) == (dialect.name, family) or name in other.missing:
+            if (other.name, name) == (dialect.name, family) or name not in other.families:
                 continue
             for entry, layers, directions, _, names in _candidates(keys, file, other, name, {}, prefix):
                 if len(names) < len(file):
                     continue
-                known = {"head": 1} if name == "attention" else {}
+                known = dict.fromkeys(family_named(name).apart, 1)
                 try:
                     _sized(file, other, entry, name, layers, directions, names, known)
                 except Problem:

@@ -43,10 +43,10 @@ def _run_both(network: Network, first: Mapping[str, Array], second: Mapping[str,
 
     family = network.family
     readout = set(family.readout) & set(first)
-    kind = "upstream of the output" if family.name == "attention" else "upstream of the logits"
+    kinds = ["upstream of the logits", "upstream of the output"]
     if family.readout and not readout:
-        kind = "upstream of the states"
-    objective = Objective(kind)
+        kinds = ["upstream of the states"]
+    objective = Objective(next(kind for kind in kinds if kind in family.upstream))
     settings = {name: network.entry.settings.get(name, s.values[0]) for name, s in family.settings.items()}
     assert family.reference is not None
     declared = side(family, family.reference, objective, settings)

@@ -95,10 +95,14 @@ class Dialect:
         """The entries of a family, the framework's default first."""
         if family not in self.families:
             raise Problem(
-                f"{self.title} has no layout of the family '{family}': {self.missing[family]}. "
+                f"{self.title} has no layout of the family '{family}': {self.why_missing(family)}. "
                 f"It has {', '.join(self.families)}."
             )
         return self.families[family]
+
+    def why_missing(self, family: str) -> str:
+        """Why it has no layout of a family."""
+        return self.missing.get(family, "it has not been written down")
 
     def entry(self, family: str, settings: Mapping[str, Any]) -> Entry:
         """The first entry that the settings do not contradict."""

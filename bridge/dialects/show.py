@@ -51,8 +51,8 @@ def table(
     notes: list[str] = []
     axes: dict[str, tuple[str, ...]] = {}
     for dialect in chosen:
-        if family in dialect.missing:
-            notes.append(f"  {dialect.name}: none; {dialect.missing[family]}")
+        if family not in dialect.families:
+            notes.append(f"  {dialect.name}: none; {dialect.why_missing(family)}")
             continue
         entries = dialect.entries(family)
         for entry in entries:

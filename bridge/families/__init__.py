@@ -1,1 +1,1 @@
-"""The declarations of the families, one module each, each with one `FAMILY`."""
+"""The declarations of the families, one module each: `family(words)`, and in `SHAPES` its other shapes than the usual."""
