@@ -11,7 +11,7 @@ import argparse
 import random
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,34 +21,15 @@ from .diagnose.breaks import breaks
 from .diagnose.parts import Break
 from .diff import LOSS, parameters_of
 from .handed import Network
-from .missed import RUNS, SAME, Missed, apart, passes, says_no, why_missed
+from .missed import RUNS, SAME, apart, passes, says_no, why_missed
 from .problem import AGREES, DIFFERS, NOT_ANSWERED, Problem
+from .report.cover import SCHEMA, Cover, render
 from .run import OutOfTime, in_time, raised
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 NATURAL = 2.0  # how far-fetched a fault may be: those of the catalogue that people make
 BUDGET = 60.0  # seconds for all the faults
-SCHEMA = 1  # of `Cover`, raised when a field changes its meaning or goes away; cover-schema.json tells programs
-
-
-class Cover(TypedDict):
-    """What a check sees, and what it does not."""
-
-    schema: int
-    check: str
-    file: str
-    line: int
-    port: str
-    family: str
-    convention: str
-    faults: int
-    caught: int
-    not_tried: int
-    not_asked_for: int  # that spoil gradients of inputs and states alone, at which the check does not look
-    calls: int
-    looked_at: list[str]
-    missed: list[Missed]
 
 
 # Faults -------------------------------------------------------------------------------------------------------
@@ -229,7 +210,6 @@ def command(args: argparse.Namespace) -> int:
 
         print(as_json(found))
     else:
-        from .report.cover import render
         from .report.paper import Paper
 
         print(render(found, Paper(), args.verbose))

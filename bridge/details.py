@@ -16,7 +16,7 @@ from .diff import DIFFERS, LOSS, Diff, Expected, Verdict, laid_out_for
 from .judge import Judgement, shortens
 from .oracle import OwnLoss
 from .problem import Problem
-from .report.detail import ArrayDetail, Details, Lengths
+from .report.schema import ArrayDetail, Details, Lengths
 from .run import Answer, canonical, run
 
 ROWS, COLUMNS = 40, 48  # of a gradient that is shown; of a larger one, the part around its worst place

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from .case import Case, cases
 from .declaration import DTYPES, Declaration, Sizes, parse_sizes, reduction_phrase
@@ -21,6 +21,7 @@ from .diff import (
     parameters_of,
     single_cases,
 )
+from .innocent import OFF
 from .judge import ANOTHER_MODEL, DECLARATION, NAMES, Judgement, judge
 from .load import load
 from .meant import declaration_that_runs
@@ -28,17 +29,11 @@ from .options import Options
 from .oracle import OwnLoss, trusted_side
 from .problem import AGREES as STATUS_AGREES
 from .problem import DIFFERS as STATUS_DIFFERS
-from .problem import NOT_ANSWERED, Problem, Raised, Several
-from .report.schema import ArrayReport, Report, blank, failed, problem_of
+from .problem import NOT_ANSWERED, Problem, Raised, Several, origin
+from .report.schema import ArrayReport, Details, Report, blank, failed, problem_of
 from .run import look_around, run
 from .steady import steady
 from .timings import stage, taken
-
-if TYPE_CHECKING:
-    from .report.detail import Details
-
-
-OFF = "reports a loss of "  # what a remark on a loss in other units begins with
 
 
 def examine_file(
@@ -194,13 +189,10 @@ def _add(report: Report, what: Literal["diagnosis", "details", "declared"], work
     try:
         found = work()
     except Exception as error:
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "nowhere"
         missing = "the line was not looked for" if what == "diagnosis" else "there are no details"
         report["remarks"].append(
-            f"{missing}: {type(error).__name__} at {place} ({error}). That mistake is rowcol's own; please report it"
+            f"{missing}: {type(error).__name__} at {origin(error)} ({error}). That mistake is rowcol's own; please "
+            "report it"
         )
         return
     if found is not None:

@@ -12,6 +12,8 @@ from .declaration import Clip, Declaration
 from .diff import LOSS, Diff, Expected, clipped, parameters_of
 from .words import listed
 
+OFF = "reports a loss of "  # what is remarked of a loss in other units begins with it
+
 
 def float32(port: Declaration, found: Diff) -> tuple[str, list[str]] | None:
     """Everything that differs does so at the level of float32, in a port declared float64."""
@@ -92,7 +94,7 @@ def loss_factor(port: Declaration, found: Diff) -> tuple[str, list[str]] | None:
     )
     if phrase is None:
         return None
-    return f"reports a loss of {phrase} times the one whose gradients it gives", [LOSS]
+    return f"{OFF}{phrase} times the one whose gradients it gives", [LOSS]
 
 
 def factor_of_sizes(pairs: list[tuple[Case, float, float]]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 
@@ -12,22 +12,12 @@ from .case import Case, make_case
 from .declaration import Declaration, Sizes
 from .diagnose.parts import Break
 from .handed import Array, Network, Point
+from .report.cover import Missed
 from .run import OutOfTime, in_time
 
 SAME = 1e-9  # of two gradients: what is nearer than that, relative to the larger, is rounding
 SMALL = 0.3  # weights that are all smaller than this are tried again at an ordinary size
 RUNS = 3  # of the check, one call's limit each
-
-
-class Missed(TypedDict):
-    """A fault that the check lets pass."""
-
-    was: str
-    becomes: str
-    rule: str
-    transpose: bool
-    reason: str  # in short: what faults are grouped by
-    detail: str
 
 
 def passes(check: Callable[..., Any], network: Network, change: Break | None) -> bool:

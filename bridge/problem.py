@@ -58,6 +58,17 @@ def _problem(what: str, file: str | None, line: int | None, status: int) -> Prob
     return Problem(what, file=file, line=line, status=status)
 
 
+def origin(error: BaseException) -> str:
+    """`bridge/judge.py:95`: where an exception was raised that is a mistake of our own."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "nowhere"
+    folders = trace.tb_frame.f_code.co_filename.replace("\\", "/").split("/")
+    return f"{'/'.join(folders[-2:])}:{trace.tb_lineno}"
+
+
 def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """`"; did you mean 'Waa'?"` where one of the known words is close, else what `otherwise` says."""
     from difflib import get_close_matches

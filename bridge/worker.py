@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .options import Options
-from .problem import DIFFERS, SWALLOWED, NoPort, Problem, Several
+from .problem import DIFFERS, SWALLOWED, NoPort, Problem, Several, origin
 from .report.schema import Report, blank, failed, problem_of
 from .timings import stage, taken
 
@@ -267,14 +267,10 @@ def _performed(task: dict[str, Any], work: Callable[[], dict[str, Any]]) -> byte
 
 def _own_mistake(error: Exception, file: str) -> Problem:
     """What is said where rowcol's own code raises."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "nowhere"
     text = " ".join(str(error).split())
     return Problem(
         "rowcol itself failed on this file. The mistake is rowcol's, not yours; please report it.\n"
-        f"    {type(error).__name__} at {place}: {text}",
+        f"    {type(error).__name__} at {origin(error)}: {text}",
         file=file,
     )
 

@@ -14,12 +14,11 @@ import pytest
 
 from rowcol.bridge.case import cases
 from rowcol.bridge.cli import main
-from rowcol.bridge.cover import SCHEMA
 from rowcol.bridge.diff import expect
 from rowcol.bridge.handed import Gradients, Network
 from rowcol.bridge.load import load
 from rowcol.bridge.oracle import trusted_side
-from rowcol.bridge.report.cover import changed
+from rowcol.bridge.report.cover import SCHEMA, changed
 from rowcol.bridge.run import arguments
 from rowcol.bridge.sizes import sizes_of
 

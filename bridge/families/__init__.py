@@ -1,1 +1,1 @@
-"""The declarations of the families, one module each: `family(words)`, and in `SHAPES` its other shapes than the usual."""
+"""The declarations of the families, one module each: `family(words)`, and in `SHAPES` which other shapes it has."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..page import escape, grid, tag
-from .detail import Details
 from .pieces import percent
+from .schema import Details
 
 LINES = 4  # that are drawn; the table below has all of them
 # The margins and the size of a chart.

@@ -1,17 +1,44 @@
-"""What a check sees, as the terminal shows it: how many of how many, and each reason with the faults behind it."""
+"""What a check sees, as plain data, and as the terminal shows it: how many of how many, and why it misses the rest."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TypedDict
 
 from .paper import Paper, paragraphs, shown_path
 
-if TYPE_CHECKING:
-    from ..cover import Cover
-    from ..missed import Missed
-
+SCHEMA = 1  # of `Cover`, raised when a field changes its meaning or goes away; cover-schema.json tells programs
 SHOWN = 3  # faults of each reason
 LONG, AROUND = 48, 14  # characters of a statement that is shown whole, and those shown around a change in a longer one
+
+
+class Missed(TypedDict):
+    """A fault that the check lets pass."""
+
+    was: str
+    becomes: str
+    rule: str
+    transpose: bool
+    reason: str  # in short: what faults are grouped by
+    detail: str
+
+
+class Cover(TypedDict):
+    """What a check sees, and what it does not."""
+
+    schema: int
+    check: str
+    file: str
+    line: int
+    port: str
+    family: str
+    convention: str
+    faults: int
+    caught: int
+    not_tried: int
+    not_asked_for: int  # that spoil gradients of inputs and states alone, at which the check does not look
+    calls: int
+    looked_at: list[str]
+    missed: list[Missed]
 
 
 def render(found: Cover, paper: Paper, verbose: bool = False) -> str:

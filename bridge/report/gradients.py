@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from math import floor, log10
 
 from ..page import attributes, escape, matrix, tag
-from .detail import ArrayDetail, Details
 from .picture import png
 from .pieces import SIGNIFICANT, TIMES, Room, scrolls
+from .schema import ArrayDetail, Details
 
 NUMBERED = 1024  # elements of a gradient that are written out as numbers, at most
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..page import escape, grid, tag
 from ..page.markup import number
-from .detail import Details
 from .paper import shown_path
 from .pieces import FAR, SIGNIFICANT, TIMES, Room, percent
+from .schema import Details
 
 SHORT = 32  # characters of an expression that is named beside its line
 WIDTH = 88  # characters of a line of code before what is said of it stands below

@@ -6,12 +6,9 @@ changes its meaning or goes away; new fields may come without that. schema.json 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from ..problem import NOT_ANSWERED, Problem
-
-if TYPE_CHECKING:
-    from .detail import Details
 
 SCHEMA = 1
 
@@ -49,6 +46,45 @@ class ErrorReport(TypedDict):
     what: str
     file: str | None
     line: int | None
+
+
+class ArrayDetail(TypedDict):
+    """A wrong gradient beside the right one, as rows and columns: its last axis is the columns'."""
+
+    name: str
+    row_axes: str
+    column_axes: str
+    shape: list[int]
+    case: CaseReport
+    rows: list[list[int]]  # the indices of each row that is here
+    columns: list[int]
+    whole: bool  # False: it is a large array, and this is the part around its worst place
+    port: list[list[float]]
+    trusted: list[list[float]]
+    bar: float
+    wrong: int  # how many elements of the whole differ
+
+
+class Lengths(TypedDict):
+    """How far each gradient is off, against its largest element, when only so many steps are taken."""
+
+    axis: str
+    lengths: list[int]
+    off: dict[str, list[float | None]]
+
+
+class Details(TypedDict):
+    """What a page shows besides; made only where it is asked for.
+
+    `source` lists the port's functions, those with a named line first: each line with its expressions, what they
+    are on the trusted side, and their values. `steps` says how far what is handed from step to step is off.
+    """
+
+    case: CaseReport
+    arrays: list[ArrayDetail]
+    lengths: Lengths | None
+    source: list[dict[str, Any]]
+    steps: list[dict[str, Any]]
 
 
 class Report(TypedDict):
