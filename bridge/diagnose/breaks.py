@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, permutations
 
-from .parts import CUT, EXAMPLE, RATE, SHARE, THROUGHOUT, Break, Equation, Part, Splice
+from .parts import CUT, EXAMPLE, RATE, SHARE, THROUGHOUT, Break, Equation, Part, Shape, Splice
 from .readings import other_axes, wrapped
 from .variants import BOUNDS, Variants, length_of, stored
 
@@ -148,6 +148,7 @@ class _Writer(Variants):
         yield from self._shifted_throughout()
         yield from self._other_step_for_most()
         yield from self._one_array_for_all_steps()
+        yield from self._tables_exchanged()
         yield from self._siblings()
 
     def _replaced(self, node: ast.AST, text: str, equation: Equation, rule: str, cost: float) -> Break:
@@ -596,6 +597,29 @@ class _Writer(Variants):
             )
             one.reads, one.opens = name, statement
             yield one
+
+    def _tables_exchanged(self) -> Iterator[Break]:
+        """What is kept of all steps taken out in another order: two, or three, under each other's names."""
+        if not self.part.equations:
+            return
+        shapes: dict[Shape, list[str]] = {}
+        for name, lowest in self.part.by_step.items():
+            if name in self.part.arguments:
+                shapes.setdefault((lowest, *self.part.seen(name)[lowest].shape), []).append(name)
+        first = self.part.equations[0]
+        start, gap = first.span[0], "\n" + " " * first.node.col_offset
+        for names in shapes.values():
+            for order in (*combinations(names, 2), *permutations(names, 3)):
+                if len(order) == 3 and order[0] != min(order):
+                    continue  # the same three, begun elsewhere
+                turned = (*order[1:], order[0])
+                statement = f"{', '.join(order)} = {', '.join(turned)}"
+                users = [e for e in self.part.equations if e.makes_a_quantity and any(map(e.reads, order))]
+                rule = f"{', '.join(turned)} taken for {', '.join(order)}"
+                splice = Splice(start, start, statement + gap)
+                one = Break(self.part, [splice], users or [first], rule, len(order) - 0.2)
+                one.opens = statement
+                yield one
 
     def _siblings(self) -> Iterator[Break]:
         """A small function taken for another one of its module that takes the same arguments."""

@@ -251,6 +251,9 @@ class Variants:
         for shift, words in ((-1, "before"), (1, "after"), (-2, "two before")):
             i = shifted(t, index, shift)
             yield f"{x}[{i}]", f"{x} of the step {words}", 1.5
+            if (lowest := self.part.by_step.get(x, 0)) < 0:
+                rule = f"{x} of the step {words} (wrapping around, with the start)"
+                yield f"{x}[({i} + {-lowest}) % ({length} + {-lowest}) - {-lowest}]", rule, 1.8
             yield f"{x}[({i}) % {length}]", f"{x} of the step {words} (wrapping around)", 1.7
             yield (
                 f"({x}[{i}] if 0 <= {i} < {length} else 0 * {x}[{t}])",
