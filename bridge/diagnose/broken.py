@@ -19,7 +19,7 @@ from ..declaration import side as declared_side
 from ..diff import LOSS, Expected, laid_out_for
 from ..family import Implementation
 from ..run import Answer, arguments, parameter_names, scale
-from .parts import CUT, EXAMPLE, RATE, SHARE, Break, Equation, Part, Splice, read_side
+from .parts import CUT, EXAMPLE, RATE, SHARE, WHICH, Break, Equation, Part, Splice, read_side
 from .variants import siblings
 
 Array = NDArray[Any]
@@ -310,6 +310,15 @@ def _cut(array: Array, bound: float) -> Array:
 @contextmanager
 def in_force(changes: Sequence[Break]) -> Iterator[None]:
     """Edits in force while inside; SyntaxError or ValueError where they cannot be."""
+    if len(changes) == 1 and (chunk := changes[0].among) is not None and chunk.code is not None:
+        function = chunk.part.function
+        function.__globals__[WHICH] = chunk.number[id(changes[0])]
+        function.__code__ = chunk.code
+        try:
+            yield
+        finally:
+            function.__code__ = chunk.part.base
+        return
     by_part: dict[int, tuple[Part, list[Splice]]] = {}
     for change in changes:
         by_part.setdefault(id(change.part), (change.part, []))[1].extend(change.splices)

@@ -16,7 +16,7 @@ from ..diff import LOSS
 from .breaks import across, breaks, together
 from .broken import Side
 from .observed import Observed
-from .parts import THROUGHOUT, Break, Equation, Part
+from .parts import THROUGHOUT, Break, Equation, Part, chunks
 from .sums import Marks, covers
 
 SLOWER = 0.7  # what it costs an edit if its side runs half as fast as the other
@@ -128,6 +128,7 @@ class Likely(Observed):
             else:
                 sizes, side = self.cases[self.first].sizes, source.side
                 source.single = breaks(source.parts, sizes, len(side.handed(self.first)) > 1)
+                chunks(source.single)
                 groups = list(together(source.single))
             groups += chain.from_iterable(self.of_one_array(source.side, group) for group in list(groups))
             found = [self.candidate(source.side, changes) for changes in [*((one,) for one in source.single), *groups]]

@@ -25,7 +25,7 @@ from .broken import (
     perturbed,
 )
 from .needed import Needed
-from .parts import CUT, EXAMPLE, RATE, SHARE, Break, Equation
+from .parts import CUT, EXAMPLE, RATE, SHARE, WHICH, Break, Equation
 from .sums import SEE, Marks, Sums, Watch
 
 
@@ -74,7 +74,7 @@ class Observed:
 
     @contextmanager
     def names(self) -> Iterator[None]:
-        extra = {SHARE, RATE, CUT, SEE, NOTE, EXAMPLE, *(axis for case in self.cases for axis in case.sizes)}
+        extra = {SHARE, RATE, CUT, SEE, NOTE, EXAMPLE, WHICH, *(axis for case in self.cases for axis in case.sizes)}
         with ExitStack() as stack:
             for side in self.sides:
                 stack.enter_context(side.names(extra))

@@ -19,6 +19,7 @@ Shape = tuple[int, ...]
 Span = tuple[int, int]
 # Names that edits may use beside those of the function; the sizes of the case go by the names of the axes.
 SHARE, RATE, CUT, EXAMPLE = "share", "rate", "cut", "example"
+WHICH = "__rowcol_which__"  # of several edits that are compiled at once
 THROUGHOUT = ", throughout"
 
 
@@ -177,6 +178,7 @@ class Break:
         self.reads = ""  # the name or element that it reads otherwise, wherever that stands in the part
         self.opens = ""  # what stands on the two sides of this `=` is what it changes, as it is told
         self.of_loop = False  # does it change which steps a loop goes through?
+        self.among: Chunk | None = None  # the edits of the same statement that it is compiled with
 
     @property
     def was(self) -> str:
@@ -206,6 +208,46 @@ class Break:
     def fits_a_number(self) -> bool:
         """Does it hold a rate that is not known?"""
         return any(f"{RATE} *" in splice.text for splice in self.splices)
+
+
+class Chunk:
+    """Edits of one statement, compiled at once: which of them is in force is told by a number."""
+
+    def __init__(self, edits: Sequence[Break]) -> None:
+        self.number = {id(one): k for k, one in enumerate(edits)}
+        self.part, self.equation, self.edits = edits[0].part, edits[0].equations[0], edits
+
+    @cached_property
+    def code(self) -> CodeType | None:
+        """The function with all of the edits in the place of the statement; None where that does not compile."""
+        start, end = self.equation.span
+        indent = "\n" + " " * self.equation.node.col_offset
+        texts = []
+        for k, one in enumerate(self.edits):
+            text = self.part.text[start:end]
+            for splice in sorted(one.splices, reverse=True):
+                text = text[: splice.start - start] + splice.text + text[splice.end - start :]
+            body = text.replace("\n", "\n    ")
+            texts.append(f"if {WHICH} == {k}:{indent}    {body}")
+        try:
+            return self.part.compiled([Splice(start, end, f"{indent}el".join(texts))])
+        except (SyntaxError, ValueError):
+            return None
+
+
+def chunks(edits: Sequence[Break], size: int = 16) -> None:
+    """Let edits of the same statement be compiled at once, some at a time, in their order."""
+    of_statement: dict[Equation, list[Break]] = {}
+    for one in edits:
+        start, end = one.equations[0].span
+        inside = all(start <= splice.start and splice.end <= end for splice in one.splices)
+        if len(one.equations) == 1 and inside and not isinstance(one.equations[0].node, ast.For):
+            of_statement.setdefault(one.equations[0], []).append(one)
+    for several in of_statement.values():
+        for k in range(0, len(several), size):
+            chunk = Chunk(several[k : k + size])
+            for one in chunk.edits:
+                one.among = chunk
 
 
 def read_side(run: Callable[[], Any], entry: FunctionType) -> list[Part]:
