@@ -20,7 +20,7 @@ DEEPEST = 3  # edits in one explanation, at most
 LOOK_ROUND = 0.4  # seconds in which edits that behave like the one found are looked for
 TURN = 0.85  # the share of its time after which a search is content with edits that mend something
 # The share of a search that goes to one fault of all that differs: where sums are taken apart, and where not.
-SURE, UNSURE = 0.75, 0.4
+SURE, UNSURE = 0.8, 0.55
 ELSEWHERE = 0.3  # seconds in which the edit is looked for that does the same to the other side
 WIDTH = 3  # first edits that a second one is looked for after
 

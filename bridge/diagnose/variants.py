@@ -353,6 +353,19 @@ class Variants:
                 yield f"{name}({argument})", f"{name} where {node.func.id} stands", 1.6
         if method == "sum":
             yield text.replace(".sum(", ".mean("), "mean for sum", 1.4
+            yield from self._summed_over_features(node)
+
+    def _summed_over_features(self, node: ast.Call) -> Iterator[Variant]:
+        """`rows(u).sum(axis=0)`, each step summed over the features of an example where the examples belong."""
+        reduced = node.func.value if isinstance(node.func, ast.Attribute) else node
+        made = self._definition(reduced) or reduced
+        batch = self.sizes.get("batch", 0)
+        if isinstance(made, ast.Call) and ast.unparse(made.func) == "rows" and len(made.args) == 1:
+            array, shape = ast.unparse(made.args[0]), self.part.shape(made.args[0]) or ()
+            # Of several gates, each alone.
+            if len(shape) == 3 and shape[1] == batch and shape[2] % batch == 0:
+                text = f"{array}.reshape(len({array}), batch, -1, batch).sum(axis=(0, 3)).T.ravel()"
+                yield text, "summed over the features, not over the examples", 1.8
 
     def _logarithm_outside(self, product: ast.BinOp) -> Iterator[Variant]:
         """`sum(y * log p)` with the logarithm taken of the sum, or of the whole of p."""
