@@ -33,6 +33,7 @@ SAME = {
     "da_out": "da",
     "da_readout": "da",
     "dc_out": "dc",
+    "reset_h": "ra",
     "losses": "loss",
     "log_p": "loss",
     "shifted": "loss",
