@@ -23,13 +23,15 @@ class Change(TypedDict):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `rowcol fix`."""
+    from .cli import natural
+
     parser.description = (
         "Print the verified patch of a port as a unified diff that `git apply` takes. "
         "A patch is verified when every gradient and the loss agree on fresh cases under it."
     )
     parser.add_argument("port", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them")
     parser.add_argument("--write", action="store_true", help="apply it; the file as it was is kept beside it")
-    parser.add_argument("--seed", type=int, default=0, help="of the data (0)")
+    parser.add_argument("--seed", type=natural, default=0, help="of the data (0)")
 
 
 def command(args: argparse.Namespace) -> int:

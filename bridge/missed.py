@@ -42,8 +42,13 @@ def says_no(verdict: Any) -> bool:
 def why_missed(
     network: Network, check: Callable[..., Any], fault: Break, points: Sequence[Point], looked_at: set[str]
 ) -> Missed:
+    """A fault that passes, with the first reason that an experiment confirms.
+
+    `points` are the calls at which the check looked at a gradient while all were right, `looked_at` the gradients.
+    """
     reason, detail = _why(network, check, fault, points, looked_at)
     return {
+        "function": fault.part.name,
         "was": fault.was,
         "becomes": fault.becomes,
         "rule": fault.rule,

@@ -14,12 +14,13 @@ LONG, AROUND = 48, 14  # characters of a statement that is shown whole, and thos
 class Missed(TypedDict):
     """A fault that the check lets pass."""
 
-    was: str
-    becomes: str
+    function: str  # of the implementation in which the statement stands
+    was: str  # the statement
+    becomes: str  # empty where it is taken out
     rule: str
     transpose: bool
     reason: str  # in short: what faults are grouped by
-    detail: str
+    detail: str  # what shows that it is the reason
 
 
 class Cover(TypedDict):
