@@ -1,11 +1,15 @@
 """The reference: one example, column vectors, one time step at a time, W·a.
 
-Each family is a module with a function of its name, from arrays to a loss and every gradient of it:
-`rnn.rnn`, `lstm.lstm`, `gru.gru`, `dense.dense`, `attention.attention`. The recurrent ones stand on a common
-`network`, which stacks layers and runs them in both directions. `learn` holds what training a character model
-takes besides: clipping, Adagrad and sampling.
+Each family is a function of its name in a module of its name, from arrays to a loss and every gradient of it. The
+recurrent ones stand on a common `network`, which stacks layers and runs them in both directions. `clip`, `adagrad`
+and `sample` are what training a character model takes besides.
 """
 
-from . import learn, rnn
+from .attention import attention
+from .dense import dense
+from .gru import gru
+from .learn import adagrad, clip, sample
+from .lstm import lstm
+from .rnn import rnn
 
-__all__ = ["learn", "rnn"]
+__all__ = ["adagrad", "attention", "clip", "dense", "gru", "lstm", "rnn", "sample"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rowcol.batched import rnn as batched_side
+from rowcol.batched.rnn import backward as backward_in_rows
 from rowcol.bridge.case import cases
 from rowcol.bridge.declaration import Declaration
 from rowcol.bridge.diagnose.explain import Explanation, explain
@@ -17,7 +17,7 @@ from rowcol.bridge.diff import Expected, expect, single_cases
 from rowcol.bridge.load import load
 from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.run import Answer, run
-from rowcol.reference import rnn as reference_side
+from rowcol.reference.rnn import backward as backward_in_columns
 from tests.corpus.load import load as corpus
 from tests.corpus.score_numbers import observed
 
@@ -143,7 +143,7 @@ def test_no_cases_have_no_explanation() -> None:
 
 
 def test_both_sides_are_afterwards_what_they_were(tmp_path: Path) -> None:
-    functions = [reference_side.backward, batched_side.__globals__["backward"]]
+    functions = [backward_in_columns, backward_in_rows]
     before = [(f.__code__, set(f.__globals__)) for f in functions]
     explained(tmp_path, TRANSPOSE)
     assert [(f.__code__, set(f.__globals__)) for f in functions] == before

@@ -11,9 +11,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .markup import MINUS, attributes, axis, escape, grid, matrix, tag
+from .markup import MINUS, attributes, axis, escape, grid, matrix, number, tag
 
-__all__ = ["MINUS", "asset", "attributes", "axis", "document", "escape", "fragment", "grid", "matrix", "style", "tag"]
+__all__ = ["MINUS", "asset", "attributes", "axis", "document", "escape", "fragment", "grid", "matrix", "number", "tag"]
 
 # What a page may load: nothing. Its own styles (and scripts, where it has some) stand in it.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"

@@ -10,14 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..page import asset, axis, document, escape, fragment, grid, tag
+from ..page import MINUS, asset, axis, document, escape, fragment, grid, tag
 from .chart import over_time
 from .gradients import gradients
 from .line import claimed
 from .listing import source
 from .overview import claim, counts, doubtful, fault, frequent, of_several, places, summary, verdict
 from .paper import shown_path
-from .pieces import FAR, MINUS, Room, prose, scrolls, sentence
+from .pieces import FAR, Room, prose, scrolls, sentence
 from .schema import ArrayReport, Report
 
 ROOMS = (

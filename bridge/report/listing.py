@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..page import escape, grid, tag
-from ..page.markup import number
+from ..page import escape, grid, number, tag
 from .paper import shown_path
 from .pieces import FAR, SIGNIFICANT, TIMES, Room, percent
 from .schema import Details

@@ -9,7 +9,7 @@ from ..page import escape, tag
 
 FAR = 1000  # further from a named line than any other one
 SIGNIFICANT = 3
-MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 class Room(NamedTuple):
