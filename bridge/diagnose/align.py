@@ -97,20 +97,14 @@ class Trace:
         return {(m.quantity, m.t) for meanings in self.meanings for m in meanings or () if m.form == SO_FAR}
 
     def within(self, position: int) -> list[Meaning]:
-        """What the blocks of a value are that has no meaning as a whole."""
+        """What the blocks of a value are that has no meaning as a whole, or only as what is packed so."""
         meanings = self.meanings[position]
-        if meanings is None:
+        if meanings is None or position in self._late:
             return []
-        if not meanings:
-            if position in self._late:
-                return []
-            return [m for one in self.trusted.blocks(self.events[position].value) for m in one or ()]
-        found = []
-        for whole in meanings:
-            for part in self.trusted.quantities[whole.quantity].blocks:
-                t = None if whole.t is None or part.t is None else whole.t + part.t
-                found.append(part._replace(t=t, form=whole.form, factor=whole.factor))
-        return found
+        if meanings and not any(self.trusted.quantities[m.quantity].blocks for m in meanings):
+            return []
+        # A block may be several quantities: on the first step, the sum of the steps so far, too.
+        return [m for one in self.trusted.blocks(self.events[position].value) for m in one or ()]
 
     def _reached(self, m: Meaning) -> set[tuple[int, str, int | None]]:
         found: set[tuple[int, str, int | None]] = {(m.quantity, "", m.t)}

@@ -43,6 +43,7 @@ class Score:
     differ: frozenset[str]
     raised: Problem | None = None
     remarks: frozenset[str] = frozenset()
+    misshapen: frozenset[str] = frozenset()  # those that differ in their shape
 
     @property
     def all_agree(self) -> bool:
@@ -80,7 +81,8 @@ class Bench:
         verdicts = compare_once(self.port, expected, answer)
         agree = frozenset(n for n, v in verdicts.items() if v.state != DIFFERS and v.state != NOT_PROVIDED)
         differ = frozenset(n for n, v in verdicts.items() if v.state == DIFFERS and n not in self.excused)
-        return Score(agree | (self.excused & set(verdicts)), differ, None, frozenset(answer.remarks))
+        right = agree | (self.excused & set(verdicts))
+        return Score(right, differ, None, frozenset(answer.remarks), frozenset(answer.misshapen))
 
     def score(self, scope: Scope, splices: Iterable[Splice], expected: Expected | None = None) -> Score | None:
         """The score with splices in force; None where they cannot be."""

@@ -44,7 +44,7 @@ Rank: TypeAlias = Callable[[str, int], float]
 
 CROWDED = 0.01  # how much later an edit is tried for each other of its statement: a long one is not more at fault
 
-_AUGMENTED = re.compile(r"\s*(\+|-|\*|/|@|//|%|\*\*)?=\s*")
+_AUGMENTED = re.compile(r"\s*(?::[^=]+?)?(\+|-|\*|/|@|//|%|\*\*)?=\s*")
 _LOOPS = (ast.For, ast.While)
 _COMPOUND = (ast.For, ast.While, ast.If, ast.With, ast.Try)
 

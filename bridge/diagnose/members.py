@@ -57,6 +57,11 @@ class Members(Steps):
             yield from self.exchange(node.elts, "the elements")
             yield from self.left_out(node)
             yield from self.neighbours(node.elts)
+            rows = [one.elts for one in node.elts if isinstance(one, ast.Tuple | ast.List)]
+            if len(rows) == len(node.elts) and len({len(row) for row in rows}) == 1:
+                # A table: what stands in one column of it.
+                for column in zip(*rows, strict=True):
+                    yield from self.exchange(column, "the elements")
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             products = [n for n in terms_of(node) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult)]
             if len(products) < 6 and not isinstance(self.source.parent(node), ast.BinOp):

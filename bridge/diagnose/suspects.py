@@ -231,7 +231,28 @@ def suspects(
                 met[key] = number, met.get(key, (0, set()))[1] | has
         for number, has in met.values():
             note(number, 2.0 + len(wanted) - len(has) + place, f"here {name} could be made", need.quantity)
+    for one in list(found.values()):
+        for path, statement, name in _handing(trace.scope, one):
+            start = trace.scope.source(path).span(statement)[0]
+            reason = f"it hands on `{name}`, which gives something else than it should where it is called"
+            suspect = Suspect(path, statement.lineno, start, one.score + 0.05, reason, None, False)
+            found.setdefault((path, statement.lineno), suspect)
     return sorted(found.values(), key=lambda suspect: suspect.score)
+
+
+def _handing(scope: Scope, suspect: Suspect) -> list[tuple[str, ast.stmt, str]]:
+    """Where the function that a suspect stands in is named and not called: in a table of layers, say."""
+    own = scope.function_at(suspect.path, suspect.start)
+    if own is None or isinstance(own.node, ast.Lambda):
+        return []
+    found = []
+    for function in scope.functions:
+        for node in walk(function.node):
+            if isinstance(node, ast.Name) and node.id == own.node.name and isinstance(node.ctx, ast.Load):
+                outer = function.source.parent(node)
+                if not (isinstance(outer, ast.Call) and outer.func is node):
+                    found.append((function.path, function.source.statement(node), node.id))
+    return found
 
 
 def forward_last(trace: Trace, named: Sequence[Suspect]) -> list[Suspect]:

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 FunctionNode: TypeAlias = "ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda"
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_ANNOTATED = re.compile(r"^[ \t]+[\w.]+(\[.*\])?[ \t]*:[^\n=]+=", re.MULTILINE)
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
@@ -30,6 +31,17 @@ def walk(node: ast.AST) -> list[ast.AST]:
     for one in found:
         found += ast.iter_child_nodes(one)
     return found
+
+
+def _without_annotations(node: ast.AST, inside: bool) -> None:
+    """What a function sets with an annotation (`h: Array = ...`) taken for what it is there, an assignment."""
+    inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or (inside and not isinstance(node, ast.ClassDef))
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        block = getattr(node, name, None)
+        for place, one in enumerate(block if isinstance(block, list) else ()):
+            if inside and isinstance(block, list) and isinstance(one, ast.AnnAssign) and one.value is not None:
+                block[place] = ast.copy_location(ast.Assign([one.target], one.value), one)
+            _without_annotations(one, inside)
 
 
 class Splice(NamedTuple):
@@ -50,6 +62,8 @@ class Source:
     def __init__(self, path: str, text: str, encoding: str = "utf-8", *, on_disk: bool = True) -> None:
         self.path, self.text, self.encoding, self.on_disk = path, text, encoding, on_disk
         self.tree = ast.parse(text)
+        if _ANNOTATED.search(text):
+            _without_annotations(self.tree, False)
         self._starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
         self._ascii = text.isascii()
         self._parents: dict[ast.AST, ast.AST] | None = None

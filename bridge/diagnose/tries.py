@@ -219,9 +219,10 @@ class Tries:
                 one[1].raised is not None,
                 _drastic(one[0]),
                 -len(one[1].agree),
+                len(one[1].misshapen),
             ),
         )
-        best: tuple[tuple[int, tuple[int, bool, float, int]], Edit, Score] | None = None
+        best: tuple[tuple[int, int, tuple[int, bool, float, int]], Edit, Score] | None = None
         for edit, new in ordered[self.looked : self.looked + 8]:
             if edit.splices in self.taken:
                 continue
@@ -243,7 +244,7 @@ class Tries:
             if after is None or after.failed is not None:
                 continue
             left = after.lacking(self.search.outputs)
-            key = left, self.worth(trace, edit, after)
+            key = len(new.misshapen), left, self.worth(trace, edit, after)
             if (left <= lacking or trace.failed is not None) and (best is None or key < best[0]):
                 best = key, edit, new
         return None if best is None else self.take(*best[1:])
