@@ -243,7 +243,7 @@ def suspects(
 def _handing(scope: Scope, suspect: Suspect) -> list[tuple[str, ast.stmt, str]]:
     """Where the function that a suspect stands in is named and not called: in a table of layers, say."""
     own = scope.function_at(suspect.path, suspect.start)
-    if own is None or isinstance(own.node, ast.Lambda):
+    if own is None or not isinstance(own.node, ast.FunctionDef):
         return []
     found = []
     for function in scope.functions:
