@@ -31,6 +31,7 @@ from .pieces import (
     names_in,
     own_nodes,
     shifted,
+    terms_of,
     unlike,
     within,
 )
@@ -45,6 +46,7 @@ Rank: TypeAlias = Callable[[str, int], float]
 CROWDED = 0.01  # how much later an edit is tried for each other of its statement: a long one is not more at fault
 
 _AUGMENTED = re.compile(r"\s*(?::[^=]+?)?(\+|-|\*|/|@|//|%|\*\*)?=\s*")
+LONGEST = 14  # names that may be what something is to be taken times before it is handed on
 _LOOPS = (ast.For, ast.While)
 _COMPOUND = (ast.For, ast.While, ast.If, ast.With, ast.Try)
 
@@ -165,6 +167,7 @@ class _Maker(Expressions, Analogies):
             yield from self.bare_call(statement, statement.value)
         if isinstance(statement, ast.For):
             yield from self.loop_order(statement)
+            yield from self.begun_anew(statement)
         if isinstance(statement, ast.If):
             yield from self.condition(statement)
         if isinstance(statement, ast.Return):
@@ -226,6 +229,8 @@ class _Maker(Expressions, Analogies):
             yield self.make(target, "accumulation", sentence, weight, splice)
         value = statement.value
         yield from self.unread(statement, target)
+        if isinstance(target, ast.Name) and own in ("=", "+="):
+            yield from self.handed_on(statement, target, value, own == "+=")
         if own == "+=" and isinstance(target, ast.Name):
             yield from self.term_by_term(target, value)
         if isinstance(statement, ast.AugAssign):
@@ -233,6 +238,8 @@ class _Maker(Expressions, Analogies):
         if own == "=" and isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
             splice = Splice(self.path, start, source.span(value)[1], f" -= {self.segment(value.operand)}")
             yield self.make(target, "accumulation", "`-=` where `=` stands", 0.8, splice)
+        if isinstance(target, ast.Name) and own == "=":
+            yield from self.too_early(statement, target, value)
         if isinstance(target, ast.Subscript) and own == "=":
             head = source.replace(target, self.segment(target.value))
             if isinstance(target.slice, ast.Slice):
@@ -248,6 +255,39 @@ class _Maker(Expressions, Analogies):
                 1.2,
                 source.replace(statement, new),
             )
+
+    def too_early(self, statement: ast.stmt, target: ast.Name, value: ast.expr) -> Iterator[Edit]:
+        """A factor of what a loop hands on, taken where that is read in the same turn as well: at its end instead."""
+        source, loop = self.source, self.loop_around(statement)
+        last = None if not isinstance(loop, ast.For) else loop.body[-1]
+        carried = any(n.id == target.id for n in names_in(value))
+        if not (carried and isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult)):
+            return
+        if last is None or last is statement or isinstance(last, _COMPOUND) or not source.opens_line(last):
+            return
+        for kept, factor in ((value.left, value.right), (value.right, value.left)):
+            if not any(n.id == target.id for n in names_in(factor)):
+                text = f"{target.id} = {target.id} * {within(self.text(factor), PRODUCT + 1)}"
+                splices = self.rewrite(value, self.text(kept)), source.after(last, text)
+                sentence = f"`* {self.segment(factor)}` belongs at the end of the loop: `{text}`"
+                yield self.make(statement, "moved", sentence, 0.6, *splices)
+
+    def handed_on(self, statement: ast.stmt, target: ast.Name, value: ast.expr, adds: bool) -> Iterator[Edit]:
+        """What is added to at every turn, and handed on as it is, times something that the turn has."""
+        loop, shape = self.loop_around(statement), self.shape(target)
+        if not isinstance(loop, ast.For) or not shape:
+            return
+        carried = adds or any(isinstance(term, ast.Name) and term.id == target.id for term in terms_of(value))
+        last = loop.body[-1]
+        if not carried or isinstance(last, _COMPOUND) or not self.source.opens_line(last):
+            return
+        nodes = [n for one in loop.body for n in ast.walk(one) if isinstance(n, ast.expr) and nameable(n)]
+        here = dict.fromkeys(self.segment(n) for n in nodes if not isinstance(n, ast.Name) or n.id != target.id)
+        fits = [name for name in here if name in self.atoms and self.atoms[name].fits(shape)]
+        for place, factor in enumerate(fits[:LONGEST]):
+            text = f"{target.id} = {target.id} * {factor}"
+            sentence = f"`{text}` is missing at the end of the loop"
+            yield self.make(statement, "statement", sentence, 1.0 + 0.1 * place, self.source.after(last, text))
 
     def term_by_term(self, target: ast.Name, value: ast.expr) -> Iterator[Edit]:
         """What is done with a sum (`loss = -np.log(loss)`), done with each of its terms instead."""
@@ -278,6 +318,11 @@ class _Maker(Expressions, Analogies):
                         new = f"{at}({self.segment(target.value)}, {index}, {value})"
                         splice = source.replace(statement, new)
                         yield self.make(statement, "accumulation", "added once for each repeated index", 0.9, splice)
+            whole = self.segment(target.value)
+            for place, size in enumerate(self.sizes_here()[:8] if whole.isidentifier() else ()):
+                text = f"{whole} /= {size}"
+                after = source.after(statement, text)
+                yield self.make(statement, "factor", f"`{text}` is missing", 0.9 + 0.1 * place, after)
         elif isinstance(target, ast.Attribute) and self.shape(target) != ():
             splice = Splice(self.path, source.span(target)[1], source.span(target)[1], "[:]")
             yield self.make(statement, "alias", "its elements are changed, not the attribute", 1.2, splice)
@@ -334,6 +379,8 @@ class _Maker(Expressions, Analogies):
         roots = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         for root in roots:
             leaves = root.elts if isinstance(root, ast.Tuple | ast.List) else [root]
+            if len(leaves) > 1 and isinstance(statement, ast.Assign):
+                yield from self.set_no_more(statement, leaves)
             if len(leaves) > 1:
                 yield from self.exchange([leaf for leaf in leaves if isinstance(leaf, ast.Name)], "the names")
             if isinstance(statement, ast.For):
@@ -366,6 +413,17 @@ class _Maker(Expressions, Analogies):
                             (0.1 if unread else 1.6) + 0.2 * place,
                             source.replace(leaf, name),
                         )
+
+    def set_no_more(self, statement: ast.Assign, targets: list[ast.expr]) -> Iterator[Edit]:
+        """Of several names that are set at once, all but one."""
+        values = statement.value.elts if isinstance(statement.value, ast.Tuple) else []
+        if len(values) != len(targets) or len(statement.targets) > 1:
+            return
+        for place, target in enumerate(targets):
+            kept = [[self.segment(one) for one in some if some.index(one) != place] for some in (targets, values)]
+            sides = [", ".join(texts) for texts in kept]
+            sentence = f"`{self.segment(target)}` is not to be set here"
+            yield self.make(target, "statement", sentence, 0.9, self.source.replace(statement, " = ".join(sides)))
 
     def bare_call(self, statement: ast.Expr, call: ast.Call) -> Iterator[Edit]:
         """A call whose result nobody keeps, or that writes into an array that others hold."""
@@ -431,6 +489,23 @@ class _Maker(Expressions, Analogies):
         for text, weight in options:
             yield self.make(node, "order", f"`for ... in {text}`", weight, source.replace(node, text))
 
+    def begun_anew(self, statement: ast.For) -> Iterator[Edit]:
+        """What an inner loop adds up begins with nothing once, in front of the outer loop: it does so before each."""
+        source, outer = self.source, self.loop_around(statement)
+        if outer is None or not source.opens_line(statement):
+            return
+        sums = [n.target for n in ast.walk(statement) if isinstance(n, ast.AugAssign)]
+        added = {target.id for target in sums if isinstance(target, ast.Name)}
+        around = [n for n in ast.walk(outer) if isinstance(n, ast.Assign)]
+        for node in self.nodes:
+            if not isinstance(node, ast.Assign) or node in around or not makes_nothing(node.value):
+                continue
+            (target,) = node.targets if len(node.targets) == 1 else (None,)
+            if isinstance(target, ast.Name) and target.id in added:
+                text = source.segment(node)
+                sentence = f"`{text}` is missing here: what is added up begins anew"
+                yield self.make(statement, "statement", sentence, 0.5, source.before(statement, text))
+
     def condition(self, statement: ast.If) -> Iterator[Edit]:
         """A condition that is always true."""
         if statement.orelse or not self.source.opens_line(statement.body[0]):
@@ -489,11 +564,16 @@ class _Maker(Expressions, Analogies):
                 yield self.make(statement, "moved", f"`{said}` belongs {name} the loop", weight, *splices)
         for other in block[place + 1 :] if block else ():
             if isinstance(other, _LOOPS) and source.opens_line(other.body[0]):
+                # What the loop sets is taken once, in front of it, under a name that the loop only reads.
+                set_there = {n.id for n in ast.walk(other) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+                names = names_in(statement) if isinstance(statement, ast.Assign) else []
+                kept = {n.id for n in names if isinstance(n.ctx, ast.Store)} - set_there
+                taken = {n.id for n in names if isinstance(n.ctx, ast.Load)} & set_there
                 yield self.make(
                     statement,
                     "moved",
                     f"`{said}` belongs in the loop",
-                    1.6,
+                    0.3 if kept and taken else 1.6,
                     source.delete(statement),
                     source.before(other.body[0], text),
                 )

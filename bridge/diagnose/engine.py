@@ -53,6 +53,8 @@ MISSING = 60  # statements that may be missing, tried before something that brin
 FEW = 15  # of these, after a first mend
 SCALING = ("factor", "size", "reduction", "constant", "sign", "order")  # kinds of edits that change a factor alone
 LIKELY = 8  # edits that make what ought to be there, of which one is looked for that brings most
+EACH = 3  # edits of a place that are tried in pairs with those of others
+PAIRED = 16  # how many edits are tried in pairs
 EXPLAINED = 90  # single edits that are tried where these make themselves felt
 MOST = 0.66  # of the port's values the trusted side has as many as can be asked of it; what is wrong is nobody's
 SOME = 0.33  # the same, of the values of a port without loops and of the side in rows
@@ -229,13 +231,24 @@ def _scaled(trace: Trace, factors: Set[float]) -> list[Suspect]:
             statement = source.statement(site.node)
             name = trace.trusted.name(meanings[0])
             # The loss may be right because it is what it is: then its factor is lacking where it is handed on.
-            places = [statement, *_handing_on(trace.scope.function_at(site.path, site.start), statement)]
+            function = trace.scope.function_at(site.path, site.start)
+            places = [*_filling(function, statement), statement, *_handing_on(function, statement)]
             starts = [source.span(one)[0] for one in places]
             return [
                 Suspect(site.path, one.lineno, start, 0.0, f"this is {name}", None, False)
                 for one, start in zip(places, starts, strict=True)
             ]
     return []
+
+
+def _filling(function: Function | None, statement: ast.stmt) -> list[ast.stmt]:
+    """The statement in front of one that changes elements of what it reads."""
+    block, place = ([], 0) if function is None else function.source.block(statement)
+    before = block[place - 1] if place else None
+    target = before.target if isinstance(before, ast.AugAssign) else None
+    base = target.value if isinstance(target, ast.Subscript) else None
+    read = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    return [before] if before is not None and isinstance(base, ast.Name) and base.id in read else []
 
 
 def _handing_on(function: Function | None, statement: ast.stmt) -> list[ast.stmt]:
@@ -323,16 +336,18 @@ def _steps(
     makings = trace.trusted.makings(tuple(search.outputs)) if runs else set()
     likely_places = [one for one in named[6:] if any(leaf.weight <= SURE_PLACE for leaf in one.leaves)]
     rest = likely_places if search.steps else named[6:SCREENED]
-    for some in (named[:1], named[1:3], named[3:6], rest) if runs else ():
+    groups = (named[:1], named[1:3], named[3:6], rest) if runs else ()
+    for place, some in enumerate(groups):
         more = screened(scope, trace, search.run, makers, some)
         tries.sure |= {edit.splices for edit in more.sure}
         sifted = Screened(sifted.right + more.right, sifted.sure + more.sure, sifted.wrong | more.wrong)
-        if tries.all(more.right[:FITTING]):
-            yield tries.survivor(trace, named)
-            return
-        more_made = advances(scope, trace, search.run, makers, some, makings)
-        advancing += more_made
+        more_made: list[Advance] = []
+        if not tries.all(more.right[:FITTING]):
+            more_made = advances(scope, trace, search.run, makers, some, makings)
+            advancing += more_made
         if tries.all(one.edit for one in more_made):
+            if place == 0 and tries.goes_round(trace, named):
+                continue  # what may only go round a fault is held against the mends of the next suspects
             yield tries.survivor(trace, named)
             return
         if search.late:
@@ -369,6 +384,9 @@ def _steps(
     if beside is not None and len(beside[0]) == 1:
         # It gives what was lacking, and that is not all: there is another fault.
         yield beside
+    # Two faults that each have their likeliest mend mend all together.
+    if runs and (both := tries.pairs(_likeliest(named, [*sifted.right, *near]))) is not None:
+        yield both
     if runs and (best := tries.closest(trace, fitting, sure=True)) is not None:
         yield best
     # A loss that was wrong and agrees is no accident: what is left is another fault.
@@ -454,6 +472,19 @@ def _sums(scope: Scope, trace: Trace, named: Sequence[Suspect]) -> tuple[list[Pl
 def _surest(some: Screened) -> list[Edit]:
     """The edits that make what ought to be there, those first where nothing else can be meant."""
     return [*some.sure, *(edit for edit in some.right if edit not in some.sure)][:SURE]
+
+
+def _likeliest(named: Sequence[Suspect], some: Sequence[Edit]) -> list[Edit]:
+    """Of some edits, the first ones of each place, those of the likeliest places first."""
+    found: list[Edit] = []
+    count: dict[tuple[str, int], int] = {}
+    for edit in some:
+        here = edit.path, edit.line
+        count[here] = count.get(here, 0) + 1
+        if count[here] <= EACH and edit.splices not in {one.splices for one in found}:
+            found.append(edit)
+    order = {(one.path, one.line): place for place, one in reversed(list(enumerate(named)))}
+    return sorted(found, key=lambda edit: order.get((edit.path, edit.line), len(order)))[:PAIRED]
 
 
 def _first_at(named: Sequence[Suspect], some: Sequence[Edit]) -> list[Edit]:

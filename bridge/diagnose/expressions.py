@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -31,6 +32,7 @@ from .pieces import (
     makes_nothing,
     nameable,
     shifted,
+    terms_of,
     unlike,
     untransposed,
     within,
@@ -73,6 +75,8 @@ class Expressions(Members, Slopes, Layouts):
                     if not idle:
                         yield self.make(node, kind, sentence, weight, self.rewrite(node, new))
                 yield from self.parts(node)
+                if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+                    yield from self.every_term(node)
                 if isinstance(node, ast.Subscript):
                     yield from self.index(node)
                 if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call):
@@ -116,6 +120,7 @@ class Expressions(Members, Slopes, Layouts):
             yield from self.other_names(node, own)
             yield from self.terms(node, own, shape, statement)
             yield from self.likewise(node, own)
+            yield from self.every_step(node)
         yield from self.simpler(node, own)
         yield from self.reductions(node, own, shape)
         yield from self.nested(node)
@@ -287,6 +292,27 @@ class Expressions(Members, Slopes, Layouts):
             new = f"{self.segment(node.args[0])} if {counter} == {last} else {self.segment(node)}"
             yield "condition", Text(new, TEST), 1.6, f"at the last turn without `{called_name(node)}`: `{new}`"
 
+    def every_term(self, node: ast.BinOp) -> Iterator[Edit]:
+        """The same transpose, or the same exchange of operands, in every product of a sum."""
+        terms = terms_of(node)
+        forms = {ast.dump(_Shape().visit(copy.deepcopy(term))) for term in terms}
+        if len(terms) < 2 or len(forms) > 1 or isinstance(self.source.parent(node), ast.BinOp):
+            return
+        rows = [list(inside(term)) for term in terms]
+        for nodes in zip(*rows, strict=True) if len({len(row) for row in rows}) == 1 else ():
+            if self.is_called(nodes[0]) or self.in_index(nodes[0]) or not self.is_array(nodes[0]):
+                continue
+            made = []
+            for one in nodes:
+                own = self.text(one)
+                changes = [*self.transposes(one, own, self.shape(one)), *self.simpler(one, own)]
+                made.append([change for change in changes if change[0] in ("transpose", "operands")])
+            for same in zip(*made, strict=False):
+                if len({kind for kind, *_ in same}) == 1:
+                    kind, _, weight, sentence = same[0]
+                    splices = [self.rewrite(one, change[1]) for one, change in zip(nodes, same, strict=True)]
+                    yield self.make(node, kind, f"{sentence}, and so in every term", weight + 0.3, *splices)
+
     def likewise(self, node: ast.expr, own: Text) -> Iterator[Change]:
         """A product of another gate's or path's names, beside this one or instead: `df @ Wf` for `di @ Wi`."""
         outer = self.source.parent(node)
@@ -309,8 +335,13 @@ class Expressions(Members, Slopes, Layouts):
             for atom in list(self.atoms.values()):
                 if shape is not None and atom.shape == shape and atom.text != name:
                     made |= dict.fromkeys(self.alike(node, {name: atom.text}))
+        whole = self.source.segment(outer if isinstance(outer, ast.expr) else node)
+        lacking = [text for text in made if text not in whole]
+        if len(lacking) > 1:
+            every = " + ".join([own.text, *lacking])
+            yield "term", Text(every, SUM), 1.0, f"`+ {' + '.join(lacking)}` is missing"
         for place, text in enumerate(list(made)[:MOST]):
-            if text not in self.source.segment(outer if isinstance(outer, ast.expr) else node):
+            if text in lacking:
                 new_text = f"{own.text} + {text}"
                 yield "term", Text(new_text, SUM), 0.7 + 0.1 * place, f"`+ {text}` is missing"
             yield "name", Text(text, own.binds), 1.1 + 0.1 * place, f"`{text}` where `{own.text}` stands"
@@ -512,6 +543,18 @@ class Expressions(Members, Slopes, Layouts):
                 yield "constant", Text(repr(factor), ATOM), 2.0, f"`{factor!r}` where `{own}` stands"
         elif isinstance(value, str):
             yield from self.einsum(node, value)
+
+
+class _Shape(ast.NodeTransformer):
+    """Takes the names out of an expression: what is left is its form."""
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name("_", node.ctx)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        if nameable(node) and not is_transpose(node):
+            return ast.Name("_", node.ctx)
+        return ast.Attribute(self.visit(node.value), node.attr, node.ctx)
 
 
 def _of_one_array(own: str, other: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .align import Trace
+from .pieces import called_name
 from .text import walk
 from .trace import Loops, Memory, Site, adds
 
@@ -194,8 +195,10 @@ class Flow:
 
     def operands(self, position: int) -> list[int]:
         """The latest events of the operands of an event."""
-        found = []
-        frame = self.trace.events[position].frame
+        found: list[int] = []
+        node, frame = self.node(position), self.trace.events[position].frame
+        if isinstance(node, ast.Call) and called_name(node) in BLANK:
+            return found  # of what it is handed it has the shape alone
         for number in self.children.get(self.trace.events[position].site, ()):
             before = [p for p in self.trace.at(number) if p < position and self.trace.events[p].frame == frame]
             last = before[-1:]

@@ -82,12 +82,22 @@ class Known(Flow):
 
     def origin(self, position: int) -> int:
         """Where what an event holds was first made: it may be scaled, reshaped and handed on since."""
-        last = self.chain(position)[-1]
+        chain = self.chain(position)
+        while len(chain) > 1 and self.serves(chain[-1]):
+            chain.pop()
+        last = chain[-1]
         stored = self.trace.sites[self.trace.events[last].site].kind == "store"
         if stored or isinstance(self.node(last), ast.BinOp | ast.UnaryOp):
             return last
         start = self.born(last)
-        return start if isinstance(self.node(start), ast.BinOp | ast.UnaryOp | ast.Call) else last
+        made = isinstance(self.node(start), ast.BinOp | ast.UnaryOp | ast.Call)
+        return start if made and not self.serves(start) else last
+
+    def serves(self, position: int) -> bool:
+        """Whether an event stands in a function that is called for several things: no one of them is made there."""
+        some = [self.trace.meanings[p] for p in self.trace.at(self.trace.events[position].site)]
+        kinds = [{m.quantity for m in one} for one in some if one]
+        return len(kinds) > 1 and not set.intersection(*kinds)
 
     def own_place(self, position: int) -> int:
         """Where what an event holds was handed to a function that is called for other things as well; else itself."""

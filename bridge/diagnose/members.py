@@ -10,6 +10,7 @@ from itertools import combinations
 from .pieces import (
     ATOM,
     MOST,
+    PRODUCTS,
     Edit,
     Text,
     apart,
@@ -63,10 +64,10 @@ class Members(Steps):
                 for column in zip(*rows, strict=True):
                     yield from self.exchange(column, "the elements")
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            products = [n for n in terms_of(node) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.MatMult)]
+            products = [factors for factors in map(_product, terms_of(node)) if factors is not None]
             if len(products) < 6 and not isinstance(self.source.parent(node), ast.BinOp):
-                yield from self.exchange([product.left for product in products], "the factors")
-                yield from self.exchange([product.right for product in products], "the factors")
+                yield from self.exchange([left for left, _ in products], "the factors")
+                yield from self.exchange([right for _, right in products], "the factors")
         elif isinstance(node, ast.Dict) and 1 < len(node.values) < 12:
             yield from self.exchange(node.values, "the entries")
 
@@ -189,3 +190,12 @@ class Members(Steps):
         for kind, new, weight in options:
             splices = [self.rewrite(node, new) for node in nodes]
             yield self.make(statement, kind, f"`{new.text}` wherever `{text}` stands", weight, *splices)
+
+
+def _product(node: ast.expr) -> tuple[ast.expr, ast.expr] | None:
+    """The two factors of a matrix product, written as an operator or as a call."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        return node.left, node.right
+    if isinstance(node, ast.Call) and called_name(node) in PRODUCTS and len(node.args) == 2 and not node.keywords:
+        return node.args[0], node.args[1]
+    return None

@@ -487,7 +487,8 @@ class Names:
     def unary(self) -> list[str]:
         """Functions of one array that the file has, as they are called from here."""
         owner, _, own = self.function.name.rpartition(".")
-        found = [call for call, of in self.usage.unary[self.path] if of in ("", owner) and call != own]
+        within = {own, "self"} if own == "__call__" else {own}
+        found = [call for call, of in self.usage.unary[self.path] if of in ("", owner) and call not in within]
         return list(dict.fromkeys(found))[:5]
 
 
@@ -530,6 +531,8 @@ def _unary(function: Function, callable_: Set[str]) -> Iterator[tuple[str, str]]
                 yield node.name, ""
             elif isinstance(parent, ast.ClassDef) and not node.name.startswith("__"):
                 yield f"self.{node.name}", parent.name
+            elif isinstance(parent, ast.ClassDef) and node.name == "__call__":
+                yield "self", parent.name
         elif isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Attribute):
             if node.func.attr in defined - callable_:
                 continue

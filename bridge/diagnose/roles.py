@@ -8,7 +8,7 @@ that holds something else than it should. That is where the port parts from the 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,8 @@ from .flow import base_of
 from .known import Known
 from .pieces import called_name
 from .quantities import EXAMPLE, TOTAL, Operand, trivial
+from .trace import Site
+from .trusted import JOINS
 
 UNSUMMED = "does not add up"
 NEVER_ADDED = "is never added up, and this is what to add"
@@ -41,12 +43,17 @@ class Leaf(NamedTuple):
     statement: ast.stmt | None = None
 
 
-def leaves(trace: Trace, wrong: Sequence[tuple[str, int]], factors: Set[float] = frozenset()) -> list[Leaf]:
+def leaves(
+    trace: Trace, wrong: Sequence[tuple[str, int]], factors: Set[float] = frozenset(), stranger: int | None = None
+) -> list[Leaf]:
     """Where the port parts from the trusted side: `wrong` pairs returned arrays with their quantities.
 
-    `factors` are those by which what the port returns ought to differ from the trusted side.
+    `factors` are those by which what the port returns ought to differ from the trusted side; `stranger` is the first
+    event that is nobody's, where the forward pass is wrong.
     """
     reading = _Reading(trace, factors)
+    if stranger is not None:
+        reading.astray(stranger)
     lacking = reading.lacking(wrong)
     reading.loss_right = all(name != "loss" for name, _ in wrong)
     short = {name for name, _ in lacking}
@@ -64,9 +71,13 @@ def leaves(trace: Trace, wrong: Sequence[tuple[str, int]], factors: Set[float] =
                     reading.leaf(p, quantity, last, 0.3, "is laid out otherwise, or off by a factor")
                 reading.rescaled(position)
                 reading.added_up(position, quantity)
+                reading.put_together(position, quantity)
             if (name, quantity) in lacking:
                 reading.exchanged(position, quantity, last)
                 reading.expect(position, quantity, last, 0)
+        if (name, quantity) in lacking and not reading.returned(name):
+            for position in reading.filling(name):
+                reading.expect(position, quantity, None, 0)
     # What lacks something wherever it is read lacks it where it is made.
     everywhere = {(site, quantity) for (_, quantity), some in reading.lacked.items() if len(some) > 1 for site in some}
     return [
@@ -85,6 +96,25 @@ class _Reading(Known):
         self.seen: set[tuple[int, int, int | None]] = set()
         # By what was set and what it ought to be: the sites at which a part of it is missing.
         self.lacked: dict[tuple[int | None, int], set[int]] = {}
+
+    def astray(self, position: int) -> None:
+        """What the first stranger of the way there ought to be: of all that it is made from, one thing is another."""
+        found: list[tuple[int, Operand, int | None]] = []
+        below = [p for p in self.operands(position) if self.trace.meanings[p] is not None]
+        for number, one in enumerate(self.trusted.quantities):
+            if one.order > self.loss:
+                continue
+            for formula in one.formulas:
+                operator = type(formula.node.op) if isinstance(formula.node, ast.BinOp) else None
+                if operator is not self.operator(position) or len(formula.operands) != len(below):
+                    continue
+                lacking, strange, at = self.matched(formula, below, None)
+                if len(lacking) == len(strange) == 1 and at is not None and (number, "", at) not in self.reached:
+                    there = None if lacking[0].shift is None else at + lacking[0].shift
+                    found.append((strange[0], lacking[0], there))
+        if len({(p, operand.quantity, there) for p, operand, there in found}) == 1:
+            p, operand, there = found[0]
+            self.expect(p, operand.quantity, there, 0)
 
     def lacking(self, wrong: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
         """Those of the quantities that are not among the blocks of what the port returned."""
@@ -119,6 +149,22 @@ class _Reading(Known):
                 key = other.size, other.tobytes()
                 return [self.last_store.get(key, self.first[key])]
         return []
+
+    def filling(self, name: str) -> list[int]:
+        """What is put, element by element, into an array that is returned without being read."""
+        value = None if self.trace.answer is None else self.trace.answer.gradients.get(name)
+        array = np.asarray(value)
+        slices = {
+            np.ascontiguousarray(part).tobytes()
+            for axis in range(array.ndim if array.size > 1 else 0)
+            for part in np.moveaxis(array, axis, 0)
+        }
+        found: list[int] = []
+        for positions in self.stores.values():
+            parts = [p for p in positions if isinstance(self.node(p), ast.Subscript)]
+            if parts and all(self.trace.events[p].value.tobytes() in slices for p in parts):
+                found += [below for p in parts for below in self.operands(p)[:1]]
+        return found
 
     def output(self) -> list[int]:
         """What the port returns first, where it returns a layer's output for its loss."""
@@ -228,11 +274,15 @@ class _Reading(Known):
             return
         # Something else, known or nothing, where the quantity should be: the last to set it, or this use.
         setter = self.setter(position)
+        if setter is not None and meanings and not self.says(setter) and self.beside(setter, quantity, step):
+            self.leaf(setter, quantity, step, 0.0, "is what another name of this line, or another turn, is given")
+            return
         if setter is not None:
             below = self.operands(setter)
             # What ought to stand here is elsewhere in the port: then another name was meant. A name that
             # holds nothing yet is read here, and was never set in between.
             elsewhere = meanings is not None and (quantity, "", step) in self.reached
+            elsewhere = elsewhere and self.has_name(quantity, site)
             use = 0.1 if elsewhere else 0.2 if meanings is None else 0.8
             made = 0.6 if elsewhere else 0.3
             if isinstance(site.node, ast.Name) and any(m.quantity == quantity for m in meanings or ()):
@@ -241,6 +291,8 @@ class _Reading(Known):
                 picked = [p for p in self.chain(position) if self.picks(p)]
                 for p in picked[:1]:
                     self.leaf(p, quantity, step, 0.0, "is another step's")
+            if self.says(setter):
+                made += 0.4
             read = meanings and any(self.backward(m.quantity) for m in meanings) and self.used(position) > 1
             forward = bool(meanings) and self.loss_right and all(self.before(m) for m in meanings or ())
             if read or forward:
@@ -268,7 +320,7 @@ class _Reading(Known):
                 # A sum that lacks some of its terms.
                 self.stored(setter, quantity, step, below, depth + 1)
             for one in below:
-                if meanings is None or isinstance(self.node(one), ast.IfExp):
+                if (meanings is None and not self.says(setter)) or isinstance(self.node(one), ast.IfExp):
                     self.made(one, quantity, step, depth + 1)
                 elif isinstance(self.node(one), ast.BinOp) and any(self.empty(p) for p in self.operands(one)):
                     # Nothing is added yet: what there is was passed on.
@@ -313,6 +365,45 @@ class _Reading(Known):
             self.leaf(first, quantity, step, 0.0, NEVER_ADDED, self.statement(first))
         return first is not None
 
+    def says(self, position: int) -> bool:
+        """Whether a name is given what is called so where it comes from: `Wu = parameters["Wu"]`."""
+        target, statement = self.node(position), self.statement(position)
+        if not (isinstance(target, ast.Name) and isinstance(statement, ast.Assign)):
+            return False
+        value, outer = statement.value, statement.targets[0]
+        if isinstance(outer, ast.Tuple) and isinstance(value, ast.Tuple) and target in outer.elts:
+            value = value.elts[outer.elts.index(target)] if len(value.elts) == len(outer.elts) else value
+        key = value.slice if isinstance(value, ast.Subscript) else None
+        return target.id in (getattr(value, "attr", ""), getattr(key, "value", ""))
+
+    def beside(self, position: int, quantity: int, step: int | None) -> bool:
+        """Whether a quantity is given to another name that is unpacked with this one, or to it on another turn."""
+        statement, event = self.statement(position), self.trace.events[position]
+        if any(m.quantity == quantity for m in self.trace.meanings[position] or ()):
+            return False
+        if isinstance(statement, ast.For):
+            others = [p for p in self.trace.at(event.site) if self.trace.events[p].frame == event.frame]
+            others = [p for p in others if self.trace.events[p].loops[:-1] == event.loops[:-1]]
+        else:
+            targets = statement.targets[0] if isinstance(statement, ast.Assign) else None
+            if not isinstance(targets, ast.Tuple):
+                return False
+            near = range(max(0, position - len(targets.elts)), position + len(targets.elts))
+            others = [p for p in near if p < len(self.trace.events) and self.statement(p) is statement]
+            others = [p for p in others if self.trace.sites[self.trace.events[p].site].kind == "store"]
+        return any(p != position and self.is_(p, quantity, step) for p in others)
+
+    def has_name(self, quantity: int, where: Site) -> bool:
+        """Whether anything that can be named where a site stands is a quantity, at any step."""
+        return any(
+            m.quantity == quantity
+            for site in self.trace.sites
+            if site.path == where.path and (site.function == where.function or site.kind == "store")
+            if isinstance(site.node, ast.Name | ast.Attribute | ast.Subscript | ast.arg)
+            for p in self.trace.at(site.number)[:TURNS]
+            for m in self.trace.meanings[p] or ()
+        )
+
     def kept(self, position: int, quantity: int, step: int | None) -> None:
         """Something else was kept for later than should be: it has another name, or was changed too early."""
         self.leaf(position, quantity, step, 0.5, "is not what is to be kept here")
@@ -340,6 +431,17 @@ class _Reading(Known):
 
     def short(self, position: int, quantity: int, step: int | None, depth: int) -> None:
         """What is right but for a term or a factor: here, or in what is added last."""
+        shares = self.trusted.quantities[quantity].shares
+        meanings = self.trace.meanings[position] or ()
+        own = {(m.quantity, m.t - step) for m in meanings if m.t is not None and step is not None}
+        left = frozenset[int]().union(*shares.values()).difference(*(shares[one] for one in own & set(shares)))
+        terms = self.factors_of(position, ast.Add)
+        whole = None if step is None or len(terms) < 2 else self.incomplete(terms, shares, left, step)
+        if whole is not None and step is not None:
+            # One of its terms is a sum that lacks as much.
+            self.leaf(position, quantity, step, 0.3, "has a part missing")
+            self.expect(whole[0], whole[1], step + whole[2], depth + 1)
+            return
         zero = self.added_zero(position)
         for formula in self.formulas(quantity) if zero is not None else ():
             both = formula.operands
@@ -744,10 +846,51 @@ class _Reading(Known):
         elif len(strange) == 1 and not left:
             self.leaf(position, quantity, at, 0.0, "has something more")
         elif not strange and left:
-            self.leaf(position, quantity, at, 0.0, "has a part missing")
+            whole = self.incomplete(factors, shares, left, at)
+            self.leaf(position, quantity, at, 0.0 if whole is None else 0.3, "has a part missing")
+            if whole is not None:
+                self.expect(whole[0], whole[1], at + whole[2], depth + 1)
         else:
             return False
         return True
+
+    def incomplete(
+        self,
+        factors: Sequence[int],
+        shares: Mapping[tuple[int, int], frozenset[int]],
+        left: frozenset[int],
+        step: int,
+    ) -> tuple[int, int, int] | None:
+        """The term that would be another share of the sum with what is left: an event, the share and its step."""
+        found = []
+        for p in factors:
+            meanings = self.trace.meanings[p] or ()
+            for (one, shift), parts in shares.items():
+                if any(m.quantity == one and (m.t is None or m.t == step + shift) for m in meanings):
+                    found += [(p, *whole) for whole, several in shares.items() if several == parts | left]
+        lacking = [one for (one, _), parts in shares.items() if parts == left]
+        wanted = {self.sign(one) for one in lacking}
+
+        def unlike(term: tuple[int, int, int]) -> tuple[bool, bool]:
+            own = {self.sign(m.quantity) for m in self.trace.meanings[term[0]] or ()}
+            return not self.trusted.quantities[term[1]].named, not own & wanted
+
+        return min(found, key=unlike, default=None)
+
+    def sign(self, quantity: int) -> type[ast.operator] | None:
+        """The operator that makes a quantity."""
+        nodes = [formula.node for formula in self.trusted.quantities[quantity].formulas]
+        return next((type(node.op) for node in nodes if isinstance(node, ast.BinOp)), None)
+
+    def put_together(self, position: int, quantity: int) -> None:
+        """Parts that are right stand in another order: so they may where parts are put together on the way back."""
+        if not self.loss_right or not self.holds(position, quantity) or self.is_off(position, quantity):
+            return
+        after = next((p for p in range(len(self.trace.events)) if self.gradient(p) is not None), len(self.trace.events))
+        for site in self.trace.sites:
+            node, at = site.node, [p for p in self.trace.at(site.number) if after < p < position]
+            if isinstance(node, ast.Call) and called_name(node) in JOINS and at:
+                self.leaf(at[0], quantity, None, 0.1, "may have its parts in another order")
 
     def regrouped(self, position: int, quantity: int, step: int | None, depth: int) -> bool:
         """A product in another grouping than the trusted one: all but one factor together are an operand."""

@@ -23,6 +23,7 @@ from .trace import Array
 from .translate import Place, Seen, probed
 
 ALIKE = 5  # edits that give the same value at a place, of which one is as good as another
+DOUBTED = 0.2  # the weight of a leaf from which on an edit that makes something else may be right all the same
 SURE = 0.3  # the weight of a leaf up to which its place is taken for the fault
 TURNS = 2  # turns on which an edit is looked at: the first that is wrong, and the next
 
@@ -109,7 +110,8 @@ def screened(
         values = look.values.get(text, [])
         fits = _fits(trace, aim.leaf, values)
         if not fits:
-            wrong.setdefault((aim.leaf.site, aim.leaf.quantity), set()).add(edit.splices)
+            if aim.leaf.weight < DOUBTED:
+                wrong.setdefault((aim.leaf.site, aim.leaf.quantity), set()).add(edit.splices)
             continue
         mended.add((aim.leaf.site, aim.leaf.quantity))
         first = values[0]
@@ -137,11 +139,23 @@ def _aims(trace: Trace, suspect: Suspect) -> Iterator[_Aim]:
         statement = source.statement(site.node)
         if not isinstance(statement, ast.Assign | ast.AugAssign | ast.Return | ast.Expr):
             continue
-        if not isinstance(site.node, ast.expr) or sometimes(source, site.node):
+        node, number, position = site.node, leaf.site, leaf.position
+        while (outer := _choice(source, node)) is not None:
+            # One of two cases: what is chosen is looked at, which has a value on every turn.
+            number = next((s.number for s in trace.sites if s.node is outer and s.kind == "load"), -1)
+            position = next((p for p in trace.at(number) if p > position), -1)
+            node = outer
+        at = trace.at(number)
+        if not isinstance(node, ast.expr) or position not in at or sometimes(source, node):
             continue
-        at = trace.at(leaf.site)
-        turn = at.index(leaf.position)
-        yield _Aim(leaf, statement, site.node, tuple(range(turn, min(turn + TURNS, len(at)))))
+        turn = at.index(position)
+        yield _Aim(leaf, statement, node, tuple(range(turn, min(turn + TURNS, len(at)))))
+
+
+def _choice(source: Source, node: ast.AST) -> ast.IfExp | None:
+    """The expression that takes the value of a node in one of two cases."""
+    outer = source.parent(node)
+    return outer if isinstance(outer, ast.IfExp) and outer.test is not node else None
 
 
 def sometimes(source: Source, node: ast.AST) -> bool:
@@ -182,7 +196,17 @@ def replaced(source: Source, statement: ast.stmt, node: ast.AST, splices: Sequen
         return None
     after = body[0]
     target = after.targets[0] if isinstance(after, ast.Assign) else after.target
-    if ast.unparse(target) != source.segment(node):  # type: ignore[arg-type]
+    own = source.segment(node)  # type: ignore[arg-type]
+    if isinstance(target, ast.Tuple) and isinstance(after, ast.Assign):
+        # Its part of what is unpacked.
+        names = [ast.unparse(one) for one in target.elts]
+        if own not in names:
+            return None
+        part = names.index(own)
+        if isinstance(after.value, ast.Tuple):
+            return ast.unparse(after.value.elts[part]) if len(after.value.elts) == len(names) else None
+        return f"({ast.unparse(after.value)})[{part}]"
+    if ast.unparse(target) != own:
         return None
     if isinstance(after, ast.Assign):
         return ast.unparse(after.value)

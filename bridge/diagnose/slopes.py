@@ -128,7 +128,7 @@ class Slopes(Names):
         if shape is None:
             return
         whole = (
-            isinstance(parent, ast.stmt | ast.Tuple | ast.Dict)
+            isinstance(parent, ast.stmt | ast.Tuple | ast.List | ast.Dict)
             or (isinstance(parent, ast.Call) and parent.func is not node and self.is_operand(node))
             or (isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.MatMult))
         )

@@ -10,6 +10,7 @@ from .names import Names
 from .pieces import (
     ATOM,
     MOST,
+    PRODUCTS,
     TEST,
     Change,
     Edit,
@@ -20,7 +21,7 @@ from .pieces import (
     unlike,
     within,
 )
-from .text import COMPREHENSIONS, Splice
+from .text import COMPREHENSIONS, Splice, apply
 
 # Slices that are taken for one another.
 _SLICES: dict[str, tuple[str, ...]] = {
@@ -232,6 +233,32 @@ class Steps(Names):
                 start, end = self.source.span(node.value)[1], self.source.span(node)[1]
                 splices.append(Splice(self.path, start, end, ""))
             yield self.make(statement, "step", "all of them, not a part", 1.5, *splices)
+
+    def every_step(self, node: ast.expr) -> Iterator[Change]:
+        """A product at one step, given by its number, summed over all of them."""
+        if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)) and not (
+            isinstance(node, ast.Call) and called_name(node) in PRODUCTS
+        ):
+            return
+        places: dict[tuple[int, str], list[tuple[ast.Subscript, ast.expr]]] = {}
+        for one in inside(node):
+            if isinstance(one, ast.Subscript):
+                parts = one.slice.elts if isinstance(one.slice, ast.Tuple) else [one.slice]
+                for axis, part in enumerate(parts):
+                    if self.segment(part).removeprefix("-").isdigit():
+                        places.setdefault((axis, self.segment(part)), []).append((one, part))
+        start, counter = self.source.span(node)[0], next(c for c in "tkn" if c not in self.loops)
+        for (axis, _), some in places.items():
+            first = some[0][0].value
+            lengths = {shape[axis] for one, _ in some if len(shape := self.shape(one.value) or ()) > axis}
+            if len(some) < 2 or len(lengths) != 1 or self.is_called(first):
+                continue
+            spans = [self.source.span(part) for _, part in some]
+            splices = [Splice(self.path, low, high, counter) for low, high in spans]
+            turn = apply(self.segment(node), splices, start)
+            size = f"len({self.segment(first)})" if axis == 0 else f"{within(self.text(first), ATOM)}.shape[{axis}]"
+            new = f"sum({turn} for {counter} in range({size}))"
+            yield "step", Text(new, ATOM), 0.8, f"every step, not one alone: `{new}`"
 
     def shifted_together(self, roots: Sequence[ast.expr], statement: ast.stmt) -> Iterator[Edit]:
         """All steps that a statement reads, one later or one earlier."""

@@ -104,7 +104,10 @@ def suspects(
             if site.path == raised.file and site.line == raised.line and trace.at(number):
                 for away, origin in enumerate(reading.origins(trace.at(number)[-1])):
                     note(origin, -4.0 + 0.2 * away, "what it made is taken where the port raises", None)
-    parted = leaves(trace, wrong, factors)
+    # Where the loss is wrong, too, the first stranger of the run is what makes it so.
+    forward = raised is None and any(name == LOSS for name, _ in wrong)
+    stranger = next(iter(reading.strangers), None) if forward else None
+    parted = leaves(trace, wrong, factors, stranger)
     # What comes first in the run may be why all that comes after it is wrong.
     order: dict[int, int] = {}
     for leaf in sorted(parted, key=lambda leaf: leaf.position):
@@ -127,9 +130,8 @@ def suspects(
                 found.setdefault((path, loop.lineno), suspect)
     certain = None
     missing: set[int] = set()
-    for position, event in enumerate(trace.events):
-        if trace.meanings[position] != () or not reading.divergent(position) or reading.innocent(position):
-            continue
+    for position in reading.strangers:
+        event = trace.events[position]
         statement, path = reading.statement(event.site)
         old = found.get((path, statement.lineno))
         if certain is None:
@@ -146,6 +148,8 @@ def suspects(
                     reason=f"{old.reason} (its operands are what they should be)",
                 )
                 continue
+            if forward:
+                note(event.site, 0.01, "its operands are known, its value is nobody's, and nothing before it is", None)
         meant = reading.meant(position, needs) if raised is None else None
         if meant is not None and meant[0] not in missing:
             # What goes in is right, and what is missing first is made from it.
@@ -178,6 +182,18 @@ def suspects(
         note(number, 0.05 if given & lacking else 0.5, "what is computed here is not kept", None)
     for number in reading.idle():
         note(number, 0.2, "it is set under a name that nothing reads", None)
+    for number in reading.out_of_turn():
+        note(number, 0.02, "what is read here is of another step than what it meets", None)
+    sums = {o.quantity for need in needs if need.steps == (None,) for o in _terms(trusted, need.quantity)}
+    for number in reading.not_added(sums) if sums else ():
+        looping = bool(trace.events[trace.at(number)[0]].loops)
+        note(number, 0.1 if looping else 0.3, "these are the terms of a sum that is nowhere", None)
+    for number in reading.kept_again():
+        note(number, 0.0, "one and the same object is kept on every turn", None)
+    for number, quantity in reading.still() if forward else ():
+        note(number, 0.05, "it is the same on every turn of a loop that goes through the steps", quantity)
+    for number, lost in reading.replaced():
+        note(number, 0.0, "what the port is handed under this name is lost before it was read", None, lost)
     for number in reading.unread():
         note(number, 0.1, "it is made where a parameter is never read, which it could begin with", None)
     for place, number in enumerate(reading.passages(wrong, factors)):
@@ -274,6 +290,16 @@ def forward_last(trace: Trace, named: Sequence[Suspect]) -> list[Suspect]:
             (computed if all(right & some for some in meant) else off).add(place)
     places = computed - off
     return sorted(named, key=lambda one: one.quantity is not None and (one.path, one.line) in places)
+
+
+def names_of(node: ast.AST) -> list[str]:
+    """The names in a node."""
+    return [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+
+
+def _terms(trusted: Trusted, quantity: int) -> list[Operand]:
+    """What is added up to a quantity, step by step."""
+    return [o for formula in trusted.quantities[quantity].formulas if formula.node is None for o in formula.operands]
 
 
 def _up_to_the_loss(trusted: Trusted) -> set[int]:
@@ -397,6 +423,104 @@ class _Reading:
                         element, value = isinstance(site.node, ast.Subscript), statement.value
                         if _makes_space(value) or (element and isinstance(value, ast.Constant)):
                             found.append(number)
+        return found
+
+    def replaced(self) -> list[tuple[int, ast.stmt]]:
+        """Where a parameter that is an array is given another value before anything reads it, and its own site."""
+        found: list[tuple[int, ast.stmt]] = []
+        for number, site in enumerate(self.trace.sites):
+            at = self.trace.at(number)[:1] if site.kind == "argument" else []
+            function = self.trace.scope.function_at(site.path, site.start) if at else None
+            if function is None or self.trace.events[at[0]].value.size == 1:
+                continue
+            name, source = site.text.partition(":")[0].strip(), self.trace.scope.source(site.path)
+            names = [n for n in ast.walk(function.node) if isinstance(n, ast.Name) and n.id == name]
+            first = min(names, key=lambda n: (n.lineno, n.col_offset), default=None)
+            if first is None or not isinstance(first.ctx, ast.Store):
+                continue
+            statement = source.statement(first)
+            end = statement.end_lineno or 0
+            if isinstance(statement, ast.Assign) and not any(
+                isinstance(n.ctx, ast.Load) and n.lineno <= end for n in names
+            ):
+                found.append((number, statement))
+        return found
+
+    def out_of_turn(self) -> list[int]:
+        """Where a turn of a loop takes something kept by its number, that is no array, if values of two steps meet."""
+        position = next(iter(self.strangers), None)
+        below = [] if position is None else [self.trace.meanings[p] or () for p in self.operands(position)]
+        steps = [{m.t for m in some} for some in below if some and all(m.t is not None for m in some)]
+        if position is None or len(steps) < 2 or set.intersection(*steps):
+            return []
+        if self.operator(self.trace.sites[self.trace.events[position].site].node) in (ast.Add, ast.Sub):
+            return []  # what is carried from one step is added at another
+        found: dict[int, int] = {}
+        for loop, path in self.loops(position):
+            counters = set(names_of(loop.target)) if isinstance(loop, ast.For) else set()
+            for number, _ in enumerate(self.trace.sites):
+                statement, own = self.statement(number)
+                value = statement.value if isinstance(statement, ast.Assign) else None
+                inside = own == path and loop.lineno < statement.lineno <= (loop.end_lineno or 0)
+                counted = isinstance(value, ast.Subscript) and bool(counters & set(names_of(value.slice)))
+                seen = any(s.node is value and self.trace.at(s.number) for s in self.trace.sites) if counted else True
+                if inside and not seen:
+                    found.setdefault(id(statement), number)
+        return list(found.values())
+
+    def not_added(self, terms: Set[int]) -> list[int]:
+        """Where the terms of a sum are set, one after the other, each in the place of the one before."""
+        found = []
+        for number, site in enumerate(self.trace.sites):
+            anew = site.kind == "store" and isinstance(self.statement(number)[0], ast.Assign)
+            if not anew or not isinstance(site.node, ast.Subscript):
+                continue
+            some = [(*(self.trace.meanings[p] or ()), *self.trace.within(p)) for p in self.trace.at(number)]
+            if len({m.t for one in some for m in one if m.quantity in terms}) > 1:
+                found.append(number)
+        return found
+
+    def kept_again(self) -> list[int]:
+        """Where a loop puts an object of the port's into a list, which is made once, in front of it."""
+        classes = {f.name.rpartition(".")[0].rpartition(".")[2] for f in self.trace.scope.functions} - {""}
+        found = []
+        for number, site in enumerate(self.trace.sites):
+            source = self.trace.scope.source(site.path)
+            if not (isinstance(site.node, ast.Call) and called_name(site.node) in classes):
+                continue
+            statement, _ = self.statement(number)
+            block, place = source.block(statement)
+            names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            for loop in block[place + 1 :]:
+                inner = list(ast.walk(loop)) if isinstance(loop, ast.For | ast.While) else []
+                own = {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+                calls = [n for n in inner if isinstance(n, ast.Call) and called_name(n) in ("append", "insert")]
+                kept = {a.id for call in calls for a in call.args if isinstance(a, ast.Name)}
+                found += [number] if (names - own) & kept else []
+        return found
+
+    def still(self) -> list[tuple[int, int]]:
+        """Where a name is read on every turn that holds a state still, and is set nowhere in the loop."""
+        found = []
+        for number, site in enumerate(self.trace.sites):
+            at = self.trace.at(number)
+            if site.kind != "load" or not isinstance(site.node, ast.Name) or len(at) < 3:
+                continue
+            loop, source = self.statement(number)[0], self.trace.scope.source(site.path)
+            while loop is not None and not isinstance(loop, ast.For | ast.FunctionDef):
+                loop = source.parent(loop)  # type: ignore[assignment]
+            if not isinstance(loop, ast.For) or site.node.id in {
+                n.id for n in ast.walk(loop) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+            }:
+                continue
+            same = set.intersection(*({(m.quantity, m.t) for m in self.trace.meanings[p] or ()} for p in at))
+            quantities = self.trace.trusted.quantities
+            states = [q for q, t in same if t is not None and len(quantities[q].steps) > 2 and t < 0]
+            for other in self.trace.sites if states else ():
+                set_before = other.kind == "store" and other.function == site.function and other.text == site.text
+                if set_before and not self.trace.events[self.trace.at(other.number)[0]].loops:
+                    found.append((other.number, states[0]))
+            found += [(number, states[0])] if states else []
         return found
 
     def idle(self) -> list[int]:
@@ -564,6 +688,12 @@ class _Reading:
                 found.append(at[place - 1])
         return found
 
+    @cached_property
+    def strangers(self) -> list[int]:
+        """The events that are nobody's, though what they are made from is known, and that lead to nothing known."""
+        some = (p for p, meanings in enumerate(self.trace.meanings) if meanings == ())
+        return [p for p in some if self.divergent(p) and not self.innocent(p)]
+
     def divergent(self, position: int) -> bool:
         """Whether a stranger is made from values that are all known."""
         site = self.trace.sites[self.trace.events[position].site]
@@ -695,6 +825,11 @@ def _lacking(trace: Trace, leaf: Leaf) -> int | None:
         if one in own:
             rest = frozenset[int]().union(*shares.values()) - parts
             return next((other for (other, _), some in shares.items() if some == rest), None)
+    whole = trace.trusted.quantities[leaf.quantity]
+    for formula in (*whole.formulas, *whole.regrouped):
+        others = [o.quantity for o in formula.operands if o.quantity not in own]
+        if len(formula.operands) == 2 and len(others) == 1:
+            return others[0]
     return None
 
 

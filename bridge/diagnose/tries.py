@@ -8,6 +8,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 from ..diff import parameters_of
 from .advance import Advance
@@ -102,6 +103,7 @@ class Tries:
         # A sign, a term, a statement: what makes up for a fault elsewhere often looks like this.
         doubtful = first.kind in (*DRASTIC, *MAKING_UP) and first.splices not in self.sure
         doubtful = doubtful or unnatural(self.scope, first) > 0
+        doubtful = doubtful or self.goes_round(trace, named)
         self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
         if named and first.line == named[0].line and not doubtful:
             return self.survivors[0]
@@ -136,17 +138,26 @@ class Tries:
         self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
         return self.survivors[0]
 
+    def goes_round(self, trace: Trace, named: Sequence[Suspect]) -> bool:
+        """Whether the first edit that mends everything may only go round what is wrong.
+
+        So it may where something that has a name is still missing, or where an expression is put for a name.
+        """
+        first = self.survivors[0][0]
+        quantities = trace.trusted.quantities
+        needs = [need.quantity for need in trace.unreached(self.search.outputs)[:1]]
+        lacking = any(quantities[q].named and named and q not in named[0].needs for q in needs)
+        source = self.scope.source(first.path)
+        old = [source.text[splice.start : splice.end] for splice in first.splices]
+        spelled = any(o.isidentifier() and not s.text.isidentifier() for o, s in zip(old, first.splices, strict=True))
+        return lacking or spelled
+
     def worth(self, trace: Trace, edit: Edit, after: Trace | None) -> tuple[int, bool, float, int]:
         """How well an edit mends what is wrong where it is wrong: the less, the better."""
         if after is None or after.failed is not None:
             return 0, True, 9.0, 0
         # To turn a sign back once all is computed leaves everything before it with the wrong one.
-        right = {
-            (m.quantity, m.t)
-            for meanings in after.meanings
-            for m in meanings or ()
-            if m.factor > 0 and after.trusted.quantities[m.quantity].named
-        }
+        right = _named(after) - _named(trace)
         there = _consumes(after, edit)
         # What moves an update to where it belongs is no way round it.
         late = edit.kind != "moved" and (_consumes(trace, edit) if there is None else there)
@@ -176,7 +187,7 @@ class Tries:
                 self.all(edit for edit in self.makers.of(function, other) if edit.kind == first.kind)
         starts = _behind(self.scope, trace, first)
         starts |= {(suspect.path, suspect.start) for suspect in named[:3]}
-        until = clock() + ELSEWHERE
+        until = 0.0
         tried = {edit.splices for edit, _ in self.seen.values()}
         sources = self.scope.sources
 
@@ -185,6 +196,7 @@ class Tries:
 
         lines = {(path, sources[path].line(start)) for path, start in starts}
         for edit in self.makers.ranked(rank):
+            until = until or clock() + ELSEWHERE  # to make them takes its time, too
             if clock() > until or (edit.path, sources[edit.path].line(edit.offset)) not in lines:
                 # A statement of several lines has edits further down.
                 at = sources[edit.path].statement_at(edit.offset)
@@ -291,6 +303,20 @@ class Tries:
                 return few, new
         return None
 
+    def pairs(self, some: Sequence[Edit]) -> tuple[list[Edit], Score] | None:
+        """Two edits of different places that mend everything together."""
+        bench = self.search.bench
+        for one, other in combinations(some, 2):
+            if self.search.late:
+                break
+            if _apart(one, other):
+                splices = [*one.splices, *other.splices]
+                new = bench.score(self.scope, splices)
+                mended = new is not None and new.all_agree and self.wanted <= new.agree
+                if new is not None and mended and bench.holds(self.scope, splices, bench.expected[1:], self.wanted):
+                    return [one, other], new
+        return None
+
     def take(self, edit: Edit, score: Score) -> tuple[Edit, Score]:
         self.taken.add(edit.splices)
         return edit, score
@@ -336,6 +362,13 @@ def _in_common(one: str, other: str) -> int:
     """With how many letters two texts begin alike."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((k for k, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _named(trace: Trace) -> set[tuple[int, int | None]]:
+    """What has a name on the trusted side, and is computed, with its sign."""
+    quantities = trace.trusted.quantities
+    every = (m for meanings in trace.meanings for m in meanings or ())
+    return {(m.quantity, m.t) for m in every if m.factor > 0 and quantities[m.quantity].named}
 
 
 def _drastic(edit: Edit) -> bool:
