@@ -182,6 +182,8 @@ def suspects(
         note(number, 0.05 if given & lacking else 0.5, "what is computed here is not kept", None)
     for number in reading.idle():
         note(number, 0.2, "it is set under a name that nothing reads", None)
+    for number, loop in reading.resumed():
+        note(number, 0.12, "what it adds up goes on from the turn before, though it is read in between", None, loop)
     for number in reading.out_of_turn():
         note(number, 0.02, "what is read here is of another step than what it meets", None)
     sums = {o.quantity for need in needs if need.steps == (None,) for o in _terms(trusted, need.quantity)}
@@ -445,6 +447,24 @@ class _Reading:
             ):
                 found.append((number, statement))
         return found
+
+    def resumed(self) -> list[tuple[int, ast.stmt]]:
+        """The inner loops that add to a name which is read on every turn of the outer one, and never emptied there."""
+        found: dict[int, tuple[int, ast.stmt]] = {}
+        for number, site in enumerate(self.trace.sites):
+            statement, path = self.statement(number)
+            if site.kind != "store" or not isinstance(statement, ast.AugAssign) or not isinstance(site.node, ast.Name):
+                continue
+            source = self.trace.scope.source(path)
+            inner = source.parent(statement)
+            outer = source.parent(inner) if isinstance(inner, ast.For) else None
+            if not (isinstance(inner, ast.For) and isinstance(outer, ast.For)):
+                continue
+            own = {id(n) for n in ast.walk(inner)}
+            uses = [n for n in ast.walk(outer) if isinstance(n, ast.Name) and n.id == site.node.id and id(n) not in own]
+            if uses and all(isinstance(n.ctx, ast.Load) for n in uses):
+                found.setdefault(id(inner), (number, inner))
+        return list(found.values())
 
     def out_of_turn(self) -> list[int]:
         """Where a turn of a loop takes something kept by its number, that is no array, if values of two steps meet."""
