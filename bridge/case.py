@@ -115,10 +115,8 @@ def choose_sizes(
         try:
             asked = joined(declaration.sizes, extra)
         except Problem as problem:
-            raise Problem(
-                f"the port declares sizes with which it cannot be run so: {problem.what}",
-                file=declaration.file,
-                line=declaration.line,
+            raise declaration.problem(
+                f"the port declares sizes with which it cannot be run so: {problem.what}"
             ) from None
     tied = {**family.ties, **asked.tied}
     fixed = {
@@ -201,11 +199,7 @@ def make_arrays(
                 wanted = (
                     f"the shape {arrays[name].shape}" if name in arrays else f"one of {', '.join(arrays)}"
                 )
-                raise Problem(
-                    f"case= gave '{name}' of shape {np.shape(value)}; expected {wanted}.",
-                    file=declaration.file,
-                    line=declaration.line,
-                )
+                raise declaration.problem(f"case= gave '{name}' of shape {np.shape(value)}; expected {wanted}.")
             arrays[name] = np.array(value, dtype=np.float64)
     dtype = np.dtype(declaration.dtype)
     return {name: value.astype(dtype).astype(np.float64) for name, value in arrays.items()}

@@ -23,8 +23,9 @@ from .diff import LOSS, parameters_of
 from .handed import Network
 from .missed import RUNS, SAME, apart, passes, says_no, why_missed
 from .problem import AGREES, DIFFERS, NOT_ANSWERED, Problem
+from .raised import OutOfTime, raised
 from .report.cover import SCHEMA, Cover, render
-from .run import OutOfTime, in_time, raised
+from .run import in_time
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]

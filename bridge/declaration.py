@@ -13,7 +13,7 @@ from .axes import Layout, LayoutError, Map
 from .family import Axes, Family, Implementation, Setting, family_named, words_of
 from .notation import parse
 from .objective import LAST, OWN, Objective, parse_objective
-from .problem import Problem, nearest
+from .problem import NOT_ANSWERED, Problem, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 DTYPES = ("float64", "float32")
@@ -95,6 +95,10 @@ class Declaration:
     def with_(self, **changes: Any) -> Declaration:
         """The same declaration with some fields changed."""
         return replace(self, **changes)
+
+    def problem(self, what: str, status: int = NOT_ANSWERED) -> Problem:
+        """A problem of this side's, at the line of its function."""
+        return Problem(what, file=self.file, line=self.line, status=status)
 
     def anew(self, family: str | None, objective: str | None) -> Declaration:
         """The same function and layout declared for another family or objective; `Problem` where they do not fit."""

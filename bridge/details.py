@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .answer import Answer
 from .case import Array, Case
 from .declaration import Declaration
 from .diff import DIFFERS, LOSS, Diff, Expected, Verdict, laid_out_for
@@ -17,7 +18,7 @@ from .judge import Judgement, shortens
 from .oracle import OwnLoss
 from .problem import Problem
 from .report.schema import ArrayDetail, Details, Lengths
-from .run import Answer, canonical, run
+from .run import canonical, run
 
 ROWS, COLUMNS = 40, 48  # of a gradient that is shown; of a larger one, the part around its worst place
 

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .answer import Answer
 from .bar import MARGIN, jittered_runs, leaves_nothing, overflows
 from .case import Array, Case
 from .declaration import Clip, Declaration
 from .oracle import OwnLoss
-from .run import Answer, canonical, run, scale
+from .run import canonical, run, scale
 
 AGREES, DIFFERS, BLIND, NOT_PROVIDED = "agrees", "differs", "blind", "not provided"
 LOSS = "loss"

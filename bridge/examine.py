@@ -114,12 +114,8 @@ def _examined(
         with stage("run"):
             unsteady = None if by_numbers else steady(port, chosen[0], again)
         if unsteady is not None:
-            raise Problem(
-                f"{port.name}() gives another answer when it is run again on the same data: it {unsteady}",
-                file=port.file,
-                line=port.line,
-                status=STATUS_DIFFERS,
-            )
+            what = f"{port.name}() gives another answer when it is run again on the same data: it {unsteady}"
+            raise port.problem(what, STATUS_DIFFERS)
         with stage("run"):
             expected = [expect(port, trusted, case) for case in chosen]
             answers = [run(port, case) for case in chosen]
@@ -262,11 +258,7 @@ def facing(port: Declaration, trusted: Declaration) -> tuple[Declaration, Declar
     """A port as it is compared with another one, which is trusted: with sizes and arrays that both can take."""
 
     def no(what: str) -> Problem:
-        return Problem(
-            f"{trusted.name}() cannot be what {port.name}() is held against: {what}",
-            file=trusted.file,
-            line=trusted.line,
-        )
+        return trusted.problem(f"{trusted.name}() cannot be what {port.name}() is held against: {what}")
 
     if port.family.name != trusted.family.name:
         raise no(f"its family is '{trusted.family.name}', the port's '{port.family.name}'.")

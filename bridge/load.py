@@ -11,7 +11,8 @@ import numpy as np
 from .declaration import Declaration
 from .intact import Surroundings, complaint
 from .problem import NoPort, Problem, nearest
-from .run import OutOfTime, in_time
+from .raised import OutOfTime
+from .run import in_time
 
 # What is imported here only when it is needed: a file of that name beside the port must not take its place.
 OURS = ("ast", "copy", "difflib", "inspect", "json", "linecache", "random", "rowcol", "tabulate", "textwrap")

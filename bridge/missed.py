@@ -12,8 +12,9 @@ from .case import Case, make_case
 from .declaration import Declaration, Sizes
 from .diagnose.parts import Break
 from .handed import Array, Network, Point
+from .raised import OutOfTime
 from .report.cover import Missed
-from .run import OutOfTime, in_time
+from .run import in_time
 
 SAME = 1e-9  # of two gradients: what is nearer than that, relative to the larger, is rounding
 SMALL = 0.3  # weights that are all smaller than this are tried again at an ordinary size

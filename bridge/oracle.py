@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .answer import loss_of
 from .case import Array, Case
 from .declaration import Declaration, side
-from .problem import Problem
-from .run import arguments, call, loss_of, run
+from .run import arguments, call, run
 
 STEP = 1e-200  # its square underflows to zero: nothing is left of the second order
 Loss = Callable[[dict[str, Any]], Any]
@@ -86,11 +86,9 @@ class OwnLoss:
         """The port's loss, the gradients of it in the port's layout, and how far each may be off / MARGIN."""
         loss = run(port, case).loss
         if loss is None:
-            raise Problem(
+            raise port.problem(
                 f"{port.name}() returned None as its loss, and the family 'any' has nothing else to go by. "
-                "Return the loss.",
-                file=port.file,
-                line=port.line,
+                "Return the loss."
             )
         gradients, errors = {}, {}
         arrays = arguments(port, port.bind(case.sizes), case)

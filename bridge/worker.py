@@ -78,11 +78,9 @@ def examined_function(port: Declaration, options: Options, *, limit: float = CAL
     """
     if not loadable(port) and (forks_badly() or not hasattr(os, "fork")):
         why = f"{forks_badly()} has been imported, and does not survive a fork" if forks_badly() else "none can fork"
-        raise Problem(
+        raise port.problem(
             f"{port.name}() cannot be handed to a process of its own here ({why}). "
-            "Declare it with @port at the top level of its file, so that it can be loaded there.",
-            file=port.file,
-            line=port.line,
+            "Declare it with @port at the top level of its file, so that it can be loaded there."
         )
     task = {"path": f"{port.file}::{port.name}", "options": tuple(options), "limit": limit, "quiet": True}
 

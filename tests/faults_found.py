@@ -21,12 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
+from rowcol.bridge.answer import Answer
 from rowcol.bridge.case import Recipe, make_case
 from rowcol.bridge.declaration import Declaration
 from rowcol.bridge.diff import AGREES, DIFFERS, LOSS, NOT_PROVIDED, compare_once, expect, single_cases
 from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.problem import Problem
-from rowcol.bridge.run import Answer, run
+from rowcol.bridge.run import run
 from tests.corpus.load import Combination, Fault, combinations
 from tests.corpus.load import load as corpus
 from tests.corpus.score import FOLDERS

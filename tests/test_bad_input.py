@@ -898,7 +898,7 @@ def test_rowcols_own_mistakes_are_called_so(said: Said, monkeypatch: pytest.Monk
     status, text = said(source())
     assert status == 2
     assert text.startswith("mine.py: rowcol itself failed on this file. The mistake is rowcol's, not yours;")
-    lines_of(text, "TypeError at test_bad_input.py:", "no way")
+    lines_of(text, "TypeError at tests/test_bad_input.py:", "no way")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rowcol.batched.rnn import backward as backward_in_rows
+from rowcol.bridge.answer import Answer
 from rowcol.bridge.case import cases
 from rowcol.bridge.declaration import Declaration
 from rowcol.bridge.diagnose.explain import Explanation, explain
@@ -16,7 +17,7 @@ from rowcol.bridge.diagnose.sums import NO_SUM, Sums, Watch
 from rowcol.bridge.diff import Expected, expect, single_cases
 from rowcol.bridge.load import load
 from rowcol.bridge.oracle import trusted_side
-from rowcol.bridge.run import Answer, run
+from rowcol.bridge.run import run
 from rowcol.reference.rnn import backward as backward_in_columns
 from tests.corpus.load import load as corpus
 from tests.corpus.score_numbers import observed

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from ..answer import Answer
 from ..case import Case
-from ..run import Answer
 from ..timings import stage
 from .quantities import (
     SO_FAR,

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from .. import run as running
+from ..answer import Answer
 from ..bar import MARGIN
 from ..case import Case, fresh_cases
 from ..declaration import Declaration
@@ -26,7 +27,7 @@ from ..diff import (
     single_cases,
 )
 from ..problem import Problem
-from ..run import Answer, canonical, run
+from ..run import canonical, run
 from .source import NotInForce, Scope
 from .text import Splice
 

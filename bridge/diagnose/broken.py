@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..answer import Answer
 from ..case import Case
 from ..declaration import Clip, Declaration
 from ..declaration import side as declared_side
 from ..diff import LOSS, Expected, laid_out_for
 from ..family import Implementation
-from ..run import Answer, arguments, parameter_names, scale
+from ..run import arguments, parameter_names, scale
 from .parts import CUT, EXAMPLE, RATE, SHARE, WHICH, Break, Equation, Part, Splice, read_side
 from .variants import siblings
 

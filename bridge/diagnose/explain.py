@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
+from ..answer import Answer
 from ..declaration import Declaration
 from ..diff import LOSS, Expected
-from ..run import Answer
 from .broken import (
     NOTE,
     Array,

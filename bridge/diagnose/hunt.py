@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..answer import Answer
 from ..declaration import Declaration
 from ..diff import LOSS, Expected
-from ..run import Answer
 from .broken import Array, Hope, Numbers, Side, in_force
 from .likely import Candidate, Likely, Reach, cost_of
 from .parts import RATE, Break, Equation

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
 
-from ..run import without_ones
+from ..answer import without_ones
 from .calling import computing
 from .pieces import (
     ATOM,

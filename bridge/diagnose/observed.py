@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..answer import Answer
 from ..declaration import Declaration
 from ..diff import LOSS, Expected
-from ..run import Answer
 from .broken import (
     NOTE,
     Array,

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from time import process_time
 
+from rowcol.bridge.answer import Answer
 from rowcol.bridge.case import cases
 from rowcol.bridge.declaration import Declaration, Sizes
 from rowcol.bridge.diagnose.explain import Explanation, explain
@@ -20,7 +21,7 @@ from rowcol.bridge.diff import Expected, compare_once, expect, single_cases
 from rowcol.bridge.load import load as load_port
 from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.problem import Problem
-from rowcol.bridge.run import Answer, run
+from rowcol.bridge.run import run
 
 from .load import Fault, load
 

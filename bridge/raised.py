@@ -1,0 +1,101 @@
+"""What is said of a side that raises: its own line, the error, and the shapes of what stands on that line."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from .declaration import Declaration
+from .problem import DIFFERS, NOT_ANSWERED, Problem, Raised
+
+
+class OutOfTime(BaseException):
+    """Raised inside a side that runs past its limit of so many seconds."""
+
+    def __init__(self, limit: float) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+
+def raised(side: Declaration, error: BaseException) -> Problem:
+    """The finding that a side raised: its own line, the error, and the shapes of what stands on the line."""
+    frame, line = own_frame(error, side.file)
+    file = side.file if frame is None else frame.f_code.co_filename
+    left_out = _left_out(side, error, frame, line)
+    if left_out is not None:
+        return left_out
+    if isinstance(error, OutOfTime):
+        what = f"{side.name}() ran past its limit of {error.limit:g} s; it was at this line."
+    elif isinstance(error, SystemExit):
+        what = f"{side.name}() called sys.exit({error.code!r})."
+    else:
+        text = str(error).strip().splitlines()
+        what = f"{side.name}() raised {type(error).__name__}" + (f": {printable(text[0])}" if text else "")
+    set_then = getattr(error, "globals_then", {})  # globals that a helper had set, and has put back
+    shapes = [] if frame is None or file is None else shapes_on_line(frame, file, line or 0, set_then)
+    if shapes:
+        what += f"\n    on that line {', '.join(shapes)}"
+    kind = Problem if isinstance(error, OutOfTime | SystemExit) else Raised
+    return kind(what, file=file, line=line or side.line, status=DIFFERS)
+
+
+def _left_out(side: Declaration, error: BaseException, frame: FrameType | None, line: int | None) -> Problem | None:
+    """Where a script's function misses a name that `definitions` did not take: that is the declaration's to mend."""
+    if frame is None or type(error) is not NameError:
+        return None
+    skipped: Mapping[str, int] = frame.f_globals.get("__skipped__", {})
+    file, name = os.path.basename(frame.f_code.co_filename), error.name
+    if name is None or name not in skipped:
+        return None
+    return side.problem(
+        f"definitions() left out the line that sets '{name}' ({file}:{skipped[name]}), and {frame.f_code.co_name}() "
+        f"needs it ({file}:{line}). It takes only what can be set without running the script. Set it around "
+        f"the call: with globals_set(script, {name}=...).",
+        NOT_ANSWERED,
+    )
+
+
+def printable(text: str) -> str:
+    """A text of a port's that commands no terminal: what cannot be printed is written as Python writes it."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def own_frame(error: BaseException, file: str | None) -> tuple[FrameType | None, int | None]:
+    """The innermost frame of the traceback that is the user's: not numpy's, not Python's, not ours."""
+    ours = os.path.dirname(__file__) + os.sep
+    foreign = (ours, sys.prefix, sys.base_prefix, np.__path__[0], "<frozen", "<__array_function__")
+    found: tuple[FrameType | None, int | None] = (None, None)
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if name == file or not name.startswith(foreign):
+            found = trace.tb_frame, trace.tb_lineno
+        trace = trace.tb_next
+    return found
+
+
+def shapes_on_line(frame: FrameType, file: str, line: int, set_then: Mapping[str, Any] | None = None) -> list[str]:
+    """`"x is (3, 5)"` for each array that a source line names, as the frame holds them."""
+    import linecache
+
+    text = re.sub(r"""("[^"]*"|'[^']*')""", " ", linecache.getline(file, line))
+    outer = {**frame.f_globals, **(set_then or {})}
+    found: dict[str, str] = {}
+    for word in re.findall(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*", text):
+        first, *rest = word.split(".")
+        value = (outer if frame.f_locals is frame.f_globals else frame.f_locals).get(first, outer.get(first))
+        shown = first
+        for part in rest:
+            inner = getattr(value, "__dict__", {}).get(part)
+            if inner is None:
+                break
+            value, shown = inner, f"{shown}.{part}"
+        if isinstance(value, np.ndarray) and shown not in found:
+            found[shown] = f"{shown} is {value.shape}"
+    return list(found.values())
