@@ -107,15 +107,13 @@ class Tries:
         self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
         if named and first.line == named[0].line and not doubtful:
             return self.survivors[0]
+        if (earlier := _set_before(self.scope, first)) in [(suspect.path, suspect.start) for suspect in named]:
+            self.alike(first, *earlier)
         if not named or first.line not in [suspect.line for suspect in named[:3]] or doubtful:
             self.elsewhere(trace, named)
         elif (named[0].path, named[0].start) in _behind(self.scope, trace, first):
-            # The same edit where what is read here is set, if that is likelier.
-            function = self.scope.function_at(named[0].path, named[0].start)
-            statement = self.scope.source(named[0].path).statement_at(named[0].start)
-            others = [] if function is None or statement is None else self.makers.of(function, statement)
-            self.all([edit for edit in others if edit.kind == first.kind][:AS_MANY])
-        for statement in unread(self.scope, first):
+            self.alike(first, named[0].path, named[0].start)
+        for statement in [*unread(self.scope, first), *adding(self.scope, first)]:
             self.where_set(first, statement)
         # The most natural edit of each line; then the line that is at fault.
         some: dict[tuple[str, int], tuple[Edit, Score]] = {}
@@ -162,12 +160,14 @@ class Tries:
         # What moves an update to where it belongs is no way round it.
         late = edit.kind != "moved" and (_consumes(trace, edit) if there is None else there)
         gone = _updates(trace, edit) or _idle(trace, after)
-        odd = unnatural(self.scope, edit) + 1.5 * gone + 0.5 * self.hands_on(edit)
+        odd = unnatural(self.scope, edit) + 1.5 * gone + 0.5 * self.hands_on(edit) + 0.5 * _of_nothing(trace, edit)
         return -len(right), bool(late), odd, sum(self.changed(splice) for splice in edit.splices)
 
     def changed(self, splice: Splice) -> int:
         """How many letters a splice takes away, or puts in."""
         old, new = self.scope.source(splice.path).text[splice.start : splice.end], splice.text
+        if old in new:
+            return len(new) - len(old)
         start = _in_common(old, new)
         end = _in_common(old[start:][::-1], new[start:][::-1])
         return max(len(old), len(new)) - start - end
@@ -204,6 +204,12 @@ class Tries:
                     break
             if edit.splices not in tried:
                 self.all([edit])
+
+    def alike(self, edit: Edit, path: str, start: int) -> None:
+        """Try the same edit at another statement: where what is read here is set, say."""
+        function, statement = self.scope.function_at(path, start), self.scope.source(path).statement_at(start)
+        others = [] if function is None or statement is None else self.makers.of(function, statement)
+        self.all([other for other in others if other.kind == edit.kind][:AS_MANY])
 
     def where_set(self, edit: Edit, statement: ast.stmt) -> None:
         """Try the edits of a statement of an edit's function, until one mends everything as well."""
@@ -409,17 +415,32 @@ def unnatural(scope: Scope, edit: Edit) -> float:
             cost += 0.3  # turned round afterwards, alone, where it could be made so
         if edit.kind == "order" and ".pop(" in source.text and ".insert(0, " in new:
             cost += 0.3  # put in front, where it could be taken from the end
-    if edit.kind == "term" and edit.sentence.endswith("is missing"):
-        # What is added elsewhere already would be added twice, or for nothing.
-        function = scope.function_at(edit.path, edit.offset)
-        added = edit.sentence.partition("`+ ")[2].partition("`")[0]
-        nodes = walk(source.tree if function is None else function.node)
-        cost += 0.9 * any(isinstance(n, ast.AugAssign) and source.segment(n.value) == added for n in nodes)
+    # What is added elsewhere already would be added twice, or for nothing.
+    cost += 0.9 * bool(adding(scope, edit))
     if edit.kind == "statement" and any(not splice.text.strip() for splice in edit.splices):
         # A scale too many is no loss.
         cost += 0.5 if re.search(r"[*/]=", source.text[edit.splices[0].start : edit.splices[0].end]) else 1.0
     # What nothing reads any more was set for nothing: where it is set it may be mended instead.
     return cost + 0.8 * (edit.kind == "moved") + 0.8 * bool(unread(scope, edit))
+
+
+def adding(scope: Scope, edit: Edit) -> list[ast.AugAssign]:
+    """The statements that add, somewhere else, what an edit says is missing."""
+    if edit.kind != "term" or not edit.sentence.endswith("is missing"):
+        return []
+    source, function = scope.source(edit.path), scope.function_at(edit.path, edit.offset)
+    added = edit.sentence.partition("`+ ")[2].partition("`")[0]
+    nodes = walk(source.tree if function is None else function.node)
+    return [n for n in nodes if isinstance(n, ast.AugAssign) and source.segment(n.value) == added]
+
+
+def _set_before(scope: Scope, edit: Edit) -> tuple[str, int]:
+    """The file and the start of the last statement in front of an edit that sets the name which it replaces."""
+    source, function = scope.source(edit.path), scope.function_at(edit.path, edit.offset)
+    name = source.text[edit.splices[0].start : edit.splices[0].end]
+    nodes = walk(function.node) if function is not None and name.isidentifier() else []
+    setting = [n for n in nodes if isinstance(n, ast.Assign) and name in _named_alone(n)]
+    return edit.path, max((s for s in (source.span(n)[0] for n in setting) if s < edit.offset), default=-1)
 
 
 def unread(scope: Scope, edit: Edit) -> list[ast.Assign]:
@@ -551,6 +572,14 @@ def _readers(scope: Scope, edit: Edit) -> list[tuple[Function, ast.stmt]]:
             if read & written and len(found) < 3:
                 found.append((function, node))
     return found
+
+
+def _of_nothing(trace: Trace, edit: Edit) -> bool:
+    """Whether an edit adds something to what is nothing but zeros: it is rather put in their place."""
+    spans = {(splice.path, splice.start, splice.end) for splice in edit.splices}
+    places = [s.number for s in trace.sites if s.kind == "load" and (s.path, s.start, s.end) in spans]
+    values = [trace.events[p].value for number in places for p in trace.at(number)]
+    return edit.kind == "term" and bool(values) and all(one.size > 1 and not one.any() for one in values)
 
 
 def _updates(trace: Trace, edit: Edit) -> bool:
