@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
+from functools import cache
 
 import numpy as np
 
@@ -29,7 +30,8 @@ class Known(Flow):
         self.trusted, self.factors = trace.trusted, factors
         orders = [self.trusted.quantities[number].order for number in self.trusted.outputs(["loss"])]
         self.loss = min(orders, default=-1)
-        self.turns: dict[tuple[int, Loops], int] = {}
+        self.turns: dict[tuple[int, Loops, int], int] = {}
+        self.loop = cache(self.line_of_loop)
         self.known_formulas: dict[int, list[Formula]] = {}
 
     def is_(self, position: int, quantity: int, step: int | None) -> bool:
@@ -271,19 +273,27 @@ class Known(Flow):
                 found |= {m.quantity for m in self.trace.meanings[p] or ()}
         return found
 
+    def line_of_loop(self, number: int) -> int:
+        """The line of the innermost loop around a site; 0 where there is none in its function."""
+        site = self.trace.sites[number]
+        source = self.trace.scope.source(site.path)
+        outer: ast.AST | None = site.node
+        while outer is not None and not isinstance(outer, ast.For | ast.While | ast.FunctionDef):
+            outer = source.parent(outer)
+        return 0 if outer is None or isinstance(outer, ast.FunctionDef) else outer.lineno
+
     def turn(self, position: int) -> int | None:
         """The step that the port is at, by most of what it computes on the same turn of the same loops."""
         event = self.trace.events[position]
-        key = event.frame, event.loops
         if not self.turns:
-            votes: dict[tuple[int, Loops], Counter[int]] = {}
+            votes: dict[tuple[int, Loops, int], Counter[int]] = {}
             for k, one in enumerate(self.trace.events):
                 steps = {m.t for m in self.trace.meanings[k] or () if m.form != STACK}
                 looping = one.loops or self.trace.recorder.frames[one.frame].loops
                 if len(steps) == 1 and looping and (step := steps.pop()) is not None:
-                    votes.setdefault((one.frame, one.loops), Counter())[step] += 1
+                    votes.setdefault((one.frame, one.loops, self.loop(one.site)), Counter())[step] += 1
             self.turns = {at: count.most_common(1)[0][0] for at, count in votes.items()}
-        return self.turns.get(key)
+        return self.turns.get((event.frame, event.loops, self.loop(event.site)))
 
     def twin(self, position: int, quantity: int, arrays: Sequence[int]) -> Formula | None:
         """A formula of the quantity that is the same operation on as many operands."""

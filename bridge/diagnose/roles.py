@@ -347,6 +347,23 @@ class _Reading(Known):
         else:
             self.leaf(position, quantity, step, 0.5, "is something else")
 
+    def unwrapped(self, position: int, quantity: int) -> int:
+        """What an operation ought to give where a sign, or a sum of what it gives, is taken elsewhere."""
+        node, own = self.node(position), _called(self.node(position))
+        for formula in self.trusted.quantities[quantity].formulas[:1]:
+            sign = isinstance(formula.node, ast.UnaryOp)
+            summed = _called(formula.node) == "sum" != own and isinstance(node, ast.BinOp)
+            if (sign and not isinstance(node, ast.UnaryOp)) or summed:
+                return self.unwrapped(position, formula.operands[0].quantity)
+        return quantity
+
+    def exponential(self, position: int, quantity: int) -> int | None:
+        """Of a logarithm that ought to be a quantity, what it is taken of: the quantity's exponential."""
+        if _called(self.node(position)) != "log":
+            return None
+        values = list(self.trusted.quantities[quantity].values.values())
+        return next((m.quantity for m in self.trusted.lookup(np.exp(values[-1][0]))), None)
+
     def picks(self, position: int) -> bool:
         """Whether an event takes one of several by its number: `states[t - 1]`."""
         node = self.node(position)
@@ -695,6 +712,10 @@ class _Reading(Known):
     def operation(self, position: int, quantity: int, step: int | None, below: list[int], depth: int) -> None:
         """An operation on operands: which of them are what the trusted formula takes?"""
         below = [p for p in below if not self.is_written(p)]
+        quantity = self.unwrapped(position, quantity)
+        if len(below) == 1 and (made := self.exponential(position, quantity)) is not None:
+            self.expect(below[0], made, step, depth + 1)
+            return
         part = self.part_of(position, quantity)
         if part is None and len(below) == 1 and isinstance(self.node(position), ast.Call):
             # A sum over rows, of what is side by side.
@@ -964,3 +985,7 @@ class _Reading(Known):
                     self.leaf(start, quantity, step, 0.0, "has its parts in another order")
         return True
 
+
+def _called(node: ast.AST | None) -> str:
+    """The name of what an expression calls; nothing where it is no call."""
+    return called_name(node) if isinstance(node, ast.Call) else ""

@@ -157,6 +157,7 @@ class Trusted:
                     same.values = series
             of_site[spot] = found
         self._formulas(first, of_site)
+        self._sums_of_steps()
         for number in range(len(self.quantities)):
             self._regroup(number, ast.Mult)
             self._regroup(number, ast.Add)
@@ -226,6 +227,21 @@ class Trusted:
             kinds = [[o[:2] for o in f.operands] for f in self.quantities[quantity].formulas]
             if [o[:2] for o in operands] not in kinds:
                 self.quantities[quantity].formulas.append(formula)
+
+    def _sums_of_steps(self) -> None:
+        """Know what is the sum of a list of something at every step as that something, added up step by step."""
+        for quantity in self.quantities:
+            for k, formula in enumerate(quantity.formulas):
+                listed = self.quantities[formula.operands[0].quantity]
+                if getattr(getattr(formula.node, "func", None), "attr", "") != "sum" or listed.formulas:
+                    continue
+                values = listed.values.get(None)
+                for number, each in enumerate(self.quantities if values is not None else ()):
+                    steps = list(each.values.values())
+                    alike = len(steps) > 1 and all(one.shape == steps[0].shape for one in steps)
+                    if alike and values is not None and np.array_equal(np.stack(steps, axis=1), values):
+                        added = formula.operands[0]._replace(quantity=number, shift=None)
+                        quantity.formulas[k] = Formula(None, formula.text, (added,))
 
     def _regroup(self, number: int, sign: type[ast.operator]) -> None:
         """Know the sums and products of some of the terms or factors that a quantity is made of."""
