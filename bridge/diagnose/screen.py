@@ -30,6 +30,7 @@ TURNS = 2  # turns on which an edit is looked at: the first that is wrong, and t
 _CALLED = re.compile(r"([^\W\d]\w*)\s*\(")
 _NO_CALLS = frozenset({"if", "else", "and", "or", "not", "in", "is"})
 _DOING = re.compile(r":=|\bout\s*=|\b(lambda|for|yield|await)\b|\)\s*\(|\]\s*\(")
+_TELLING = (":=", "out", "lambda", "for", "yield", "await", ")(", "](", ") ", "] ")  # without which that is not there
 
 
 class Screened(NamedTuple):
@@ -215,7 +216,8 @@ def replaced(source: Source, statement: ast.stmt, node: ast.AST, splices: Sequen
 
 def harmless(text: str, pure: Set[str]) -> bool:
     """Whether a text calls nothing but what only computes something. (To parse each would take most of the time.)"""
-    return not _DOING.search(text) and all(name in pure or name in _NO_CALLS for name in _CALLED.findall(text))
+    doing = any(part in text for part in _TELLING) and _DOING.search(text)
+    return not doing and all(name in pure or name in _NO_CALLS for name in _CALLED.findall(text))
 
 
 def _fits(trace: Trace, leaf: Leaf, values: Sequence[Array | None]) -> int:
