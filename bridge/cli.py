@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from time import perf_counter, process_time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from .problem import NOT_ANSWERED, Problem
+from .problem import NOT_ANSWERED, Problem, nearest
 
 if TYPE_CHECKING:
     from .options import Options
@@ -24,12 +24,12 @@ MODULES = {"convert": "converting"}  # of commands whose name is a public functi
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 (agrees), 1 (differs) or 2 (not asked or not answered)."""
     words = sys.argv[1:] if arguments is None else list(arguments)
-    args = _parser(words[:1]).parse_args(words)
     for stream in (sys.stdout, sys.stderr):
         # The name of a file, or what a port raises, may hold what cannot be printed: that stops no report.
         if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
     try:
+        args = _parser(words[:1]).parse_args(words)
         status: int = args.run(args)
         sys.stdout.flush()
         return status
@@ -45,9 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOT_ANSWERED
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, as those of all else are: the usage is what `--help` shows."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Problem(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+
+
 def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     """The parser; only the command that is asked for has its module imported, so that `--help` starts at once."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="rowcol",
         description="Compare a hand-written neural network with two independent implementations, "
         "one in columns (W·a) and one in rows (X·W), gradient by gradient.",
@@ -72,7 +79,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     diff.add_argument("--no-patch", action="store_true", help="say where the fault is, not what to write there")
     page = "write the report as a page as well; DIR/: one for each port"
     diff.add_argument("--html", type=_page_or_folder, metavar="FILE", help=page)
-    diff.add_argument("--family", help="without a port: this family only")
+    diff.add_argument("--family", help="without a port: compare the implementations of this family alone")
     _common(diff)
     diff.add_argument(
         "--limit", type=seconds, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)"
@@ -99,6 +106,12 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     for name, sub in own:
         if name in asked_for:
             _own_arguments(name, sub)
+    if not asked_for:
+        raise Problem("which command? rowcol --help lists them; rowcol demo shows what they are for.")
+    for word in asked_for:
+        if not word.startswith("-") and word not in commands.choices:
+            known = ", ".join(commands.choices)
+            raise Problem(f"there is no command '{word}'{nearest(word, commands.choices, '.')} There are {known}.")
     return parser
 
 
@@ -106,7 +119,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=natural, default=0, help="of the data (0)")
     parser.add_argument("--dtype", choices=("float64", "float32"), help="instead of the port's own")
     parser.add_argument("--sizes", default="", metavar="'AXIS = N, ...'", help="fix axes, or tie one to another")
-    parser.add_argument("--cases", type=_positive, metavar="N", help="how many cases a verdict is taken on")
+    parser.add_argument("--cases", type=positive, metavar="N", help="how many cases a verdict is taken on")
     parser.add_argument(
         "--format",
         choices=FORMATS,
@@ -129,14 +142,13 @@ def _own_arguments(name: str, parser: argparse.ArgumentParser) -> None:
 
 def natural(text: str) -> int:
     """A number from 0 on, as an argument."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must not be negative")
-    return value
+    return _whole(text, 0)
 
 
 def page_file(text: str) -> str:
     """The file of a page, as an argument; any other would be overwritten by mistake."""
+    if os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"{text} is a folder: name a file that ends in .html")
     if not text.lower().endswith((".html", ".htm")):
         raise argparse.ArgumentTypeError(f"the name of a page ends in .html: {text}.html, say")
     return text
@@ -149,16 +161,27 @@ def _page_or_folder(text: str) -> str:
 
 def seconds(text: str) -> float:
     """A time, as an argument."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value <= 1e6:
-        raise argparse.ArgumentTypeError("must be more than 0, and at most a million")
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds: more than 0, and at most a million")
     return value
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
+def positive(text: str) -> int:
+    """A number from 1 on, as an argument."""
+    return _whole(text, 1)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from {least} on")
     return value
 
 
@@ -196,7 +219,10 @@ def _diff(args: argparse.Namespace) -> int:
 
         args.ports = port_files(args.ports)
     if args.family:
-        raise Problem("--family is for `rowcol diff` without a port: a port says its family itself.")
+        raise Problem(
+            "--family is for `rowcol diff` without a port (the two implementations of one family): a port says its "
+            "family itself."
+        )
     if args.timings and args.format not in ("text", "json"):
         raise Problem("--timings goes with --format text and json.")
     if args.html and not _folder(args.html) and not os.path.isdir(os.path.dirname(args.html) or "."):

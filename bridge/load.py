@@ -10,7 +10,7 @@ import numpy as np
 
 from .declaration import Declaration
 from .intact import Surroundings, complaint
-from .problem import NoPort, Problem, nearest
+from .problem import NoPort, Problem, closest, nearest
 from .raised import OutOfTime
 from .run import in_time
 
@@ -124,7 +124,9 @@ def _near(path: str) -> str:
     """A Python file beside it with a name much like it."""
     folder = os.path.dirname(path) or "."
     files = [name for name in os.listdir(folder) if name.endswith(".py")] if os.path.isdir(folder) else []
-    return nearest(os.path.basename(path), files, otherwise=".")
+    # Of two names that both end in .py, that tells nothing.
+    close = closest(os.path.basename(path).removesuffix(".py"), [name.removesuffix(".py") for name in files])
+    return "." if close is None else f"; did you mean '{close}.py'?"
 
 
 def _failed(path: str, folder: str, error: BaseException) -> Problem:

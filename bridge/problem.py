@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 # Exit statuses, as every command gives them.
 AGREES, DIFFERS, NOT_ANSWERED = 0, 1, 2
+ALIKE = 0.6  # how much of two words must be the same for one to be a slip of the other
 SWALLOWED = 99  # of a worker that was ended because its port swallows the exception that says its time is up
 
 
@@ -36,6 +38,15 @@ class Problem(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return _problem, (self.what, self.file, self.line, self.status)
+
+
+@contextmanager
+def of(place: str) -> Iterator[None]:
+    """Problems inside that name no place of their own are those of `place`: of an option, say."""
+    try:
+        yield
+    except Problem as problem:
+        raise problem.at(place, None) from None
 
 
 class Several(Exception):
@@ -71,8 +82,17 @@ def origin(error: BaseException) -> str:
 
 def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """`"; did you mean 'Waa'?"` where one of the known words is close, else what `otherwise` says."""
+    close = closest(word, known)
+    return otherwise if close is None else f"; did you mean '{close}'?"
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant: with other capitals, its letters in another order, or a slip away."""
     from difflib import get_close_matches
 
+    def same(one: str) -> list[bool]:
+        return [one.lower() == word.lower(), sorted(one.lower()) == sorted(word.lower())]
+
     known = list(known)
-    close = get_close_matches(word, known, n=1, cutoff=0.5) or [k for k in known if k.lower() == word.lower()]
-    return f"; did you mean '{close[0]}'?" if close else otherwise
+    best = max(known, key=same, default="")
+    return best if any(same(best)) else next(iter(get_close_matches(word, known, n=1, cutoff=ALIKE)), None)

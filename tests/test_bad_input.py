@@ -60,6 +60,15 @@ def test_no_such_file(
     assert capsys.readouterr().out == "nowhere.py: no such file.\n"
 
 
+def test_the_file_that_was_meant(said: Said, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "e.py").touch()
+    (tmp_path / "network.py").touch()
+    assert main(["diff", "nofile.py"]) == 2
+    assert capsys.readouterr().out == "nofile.py: no such file.\n"
+    assert main(["diff", "netwrok.py"]) == 2
+    assert capsys.readouterr().out == "netwrok.py: no such file; did you mean 'network.py'?\n"
+
+
 def test_a_folder_in_the_place_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diff", str(tmp_path)]) == 2
     assert "there is no port file in this folder." in capsys.readouterr().err

@@ -204,9 +204,29 @@ def test_2_no_port_of_that_name(status: Status) -> None:
     ],
 )
 def test_2_a_command_line_that_asks_for_nothing(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    assert end.value.code == 2
+    assert main(arguments) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "which command? rowcol --help lists them; rowcol demo"),
+        ("difff", "there is no command 'difff'; did you mean 'diff'? There are demo, diff, fix"),
+        ("diff --dtype float16", "--dtype: invalid choice: 'float16' (choose from"),
+        ("diff --cases 0", "--cases: '0' is no whole number from 1 on; see rowcol diff --help"),
+        ("export cases --family lstm --layout rows.txt --format csv", "--format: invalid choice: 'csv'"),
+        ("convert a.npz b.npz --family lstm --from keras", "one of the arguments --to --to-layout is required"),
+        ("lesson seven", "CHAPTER: 'seven' is no whole number from 1 on"),
+        ("lesson --html .", "--html: . is a folder: name a file that ends in .html"),
+        ("diff --frob", "unrecognized arguments: --frob"),
+    ],
+)
+def test_2_a_command_line_is_answered_in_one_line(
+    words: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith(said) and printed.err.count("\n") == 1
 
 
 def test_2_an_unknown_family_to_set_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:

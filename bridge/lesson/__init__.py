@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `rowcol lesson`."""
-    from ..cli import page_file
+    from ..cli import page_file, positive
 
-    parser.add_argument("chapter", nargs="*", type=int, metavar="CHAPTER", help="only these chapters, by number (all)")
+    only = "only these chapters, by number (all)"
+    parser.add_argument("chapter", nargs="*", type=positive, metavar="CHAPTER", help=only)
     page = "write the lesson as one page, with a workbench to try it on"
     parser.add_argument("--html", type=page_file, metavar="FILE", help=page)
 
