@@ -57,6 +57,7 @@ class Vocabulary(NamedTuple):
     ties: Mapping[str, str] = {}  # axis -> the axis, or axes, it is as long as
     optional: frozenset[str] = frozenset({"batch", "time"})  # axes that a line leaves out when they are 1
     elsewhere: Mapping[str, str] = {}  # array -> why it cannot stand here
+    others: Mapping[str, str] = {}  # letter that others use -> the one that it is here
 
     def chooser(self, array: str) -> str | None:
         """The axis of `array` whose elements are chosen in brackets, if it has one."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from .conversion import Conversion, converted
 from .dialects import dialect_named
 from .dialects.entry import Dialect, arrays_of
-from .family import FAMILIES, shapes
-from .problem import AGREES, DIFFERS, Problem
+from .family import FAMILIES, family_named, shapes
+from .problem import AGREES, DIFFERS, Problem, of
 from .recognise import Network, recognise
 from .same import differences
 from .weights import is_ignored, read, shown, write
@@ -44,6 +44,12 @@ def command(args: argparse.Namespace) -> int:
     import os
 
     settings = {} if args.reset is None else {"reset": args.reset}
+    with of("--family"):
+        family_named(args.family)
+    for option, dialect in (("--from", args.from_), ("--to", args.to)):
+        if dialect is not None:
+            with of(option):
+                dialect_named(dialect)
     file = read(args.input, args.ignore)
     sizes = _sizes(args.sizes)
     there = os.path.lexists(args.output)

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 from .axes import Layout, LayoutError, Map
 from .family import Axes, Family, Implementation, Setting, family_named, words_of
 from .notation import parse
-from .objective import LAST, OWN, Objective, parse_objective
-from .problem import NOT_ANSWERED, Problem, nearest
+from .objective import LAST, OWN, UPWARDS, Objective, parse_objective
+from .problem import NOT_ANSWERED, Problem, about, nearest
 
 F = TypeVar("F", bound=Callable[..., Any])
 DTYPES = ("float64", "float32")
@@ -197,9 +197,13 @@ def _declared(
                 f"@port does not know the keyword '{word}'{nearest(word, known, '.')} "
                 f"For the family '{family.name}' it takes {', '.join(known)}."
             )
-    settings = {name: _setting(name, s, keywords) for name, s in family.settings.items()}
+    settings: dict[str, Any] = {}
+    for name, setting in family.settings.items():
+        with about(name):
+            settings[name] = _setting(name, setting, keywords)
     first_reading = parse(text, family.vocabulary())
-    objective = _objective(family, first_reading, keywords.get("objective"))
+    with about("objective" if "objective" in keywords else None):
+        objective = _objective(family, first_reading, keywords.get("objective"))
     arrays = family.arrays(objective)
     for row in first_reading.lines:
         for array in row.arrays:
@@ -215,23 +219,42 @@ def _declared(
             axes = " ".join(arrays[array])
             raise Problem(
                 f"the layout has no line for '{array}' ({axes}), which the family '{family.name}' needs "
-                f"under the objective '{objective}'. Add a line such as '{array}: {array}  {axes}'."
+                f"under the objective '{objective}'. Add a line such as '{array}: {array}  {axes}'"
+                f"{_on_its_own(family, layout, array) if 'objective' not in keywords else '.'}"
             )
+    with about("reduction"):
+        reduction = parse_reduction(keywords.get("reduction", "sum"))
+    with about("clip"):
+        clip = parse_clip(keywords.get("clip"))
+    with about("sizes"):
+        sizes = parse_sizes(keywords.get("sizes", ""), family)
+    with about("dtype"):
+        dtype = _one_of("dtype", keywords.get("dtype", "float64"), DTYPES)
     return Declaration(
         function=function,
         family=family,
         layout=layout,
         objective=objective,
-        reduction=parse_reduction(keywords.get("reduction", "sum")),
+        reduction=reduction,
         settings=settings,
-        clip=parse_clip(keywords.get("clip")),
-        sizes=parse_sizes(keywords.get("sizes", ""), family),
-        dtype=_one_of("dtype", keywords.get("dtype", "float64"), DTYPES),
+        clip=clip,
+        sizes=sizes,
+        dtype=dtype,
         name=getattr(_innermost(function), "__name__", type(function).__name__),
         file=file,
         line=line,
         written=written,
     )
+
+
+def _on_its_own(family: Family, layout: Layout, missing: str) -> str:
+    """What else may be meant where a line for the targets or the output layer is missing: a layer without them."""
+    of_the_loss = {*family.readout, *([family.target[0]] if family.target is not None else [])}
+    if missing not in of_the_loss or not family.upstream:
+        return "."
+    name, axes = next(iter(family.upstream.values()))
+    axes = tuple(axis for axis in axes if axis != "batch" or not layout.one_example)
+    return f"; or, for a layer on its own, a line for its upstream gradient, such as 'd_out: {name}  {' '.join(axes)}'."
 
 
 def side(
@@ -296,13 +319,13 @@ def _objective(family: Family, layout: Layout, phrase: str | None) -> Objective:
         raise Problem(f"the layout has lines for {names}: only one of them can be what is differentiated.")
     what = next(iter(given), target)
     last = family.timed and _without_time(layout, what) and not _without_time(layout, "x")
-    phrase = None if phrase is None else str(phrase)
-    if phrase is None or (phrase == "upstream" and given):
+    phrase = None if phrase is None else " ".join(str(phrase).split())
+    if phrase is None or (phrase == UPWARDS and given):
         return Objective(given.get(what, "softmax"), last)
-    if phrase == "upstream":
+    if phrase in (UPWARDS, UPWARDS + LAST) and not given:
         lines = ", ".join(f"'{array}'" for array, _ in family.upstream.values())
-        raise Problem(f"objective='upstream' needs a line for the given gradient: one of {lines}.")
-    written = parse_objective(phrase)
+        raise Problem(f"objective='{phrase}' needs a line for the given gradient: one of {lines}.")
+    written = Objective(given[what], last=True) if phrase == UPWARDS + LAST else parse_objective(phrase)
     if written.kind not in family.objectives or (written.last and not family.timed):
         known = ", ".join(f"'{o}'" for o in family.objectives)
         raise Problem(f"objective='{phrase}' is none that the family '{family.name}' has. Known: {known}.")
@@ -333,7 +356,7 @@ def _setting(name: str, setting: Setting, keywords: Mapping[str, Any]) -> Any:
     if name not in keywords:
         if setting.required:
             values = " or ".join(f"{name}='{v}'" for v in setting.values)
-            raise Problem(f"@port needs {values}: ports differ in it, and there is no usual way.")
+            raise Problem(f"{values} has to be declared: ports differ in it, and there is no usual way.")
         return setting.values[0]
     value = keywords[name]
     if value in setting.values or setting.accepts(value):
@@ -394,8 +417,9 @@ def parse_sizes(text: str, family: Family) -> Sizes:
         axis, _, value = (w.strip() for w in part.partition("="))
         for word in [axis] + [value] * (not value.isdigit()):
             if word not in axes:
+                no = f"there is no axis '{word}' in" if word is axis else f"'{word}' is neither a number nor an axis of"
                 raise Problem(
-                    f"sizes='{text}': there is no axis '{word}' in the family '{family.name}'"
+                    f"sizes='{text}': {no} the family '{family.name}'"
                     f"{nearest(word, axes, '.')} Write 'axis = number' or 'axis = axis', with commas between."
                 )
         if value.isdigit() and int(value) < 1:

@@ -30,7 +30,7 @@ from .family import family_named
 from .judge import cases_at_one, shortens
 from .oracle import slope
 from .plainfiles import PLAIN, ROOM, arrays_in, bytes_of, json_of
-from .problem import Problem
+from .problem import Problem, about
 from .run import run
 
 Array = NDArray[Any]
@@ -143,13 +143,16 @@ class Order:
     def port(self, file: str) -> Declaration:
         """The declaration of the program as a port; `file` is where a problem of its lies."""
         try:
-            family_named(self.family)  # a family of somebody's own has no data that could be written
+            with about("family"):
+                family_named(self.family)  # a family of somebody's own has no data that could be written
             made = declared(_nobody, self.family, self.layout, self.keywords)
             if made.layout.one_example:
                 sizes = ", ".join(filter(None, (self.keywords.get("sizes", ""), "batch = 1")))
                 made = declared(_nobody, self.family, self.layout, {**self.keywords, "sizes": sizes})
         except Problem as problem:
-            raise Problem(problem.what, file=file, line=getattr(problem, "number", None)) from None
+            found = Problem(problem.what, file=file, line=getattr(problem, "number", None))
+            found.keyword = problem.keyword
+            raise found from None
         made = made.with_(name=self.name, file=file, line=None)
         _check_names(made)
         sizes_of_one = choose_sizes(made, np.random.default_rng(self.seed))
@@ -184,10 +187,12 @@ def _check_names(port: Declaration) -> None:
 def read_order(folder: str) -> Order:
     """What `rowcol.json` says. Raises `Problem` where it is not what was exported."""
     file = os.path.join(folder, DECLARATION)
+    if os.path.isfile(folder):
+        raise Problem("is a file; expected the folder that `rowcol export` wrote.", file=folder)
     if not os.path.isdir(folder):
         raise Problem("no such folder. `rowcol export` writes one.", file=folder)
     if not os.path.isfile(file):
-        raise Problem("no such file: this is no folder that `rowcol export` wrote.", file=file)
+        raise Problem(f"is no folder that `rowcol export` wrote: there is no {DECLARATION} in it.", file=folder)
     found = json_of(bytes_of(file, 4 * ROOM), file)
     if not isinstance(found, dict) or found.get("rowcol") != FORMAT:
         raise Problem(f"is not what `rowcol export` writes ('rowcol': {FORMAT} is missing).", file=file)

@@ -89,7 +89,16 @@ def export(
 
     name = re.sub(r"[^\w-]", "_", os.path.splitext(os.path.basename(layout))[0]).lstrip("-_") or family
     order = Order(name, family, layout_text(layout), keywords, seed, own_loss)
-    port = order.port(layout)
+    settings = family_named(family).settings if family in FAMILIES else SETTINGS
+    for strange in (name for name in SETTINGS if name in keywords and name not in settings):
+        has = f"It has {' and '.join(settings)}." if settings else "It has none."
+        raise Problem(f"the family '{family}' has no such setting. {has}", file=f"--{strange}")
+    try:
+        port = order.port(layout)
+    except Problem as problem:
+        if problem.keyword is None:
+            raise
+        raise Problem(problem.what, file=f"--{problem.keyword}") from None
     asked = questions(port, seed, own_loss)
     write(folder, order, asked, form, readme(port, asked, form))
     return len(asked)

@@ -64,6 +64,7 @@ class Family(NamedTuple):
     beside       further given gradients that an upstream objective lets a port have (zero without)
     classes      data that may be class indices, and the axis that a one-hot vector would have
     letters      axes whose elements have names, such as an LSTM's gates
+    others       letters that others use for them, and which of ours they are
     apart        axes along which ports keep lists as well as arrays, such as attention's heads
     ties         axes that have the size of another axis, or of a product of axes, by nature
     sizes        axes whose size is fixed by nature
@@ -87,6 +88,7 @@ class Family(NamedTuple):
     beside: Mapping[str, Mapping[str, Axes]] = {}
     classes: Mapping[str, str] = {}
     letters: Mapping[str, tuple[str, ...]] = {}
+    others: Mapping[str, str] = {}
     apart: frozenset[str] = frozenset()
     ties: Mapping[str, str] = {}
     sizes: Mapping[str, int] = {}
@@ -160,7 +162,12 @@ class Family(NamedTuple):
             if settings is not None and settings[setting] != value
         }
         return Vocabulary(
-            arrays=arrays, letters=self.letters, classes=classes, ties=self.ties, elsewhere=elsewhere
+            arrays=arrays,
+            letters=self.letters,
+            classes=classes,
+            ties=self.ties,
+            elsewhere=elsewhere,
+            others=self.others,
         )
 
 

@@ -260,9 +260,9 @@ class _Reader:
                 continue
             if len(word) > 1 and set(word) <= set(names):
                 raise self.wrong(f"set the letters apart: [{' '.join(word)}]", letter)
-            raise self.wrong(
-                f"{array} has no {axis} '{word}'; there are {' '.join(names)}{nearest(word, names)}", letter
-            )
+            meant = self.vocabulary.others.get(word)
+            guess = nearest(word, names) if meant is None else f"; what others call '{word}' is '{meant}' here"
+            raise self.wrong(f"{array} has no {axis} '{word}'; there are {' '.join(names)}{guess}", letter)
         return Ref(array, tuple(letter.group() for letter in letters))
 
     # The axes

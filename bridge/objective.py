@@ -22,6 +22,7 @@ from .problem import Problem, nearest
 LOSSES = ("softmax", "logistic", "squared error")
 OWN = "own loss"  # whatever the trusted side of a user's own family computes
 UPSTREAM = ("upstream of the states", "upstream of the logits", "upstream of the output")
+UPWARDS = "upstream"  # of whichever array the layout has a line for
 LAST = " at the last step"
 WHOLE = " without the half"
 
@@ -63,9 +64,9 @@ def parse_objective(phrase: str) -> Objective:
     if factor != 1:
         kind = "squared error"
     if kind not in LOSSES + UPSTREAM:
-        known = ", ".join(f"'{k}'" for k in LOSSES + UPSTREAM)
+        known = ", ".join(f"'{k}'" for k in (*LOSSES, UPWARDS, *UPSTREAM))
         raise Problem(
-            f"unknown objective '{phrase}'{nearest(kind, LOSSES + UPSTREAM, '.')} "
+            f"unknown objective '{phrase}'{nearest(kind, (*LOSSES, UPWARDS, *UPSTREAM), '.')} "
             f"Known are {known}, each also with '{LAST.strip()}' behind it."
         )
     return Objective(kind, last, factor)

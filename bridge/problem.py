@@ -16,7 +16,10 @@ class Problem(Exception):
 
     `what` is one sentence (or a few lines) without the place; `file` and `line` name the place, so that
     the message can begin `file:line:` and editors jump to it. `status` is the exit status it leads to.
+    `keyword` is the one of a declaration that is wrong: who took it from an option can name that.
     """
+
+    keyword: str | None = None
 
     def __init__(
         self, what: str, *, file: str | None = None, line: int | None = None, status: int = NOT_ANSWERED
@@ -47,6 +50,16 @@ def of(place: str) -> Iterator[None]:
         yield
     except Problem as problem:
         raise problem.at(place, None) from None
+
+
+@contextmanager
+def about(keyword: str | None) -> Iterator[None]:
+    """Problems inside are about that keyword of a declaration."""
+    try:
+        yield
+    except Problem as problem:
+        problem.keyword = problem.keyword or keyword
+        raise
 
 
 class Several(Exception):

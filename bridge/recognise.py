@@ -237,6 +237,11 @@ def _keys(file: Mapping[str, Array], ignore: Sequence[str] = ()) -> dict[str, st
 
 
 def _none_found(file: Mapping[str, Array], dialect: Dialect, family: str, prefix: str | None) -> Problem:
+    if all(re.fullmatch(r"arr_\d+", name) for name in file):
+        return Problem(
+            f"the arrays have no names ({_list(file)}), and their order tells no layer. Save them by name: "
+            f"{dialect.saved or 'np.savez(FILE, **{name: array, ...})'}."
+        )
     entry = dialect.entries(family)[0]
     wanted = dict.fromkeys(base_of(line) for line in entry.lines(family, entry.layers, data=False))
     own = [name.replace(".", dialect.separator) for name in wanted]

@@ -29,8 +29,6 @@ def read(path: str, ignore: Sequence[str] = ()) -> dict[str, Array]:
     ending = _ending(path)
     try:
         size = os.path.getsize(path)
-        if os.path.isdir(path):
-            raise Problem("is a folder; expected a file of weights.", file=path)
         arrays = _npz(path, size, ignore) if ending == ".npz" else _safetensors(path, ignore)
     except FileNotFoundError:
         raise Problem("no such file.", file=path) from None
@@ -81,6 +79,8 @@ def shown(name: str) -> str:
 
 
 def _ending(path: str) -> str:
+    if os.path.isdir(path):
+        raise Problem("is a folder; expected a file of weights.", file=path)
     ending = os.path.splitext(path)[1]
     if ending not in ENDINGS:
         raise Problem(f"a file of weights ends in {' or '.join(ENDINGS)}, and not in '{ending}'.", file=path)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rowcol.bridge.axes import Layout, LayoutError, Map, Vocabulary
+from rowcol.bridge.family import family_named
 from rowcol.bridge.notation import parse, swaps
 
 SIZES = {
@@ -533,6 +534,8 @@ WRONG = {
     "brackets empty": (LSTM, "b: b[] hidden", "the brackets are empty"),
     "unknown gate": (LSTM, "b: b[i f c o] (gate hidden)", "b has no gate 'c'; there are i f g o"),
     "nearest gate": (LSTM, "b: b[I f g o] (gate hidden)", "did you mean 'i'?"),
+    "another's gate": (family_named("lstm").vocabulary(), "b: b[i f c o] (gate hidden)", "'c' is 'g' here"),
+    "nearest array, its letters in another order": (RNN, "W: Wxa hidden input", "did you mean 'Wax'?"),
     "gate twice": (LSTM, "b: b[i f f o] (gate hidden)", "'f' stands twice in the brackets"),
     "gates in one word": (LSTM, "b: b[ifgo] (gate hidden)", "set the letters apart: [i f g o]"),
     "gate word for one gate": (

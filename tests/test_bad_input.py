@@ -175,6 +175,27 @@ def test_the_same_axis_twice(said: Said) -> None:
     )
 
 
+LAYER = """
+@port("rnn", "Wx: Wax input hidden\\nWh: Waa prev hidden\\nX: x batch time input\\nd: da batch hidden", {})
+def layer(Wx, Wh, X, d):
+    h = np.zeros((len(X), len(Wh)))
+    for t in range(X.shape[1]):
+        h = np.tanh(X[:, t] @ Wx + h @ Wh)
+    return h, {{}}
+"""
+
+
+@pytest.mark.parametrize("objective", ["upstream", "upstream at the last step"])
+def test_a_given_gradient_of_the_last_step_is_an_objective(said: Said, objective: str) -> None:
+    lines_of(said(HEAD + LAYER.format(f"objective='{objective}'"))[1], "no gradient was returned")
+
+
+def test_an_upstream_at_every_step_is_none_of_the_last(said: Said) -> None:
+    text = LAYER.replace("d: da batch", "d: da batch time").format("objective='upstream at the last step'")
+    wanted = "the line for 'da' should be without the axis 'time' then, or the objective 'upstream of the states'."
+    lines_of(said(HEAD + text)[1], wanted)
+
+
 def test_an_array_missing_that_the_family_needs(said: Said) -> None:
     status, text = said(source(layout=("    Wh: Waa  prev hidden\n", "")))
     assert status == 2
@@ -267,6 +288,10 @@ def test_targets_and_an_upstream_gradient_in_one_layout(said: Said) -> None:
         (
             'objective="upstream"',
             "objective='upstream' needs a line for the given gradient: one of 'da', 'dz', 'dp'.",
+        ),
+        (
+            "sizes='hidden = four'",
+            "sizes='hidden = four': 'four' is neither a number nor an axis of the family 'rnn'. Write 'axis = number'",
         ),
         (
             'sizes="hiden = 4"',

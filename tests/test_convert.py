@@ -523,3 +523,30 @@ def test_two_spellings_of_one_name_are_not_chosen_from() -> None:
         convert({**arrays, "kernel:0": arrays["kernel"] + 1}, "rnn", "keras", "pytorch")
     kept = convert({**arrays, "kernel:0": arrays["kernel"] + 1}, "rnn", "keras", "pytorch", ignore=["kernel:0"])
     assert np.array_equal(kept["weight_ih_l0"], arrays["kernel"].T)
+
+
+def test_arrays_without_names_are_to_be_saved_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "w_list.npz"
+    np.savez(file, np.zeros((3, 20)), np.zeros((5, 20)), np.zeros(20))
+    words = [str(file), str(tmp_path / "out.npz"), "--family", "lstm"]
+    assert main(["convert", *words, "--from", "keras", "--to", "pytorch"]) == 2
+    assert capsys.readouterr().err == (
+        f"{file}: the arrays have no names ('arr_0', 'arr_1', 'arr_2'), and their order tells no layer. Save them by "
+        "name: np.savez(FILE, **{w.path: w.numpy() for w in model.weights}).\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("{folder} out.npz --family lstm --from keras --to pytorch", "{folder}: is a folder; expected a file"),
+        ("w.npz out.npz --family lstm --from kerass --to pytorch", "--from: unknown dialect 'kerass'; did you mean"),
+        ("w.npz out.npz --family lstm --from keras --to pytroch", "--to: unknown dialect 'pytroch'; did you mean"),
+        ("w.npz out.npz --family lsmt --from keras --to pytorch", "--family: unknown family 'lsmt'; did you mean"),
+    ],
+)
+def test_the_option_or_the_file_is_named(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", *(word.format(folder=tmp_path) for word in words.split())]) == 2
+    assert capsys.readouterr().err.startswith(said.format(folder=tmp_path))

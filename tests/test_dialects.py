@@ -163,3 +163,6 @@ def test_all_tables_are_shown_without_a_name(capsys: pytest.CaptureFixture[str])
 def test_an_unknown_name_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dialects", "kears"]) == 2
     assert "did you mean 'keras'" in capsys.readouterr().err
+    assert main(["dialects", "karpathy", "--family", "lstm"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith("Karpathy's script has no layout of the family 'lstm'")

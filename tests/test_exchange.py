@@ -552,7 +552,7 @@ def test_a_declaration_that_was_changed_is_refused(folder: Path, change: Any, sa
 
 def test_a_folder_that_nobody_exported_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cases").mkdir()
-    refused(tmp_path / "cases", "no folder that `rowcol export` wrote", "rowcol.json")
+    refused(tmp_path / "cases", "no folder that `rowcol export` wrote: there is no rowcol.json", "cases")
     refused(tmp_path / "nowhere", "no such folder", "nowhere")
 
 
@@ -631,3 +631,59 @@ def test_the_missing_transpose_is_explained_in_another_language(
 def test_layouts_beside_the_programs_are_what_they_declare() -> None:
     for layout in (ROWS, COLUMNS):
         assert declared(lambda **arrays: None, "rnn", Path(layout).read_text(), {}).layout.names
+
+
+# What a wrong call is told ---------------------------------------------------------------------------------
+
+
+KERAS = """
+kernel: Wax[i f g o]  input (gate hidden)
+recurrent_kernel: Waa[i f g o]  prev (gate hidden)
+x: x  batch time input
+"""
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "said"),
+    [
+        ("lstm", "--activation relu", "--activation: the family 'lstm' has no such setting. It has none.\n"),
+        ("gru", "--activation relu", "--activation: the family 'gru' has no such setting. It has reset and update.\n"),
+        ("lsmt", "", "--family: unknown family 'lsmt'; did you mean 'lstm'? Known: "),
+        ("lstm", "--objective foo", "--objective: unknown objective 'foo'. Known are 'softmax', "),
+        ("lstm", "--clip abc", "--clip: clip='abc' is unknown. Write a positive number"),
+        ("lstm", "--sizes hidden=four", "--sizes: sizes='hidden=four': 'four' is neither a number nor an axis of"),
+        ("lstm", "--reduction mean", "--reduction: reduction='mean' is unknown."),
+        ("gru", "", "--reset: reset='before' or reset='after' has to be declared"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_said_of_the_option(
+    family: str, options: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout = tmp_path / "keras.txt"
+    layout.write_text(KERAS + "dh: da  batch time hidden\n" if family != "gru" else "bx: b[r z n] (gate hidden)")
+    words = ["export", str(tmp_path / "cases"), "--family", family, "--layout", str(layout), *options.split()]
+    assert main(words) == 2
+    assert capsys.readouterr().err.startswith(said)
+    assert not (tmp_path / "cases").exists()
+
+
+def test_a_layer_on_its_own_is_told_of_its_upstream_line(tmp_path: Path) -> None:
+    layout = tmp_path / "keras.txt"
+    layout.write_text(KERAS)
+    with pytest.raises(Problem) as caught:
+        export(str(tmp_path / "cases"), "lstm", str(layout), {})
+    assert "Add a line such as 'Wya: Wya  output hidden'; or, for a layer on its own, a line for its upstream " in str(
+        caught.value
+    )
+    line = str(caught.value).rpartition("such as '")[2].removesuffix("'.")
+    layout.write_text(KERAS + line)
+    assert export(str(tmp_path / "cases"), "lstm", str(layout), {}) > 0
+
+
+def test_a_file_is_no_folder_and_a_folder_is_named(tmp_path: Path) -> None:
+    layout = tmp_path / "keras.txt"
+    layout.write_text(KERAS)
+    assert text(check(str(layout))).endswith("keras.txt: is a file; expected the folder that `rowcol export` wrote.")
+    assert text(check(str(tmp_path))) == (
+        f"{tmp_path}: is no folder that `rowcol export` wrote: there is no rowcol.json in it."
+    )

@@ -90,6 +90,7 @@ class Dialect:
     families: Mapping[str, tuple[Entry, ...]]
     missing: Mapping[str, str]  # family -> why the dialect has none
     separator: str = "."  # what stands in its files where a layout has the dots of a name
+    saved: str = ""  # the line of Python that saves a model's weights by their names
 
     def entries(self, family: str) -> tuple[Entry, ...]:
         """The entries of a family, the framework's default first."""

@@ -32,6 +32,7 @@ DIALECT = Dialect(
     name="keras",
     title="Keras",
     separator="/",
+    saved="np.savez(FILE, **{w.path: w.numpy() for w in model.weights})",
     families={
         "rnn": (
             Entry(

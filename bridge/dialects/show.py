@@ -33,6 +33,8 @@ def command(args: argparse.Namespace) -> int:
         raise Problem(f"--layers {args.layers}: write the number of layers, 1 or more.")
     chosen = [dialect_named(name) for name in args.names or DIALECTS]
     families = [args.family] if args.family else list(FAMILIES)
+    if not any(family in dialect.families for family in families for dialect in chosen):
+        chosen[0].entries(families[0])  # which says why there is none
     parts = [table(f, chosen, args.layers, 2 if args.bidirectional else 1, args.data) for f in families]
     print("\n\n".join(parts))
     return AGREES

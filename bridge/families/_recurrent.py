@@ -28,6 +28,7 @@ def recurrent(
     equations: tuple[str, ...],
     beside: Mapping[str, Axes] | None = None,
     letters: Mapping[str, tuple[str, ...]] | None = None,
+    others: Mapping[str, str] | None = None,
     only: Mapping[str, tuple[str, str]] | None = None,
     settings: Mapping[str, Setting] | None = None,
 ) -> Family:
@@ -71,6 +72,7 @@ def recurrent(
         beside={STATES: beside} if beside and len(suffixes) == 1 else {},
         classes={"x": "input", "y": "output"},
         letters=letters or {},
+        others=others or {},
         ties={"prev": "hidden", "below": "direction hidden" if both else "hidden"},
         sizes={"direction": 2} if both else {},
         absent=named(absent) | {"by"} | frozenset(beside or ()),

@@ -51,6 +51,7 @@ def family(words: frozenset[str]) -> Family:
         },
         states={"a0": ("batch", "hidden")},
         letters={"gate": ("r", "z", "n")},
+        others={"u": "z", "h": "n", "c": "n"},  # the update gate, and what Keras, ONNX and others call the candidate
         absent=frozenset({"b", "bn", "a0"}),
         equations=(
             "r, z = sigmoid(Wax x[t] + Waa a[t-1] + b), each with its own part, as n; a[-1] = a0",

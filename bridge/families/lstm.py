@@ -53,6 +53,7 @@ def family(words: frozenset[str]) -> Family:
         states={"a0": ("batch", "hidden"), "c0": ("batch", "hidden")},
         beside={"dc": ("batch", "hidden")},
         letters={"gate": ("i", "f", "g", "o")},
+        others={"c": "g", "j": "g"},  # in Keras' and ONNX's documentation, and in TensorFlow's
         absent=frozenset({"b", "a0", "c0"}),
         equations=(
             "i, f, o = sigmoid(Wax x[t] + Waa a[t-1] + b); g = tanh(Wax x[t] + Waa a[t-1] + b), each with its own part",
