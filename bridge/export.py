@@ -89,10 +89,10 @@ def export(
 
     name = re.sub(r"[^\w-]", "_", os.path.splitext(os.path.basename(layout))[0]).lstrip("-_") or family
     order = Order(name, family, layout_text(layout), keywords, seed, own_loss)
-    settings = family_named(family).settings if family in FAMILIES else SETTINGS
-    for strange in (name for name in SETTINGS if name in keywords and name not in settings):
-        has = f"It has {' and '.join(settings)}." if settings else "It has none."
-        raise Problem(f"the family '{family}' has no such setting. {has}", file=f"--{strange}")
+    for setting, families in settings_of_all().items():
+        if setting in keywords and family in FAMILIES and family not in families:
+            what = f"the family '{family}' has no such setting. It is one of {' and '.join(families)}."
+            raise Problem(what, file=f"--{setting}")
     try:
         port = order.port(layout)
     except Problem as problem:

@@ -646,8 +646,8 @@ x: x  batch time input
 @pytest.mark.parametrize(
     ("family", "options", "said"),
     [
-        ("lstm", "--activation relu", "--activation: the family 'lstm' has no such setting. It has none.\n"),
-        ("gru", "--activation relu", "--activation: the family 'gru' has no such setting. It has reset and update.\n"),
+        ("lstm", "--activation relu", "--activation: the family 'lstm' has no such setting. It is one of "),
+        ("gru", "--activation relu", "--activation: the family 'gru' has no such setting. "),
         ("lsmt", "", "--family: unknown family 'lsmt'; did you mean 'lstm'? Known: "),
         ("lstm", "--objective foo", "--objective: unknown objective 'foo'. Known are 'softmax', "),
         ("lstm", "--clip abc", "--clip: clip='abc' is unknown. Write a positive number"),
