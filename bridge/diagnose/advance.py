@@ -11,6 +11,7 @@ import ast
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
+from itertools import combinations
 from typing import NamedTuple
 
 from .align import Trace
@@ -19,7 +20,7 @@ from .quantities import EXAMPLE, SO_FAR, STACK, STEP, Meaning, neutral
 from .screen import Look, harmless, replaced, sometimes
 from .source import Scope
 from .suspects import Suspect
-from .text import Source
+from .text import Source, Splice
 from .trace import Array, Site
 from .translate import Place, probed
 
@@ -144,7 +145,7 @@ def _last(trace: Trace, site: Site, position: int) -> tuple[Meaning, ...] | None
     return trace.meanings[at[place - 1]] if place else None
 
 
-def _held(node: ast.expr) -> bool:
+def _held(node: ast.AST) -> bool:
     """Whether an expression only reads what is held somewhere."""
     return isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Load)
 
@@ -201,3 +202,30 @@ def _worth(
         for quantity in some
     ]
     return min(ranked, default=None)
+
+
+def crossed(trace: Trace, some: Sequence[Suspect]) -> list[Edit]:
+    """Two expressions each of which is what the other ought to be, in each other's place; the likeliest first."""
+    leaves = [
+        (leaf, trace.sites[leaf.site], {m.quantity for m in trace.meanings[leaf.position] or ()})
+        for suspect in some
+        for leaf in suspect.leaves
+        if trace.sites[leaf.site].kind == "load" and leaf.statement is None
+    ]
+    found: dict[tuple[Splice, ...], tuple[float, Edit]] = {}
+    for (one, site, own), (other, there, its) in combinations(leaves, 2):
+        apart = site.path == there.path and (site.end <= there.start or there.end <= site.start)
+        if not isinstance(site.node, ast.expr) or not isinstance(there.node, ast.expr):
+            continue
+        if not apart or one.quantity not in its or other.quantity not in own or one.quantity in own:
+            continue
+        source = trace.scope.source(site.path)
+        splices = source.replace(site.node, there.text), source.replace(there.node, site.text)
+        sentence = f"`{site.text}` and `{there.text}` in each other's place"
+        edit = Edit(splices, site.path, site.line, site.start, "exchange", sentence, 0.0)
+        # Two names are exchanged sooner than what they are set to.
+        weight = one.weight + other.weight + sum(not _held(node) for node in (site.node, there.node))
+        if splices not in found or weight < found[splices][0]:
+            found[splices] = weight, edit
+    least = min((weight for weight, _ in found.values()), default=0.0)
+    return [edit for weight, edit in sorted(found.values(), key=lambda pair: pair[0]) if weight < least + 0.5][:EACH]

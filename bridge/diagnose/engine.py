@@ -20,7 +20,7 @@ from ..declaration import Declaration, side
 from ..diff import DIFFERS, LOSS, Expected
 from ..judge import Judgement
 from ..timings import stage
-from .advance import Advance, advances
+from .advance import Advance, advances, crossed
 from .align import Need, Trace
 from .bench import FRESH, Bench, Score, clock, home
 from .early import Early, early, finding, mends, without
@@ -331,6 +331,12 @@ def _steps(
         if tries.all(edit for edit in there if edit.kind in SCALING):
             yield tries.survivor(trace, named)
             return
+    crossings = crossed(trace, named) if runs else []
+    if tries.all(crossings):
+        yield tries.survivor(trace, named)
+        return
+    if search.steps and (best := tries.closest(trace, crossings, sure=True)) is not None:
+        yield best
     sifted = Screened([], [], set())
     advancing: list[Advance] = []
     makings = trace.trusted.makings(tuple(search.outputs)) if runs else set()
@@ -371,7 +377,7 @@ def _steps(
         return
     if tries.others(summed) and tries.progress and (best := tries.furthest(trace)) is not None:
         yield best
-    fitting = [*added[:2], *_surest(sifted)]
+    fitting = [*crossings, *added[:2], *_surest(sifted)]
     if runs and trace.trusted.scales and tries.all(islice(_scalings(scope, makers, named), SCALINGS)):
         yield tries.survivor(trace, named)
         return
