@@ -83,11 +83,13 @@ def advances(
                         seen.add((aim, text))
                         asked.append((aim, look, text, edit))
     probed(scope, run, list(looks.values()))
-    found: dict[_Aim, list[tuple[tuple[bool, bool, int, int, float], Edit]]] = {}
+    found: dict[_Aim, list[tuple[tuple[bool, bool, int, int, bool, float], Edit]]] = {}
     for aim, look, text, edit in asked:
         worth = _worth(aim, trace, look.values.get(text, []), wanted)
         if worth is not None:
-            found.setdefault(aim, []).append(((*worth, edit.weight), edit))
+            # To leave something out may come to the same by chance.
+            less = edit.sentence.startswith("without")
+            found.setdefault(aim, []).append(((*worth, less, edit.weight), edit))
     result: list[Advance] = []
     for aim, ranked in found.items():
         place = aim.suspect.path, trace.scope.source(aim.suspect.path).span(aim.statement)[0]

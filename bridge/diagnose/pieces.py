@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
-from .text import FUNCTIONS, Splice, walk
+from .text import FUNCTIONS, Source, Splice, walk
 
 ANY, TEST, OR, AND, NOT, COMPARE, SUM, PRODUCT, UNARY, POWER, ATOM = (
     0,
@@ -104,6 +104,16 @@ def untransposed(node: ast.AST) -> ast.expr | None:
         if node.func.attr == "swapaxes" and not node.keywords and len(node.args) == 2:
             return node.func.value
     return None
+
+
+def added_up(source: Source, call: ast.Call) -> str | None:
+    """`sums.update(one)` of a dict as what adds each entry to the one of that name; None for any other call."""
+    if called_name(call) != "update" or not isinstance(call.func, ast.Attribute):
+        return None
+    if len(call.args) != 1 or call.keywords or isinstance(call.args[0], ast.Dict):
+        return None
+    sums, one = source.segment(call.func.value), source.segment(call.args[0])
+    return f"{sums}.update({{name: {sums}.get(name, 0) + value for name, value in {one}.items()}})"
 
 
 def called_name(call: ast.Call) -> str:

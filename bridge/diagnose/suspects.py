@@ -13,7 +13,7 @@ import numpy as np
 from ..diff import LOSS
 from ..problem import Problem
 from .align import Need, Trace
-from .pieces import called_name, is_view
+from .pieces import added_up, called_name, is_view
 from .quantities import Meaning, Operand
 from .roles import UNSUMMED, Leaf, leaves
 from .source import Scope
@@ -180,6 +180,12 @@ def suspects(
     for number in reading.dropped():
         given = {m.quantity for m in trace.meanings[trace.at(number)[0]] or ()}
         note(number, 0.05 if given & lacking else 0.5, "what is computed here is not kept", None)
+    if any(need.steps == (None,) for need in needs):
+        # All terms of a sum are there, and the sum is not.
+        for path, statement in _replacing(trace.scope):
+            start = trace.scope.source(path).span(statement)[0]
+            reason = "it replaces what was there, and there are sums missing of which all terms are there"
+            found.setdefault((path, statement.lineno), Suspect(path, statement.lineno, start, 0.1, reason, None, False))
     for number in reading.idle():
         note(number, 0.2, "it is set under a name that nothing reads", None)
     for number, loop in reading.resumed():
@@ -256,6 +262,17 @@ def suspects(
             suspect = Suspect(path, statement.lineno, start, one.score + 0.05, reason, None, False)
             found.setdefault((path, statement.lineno), suspect)
     return sorted(found.values(), key=lambda suspect: suspect.score)
+
+
+def _replacing(scope: Scope) -> list[tuple[str, ast.stmt]]:
+    """The calls that put the entries of one dict into another."""
+    return [
+        (function.path, statement)
+        for function in scope.functions
+        for statement in walk(function.node)
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
+        if added_up(function.source, statement.value) is not None
+    ]
 
 
 def _handing(scope: Scope, suspect: Suspect) -> list[tuple[str, ast.stmt, str]]:

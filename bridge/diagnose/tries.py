@@ -288,12 +288,17 @@ class Tries:
         Each was seen to do so with the values at hand, so they are as right together. None where less is gained by it
         than is lost.
         """
-        chosen: dict[tuple[str, int], Edit] = {}
+        chosen: dict[tuple[str, int], list[Edit]] = {}
         for one in some:
-            if one.strange and one.statement not in chosen and all(_apart(one.edit, o) for o in chosen.values()):
-                chosen[one.statement] = one.edit
-        edits = list(chosen.values())
-        for few in (edits, edits[:1]) if len(edits) > 1 else (edits,):
+            others = (edits[0] for place, edits in chosen.items() if place != one.statement)
+            if one.strange and all(_apart(one.edit, other) for other in others):
+                chosen.setdefault(one.statement, []).append(one.edit)
+        edits = [own[0] for own in chosen.values()]
+        # What is read may have been set to the wrong thing, and is wrong wherever else it is read.
+        held = [next((o for o in map(self.where_held, own) if o is not None), own[0]) for own in chosen.values()]
+        lacking = len(trace.missed(self.search.outputs))
+        best: tuple[int, list[Edit], Score] | None = None
+        for few in (held, edits, edits[:1]):
             splices = tuple(splice for edit in few for splice in edit.splices)
             if not few or splices in self.taken:
                 continue
@@ -301,12 +306,36 @@ class Tries:
             new = self.search.bench.score(self.scope, splices)
             if new is None or new.raised is not None or not self.score.agree <= new.agree:
                 continue
-            after = self.traced(splices)
-            if after is None or after.failed is not None:
-                continue
-            before, missed = trace.missed(self.search.outputs), after.missed(self.search.outputs)
-            if len(missed) + 2 * len(missed - before) < len(before):
-                return few, new
+            left = self.left(trace, splices)
+            if left is not None and left < (lacking if best is None else best[0]):
+                best = left, few, new
+            if best is not None and len(few) == len(edits) > 1:
+                break
+        return None if best is None else best[1:]
+
+    def left(self, trace: Trace, splices: Sequence[Splice]) -> int | None:
+        """How much is lacking with splices in force; what was there and is so no more was cut short."""
+        after = self.traced(splices)
+        if after is None or after.failed is not None:
+            return None
+        before, missed = trace.missed(self.search.outputs), after.missed(self.search.outputs)
+        return len(missed) + 2 * len(missed - before)
+
+    def where_held(self, edit: Edit) -> Edit | None:
+        """For an edit that reads another array than a name holds: the same, where the name is set to the wrong one."""
+        if len(edit.splices) != 1 or edit.kind not in ("variable", "step"):
+            return None
+        (splice,) = edit.splices
+        source = self.scope.source(edit.path)
+        name, statement = source.text[splice.start : splice.end], source.statement_at(splice.start)
+        block, place = source.block(statement) if name.isidentifier() and statement is not None else ([], 0)
+        for other in reversed(block[:place]):
+            if isinstance(other, ast.Assign) and [source.segment(target) for target in other.targets] == [name]:
+                if not isinstance(other.value, ast.Name | ast.Attribute | ast.Subscript):
+                    return None
+                sentence = f"`{splice.text}` where `{source.segment(other.value)}` stands"
+                there = source.replace(other.value, splice.text)
+                return edit._replace(splices=(there,), line=other.lineno, offset=there.start, sentence=sentence)
         return None
 
     def pairs(self, some: Sequence[Edit]) -> tuple[list[Edit], Score] | None:
