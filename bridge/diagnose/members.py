@@ -48,9 +48,9 @@ class Members(Steps):
                 yield self.make(
                     node, "order", "put in front, not behind", 1.5, self.source.replace(node, new)
                 )
-            if (new := added_up(self.source, node)) is not None:
+            if (adding := added_up(self.source, node)) is not None:
                 sentence = "what there is already is added to, not replaced"
-                yield self.make(node, "accumulation", sentence, 0.5, self.source.replace(node, new))
+                yield self.make(node, "accumulation", sentence, 0.5, self.source.replace(node, adding))
             if isinstance(node.func, ast.Attribute) and node.func.attr == "pop" and not node.keywords:
                 yield from self.other_end(node, node.func.value)
             if isinstance(node.func, ast.Attribute) and node.func.attr == "insert" and len(node.args) == 2:
