@@ -21,6 +21,7 @@ from rowcol.bridge.diagnose.repair import hunks, minimal, patch, repair, rewritt
 from rowcol.bridge.diagnose.source import NotInForce, Scope
 from rowcol.bridge.diagnose.text import Splice, apply
 from rowcol.bridge.diagnose.trace import Recorder
+from rowcol.bridge.report.overview import KINDS
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -317,6 +318,15 @@ def test_no_text_is_offered_twice_and_every_edit_compiles_or_is_refused(tmp_path
         except SyntaxError:
             broken += 1
     assert broken <= len(texts) / 100
+
+
+def test_an_overview_has_words_for_every_kind_of_edit(tmp_path: Path) -> None:
+    kinds = {edit.kind for edit in Workshop(tmp_path, RNN, on_data).edits()}
+    x, p = np.arange(9.0).reshape(3, 3), np.arange(12.0).reshape(4, 3)
+    pieces = Workshop(tmp_path, textwrap.dedent(PIECES), lambda module: module.pieces(x, np.array([1, 3, 1]), p))
+    kinds |= {edit.kind for edit in pieces.edits()}
+    assert len(kinds) > 12
+    assert kinds <= KINDS.keys()
 
 
 READINGS = [
