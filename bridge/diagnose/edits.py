@@ -168,6 +168,7 @@ class _Maker(Expressions, Analogies):
         if isinstance(statement, ast.For):
             yield from self.loop_order(statement)
             yield from self.begun_anew(statement)
+            yield from self.all_keys(statement)
         if isinstance(statement, ast.If):
             yield from self.condition(statement)
         if isinstance(statement, ast.Return):
@@ -235,6 +236,7 @@ class _Maker(Expressions, Analogies):
             yield from self.term_by_term(target, value)
         if isinstance(statement, ast.AugAssign):
             yield from self.in_place(statement)
+            yield from self.shared_out(statement)
         if own == "=" and isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
             splice = Splice(self.path, start, source.span(value)[1], f" -= {self.segment(value.operand)}")
             yield self.make(target, "accumulation", "`-=` where `=` stands", 0.8, splice)
@@ -288,6 +290,16 @@ class _Maker(Expressions, Analogies):
             text = f"{target.id} = {target.id} * {factor}"
             sentence = f"`{text}` is missing at the end of the loop"
             yield self.make(statement, "statement", sentence, 1.0 + 0.1 * place, self.source.after(last, text))
+
+    def shared_out(self, statement: ast.AugAssign) -> Iterator[Edit]:
+        """A division that is missing where only some elements were changed: `p[rows, y] -= 1`, and never `p /= n`."""
+        whole = statement.target.value if isinstance(statement.target, ast.Subscript) else None
+        if not isinstance(whole, ast.Name) or not isinstance(statement.op, ast.Add | ast.Sub):
+            return
+        for place, size in enumerate(self.sizes_here()[:8]):
+            text = f"{whole.id} /= {size}"
+            behind = self.source.after(statement, text)
+            yield self.make(statement, "factor", f"`{text}` is missing", 2.0 + 0.2 * place, behind)
 
     def term_by_term(self, target: ast.Name, value: ast.expr) -> Iterator[Edit]:
         """What is done with a sum (`loss = -np.log(loss)`), done with each of its terms instead."""
@@ -455,6 +467,19 @@ class _Maker(Expressions, Analogies):
                 splice = Splice(self.path, source.span(call)[0], source.span(call)[0], f"{name} {sign} ")
                 sentence = f"the result is not kept: `{name} {sign}`"
                 yield self.make(statement, "name", sentence, 0.5 + 0.2 * place + weight, splice)
+
+    def all_keys(self, statement: ast.For) -> Iterator[Edit]:
+        """A loop over some keys of a dict, over all of them: `for k in ("W", "U"): g[k] /= n`."""
+        some, key = statement.iter, statement.target
+        if not isinstance(some, ast.Tuple | ast.List) or not isinstance(key, ast.Name):
+            return
+        if not all(isinstance(one, ast.Constant) and isinstance(one.value, str) for one in some.elts):
+            return
+        read = [n for one in statement.body for n in ast.walk(one) if isinstance(n, ast.Subscript)]
+        for name in dict.fromkeys(self.segment(n.value) for n in read if self.segment(n.slice) == key.id):
+            own = self.segment(some)
+            sentence = f"`{name}`, every key of it, where `{own}` stands"
+            yield self.make(some, "factor", sentence, 1.0, self.source.replace(some, name))
 
     def loop_order(self, statement: ast.For) -> Iterator[Edit]:
         source = self.source

@@ -35,6 +35,7 @@ from .search import Search, Step
 from .source import Function, Scope
 from .suspects import Suspect, off, suspects
 from .text import Source, Splice, walk
+from .trace import Site
 from .translate import INSERTED, LAST_RESORT, Place, Translator
 from .tries import DRASTIC, Tries, written
 from .trusted import Trusted
@@ -231,8 +232,11 @@ def _scaled(trace: Trace, factors: Set[float]) -> list[Suspect]:
             statement = source.statement(site.node)
             name = trace.trusted.name(meanings[0])
             # The loss may be right because it is what it is: then its factor is lacking where it is handed on.
-            function = trace.scope.function_at(site.path, site.start)
-            places = [*_filling(function, statement), statement, *_handing_on(function, statement)]
+            places = [
+                *_changing(source, statement, site),
+                statement,
+                *_handing_on(trace.scope.function_at(site.path, site.start), statement),
+            ]
             starts = [source.span(one)[0] for one in places]
             return [
                 Suspect(site.path, one.lineno, start, 0.0, f"this is {name}", None, False)
@@ -241,14 +245,17 @@ def _scaled(trace: Trace, factors: Set[float]) -> list[Suspect]:
     return []
 
 
-def _filling(function: Function | None, statement: ast.stmt) -> list[ast.stmt]:
-    """The statement in front of one that changes elements of what it reads."""
-    block, place = ([], 0) if function is None else function.source.block(statement)
-    before = block[place - 1] if place else None
-    target = before.target if isinstance(before, ast.AugAssign) else None
-    base = target.value if isinstance(target, ast.Subscript) else None
-    read = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
-    return [before] if before is not None and isinstance(base, ast.Name) and base.id in read else []
+def _changing(source: Source, statement: ast.stmt, site: Site) -> list[ast.stmt]:
+    """The last statement in front of one, in its block, that sets or changes the name which is read there."""
+    if site.kind != "load" or not isinstance(site.node, ast.Name):
+        return []
+    block, place = source.block(statement)
+    for one in reversed(block[:place]):
+        targets = one.targets if isinstance(one, ast.Assign) else [one.target] if isinstance(one, ast.AugAssign) else []
+        changed = [target.value if isinstance(target, ast.Subscript) else target for target in targets]
+        if any(isinstance(target, ast.Name) and target.id == site.node.id for target in changed):
+            return [one]
+    return []
 
 
 def _handing_on(function: Function | None, statement: ast.stmt) -> list[ast.stmt]:
@@ -289,6 +296,26 @@ def _scalings(scope: Scope, makers: Edits, named: Sequence[Suspect]) -> Iterator
     return (edit for edit in _edits_at(scope, makers, lines) if edit.kind in ("factor", "size", "reduction"))
 
 
+def _lines(some: Sequence[Suspect]) -> set[tuple[str, int]]:
+    return {(one.path, one.line) for one in some}
+
+
+def _dividing(scope: Scope, scaled: Sequence[Suspect]) -> set[tuple[str, int]]:
+    """The lines that divide by a number behind where a gradient first has another size, and the loops they are in."""
+    first = scaled[0]
+    function, source = scope.function_at(first.path, first.start), scope.source(first.path)
+    found: set[tuple[str, int]] = set()
+    for node in walk(source.tree if function is None else function.node):
+        if not isinstance(node, ast.BinOp | ast.AugAssign) or not isinstance(node.op, ast.Div):
+            continue
+        statement = source.statement(node)
+        outer = source.parent(statement)
+        if source.span(statement)[0] > first.start:
+            found.add((first.path, statement.lineno))
+            found |= {(first.path, outer.lineno)} if isinstance(outer, ast.For) else set()
+    return found
+
+
 def _edits_at(scope: Scope, makers: Edits, lines: Set[tuple[str, int]]) -> Iterator[Edit]:
     """The edits of some lines, the likeliest first."""
     ranked = makers.ranked(lambda path, offset: 1000.0 * ((path, scope.source(path).line(offset)) not in lines))
@@ -327,10 +354,11 @@ def _steps(
     runs = trace.failed is None
     # Where the weights are changed it may be the update that has another factor.
     if scaled and not written(score):
-        there = _edits_at(scope, makers, {(one.path, one.line) for one in scaled})
-        if tries.all(edit for edit in there if edit.kind in SCALING):
-            yield tries.survivor(trace, named)
-            return
+        # What divides by something else is likelier than what does not divide at all.
+        for lines in (_dividing(scope, scaled), _lines(scaled), _lines(named[:SCREENED])):
+            if tries.all(edit for edit in _edits_at(scope, makers, lines) if edit.kind in SCALING):
+                yield tries.survivor(trace, named)
+                return
     crossings = crossed(trace, named) if runs else []
     if tries.all(crossings):
         yield tries.survivor(trace, named)

@@ -209,7 +209,8 @@ class Names:
             self.atoms.setdefault(name, atom)
         for atom in self._elements():
             self.atoms.setdefault(atom.text, atom)
-        self.sizes = [name for name, value in ints.items() if value > 1 and name not in self.loops]
+        sizes = [name for name, value in ints.items() if value > 1 and name not in self.loops]
+        self.sizes = sorted(sizes, key=lambda name: not name.isidentifier())  # those that have a name here first
 
     def _elements(self) -> list[Atom]:
         """Elements that the function does not name but could: of other arrays, or of another step."""
