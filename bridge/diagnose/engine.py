@@ -352,10 +352,11 @@ def _steps(
         yield from sorted(tries.others(keeping)[:1] + tries.others(leaving), key=lambda one: -len(one[1].agree))
     tries.frozen = [(source, *source.span(node)) for source, node in _updating(scope, search.updates)]
     runs = trace.failed is None
-    # Where the weights are changed it may be the update that has another factor.
-    if scaled and not written(score):
-        # What divides by something else is likelier than what does not divide at all.
-        for lines in (_dividing(scope, scaled), _lines(scaled), _lines(named[:SCREENED])):
+    if scaled:
+        # What divides by something else is likelier than what does not divide at all. Where the weights are changed
+        # it may be the update that has another factor.
+        apart = [_dividing(scope, scaled), _lines(scaled), _lines(named[:SCREENED])]
+        for lines in apart if not written(score) else [set[tuple[str, int]]().union(*apart)]:
             if tries.all(edit for edit in _edits_at(scope, makers, lines) if edit.kind in SCALING):
                 yield tries.survivor(trace, named)
                 return
