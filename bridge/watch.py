@@ -14,10 +14,11 @@ from typing import NamedTuple
 from .family import FAMILIES, family_named
 from .options import Options
 from .problem import Problem
+from .process import Abandoned
 from .report.paper import Paper, shown_path
 from .report.schema import Report
 from .report.terminal import headline, render
-from .worker import Abandoned, examined, import_for_all
+from .worker import examined, import_for_all
 
 POLL = 0.1  # seconds between two looks at the files
 SETTLED = 0.03  # a file that is read alike twice, so far apart, has been written whole (or is as good as that)

@@ -7,18 +7,17 @@ it forks before anything is imported that only the worker needs.
 
 from __future__ import annotations
 
-import contextlib
 import marshal
 import os
 import sys
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .options import Options
 from .problem import DIFFERS, SWALLOWED, NoPort, Problem, Several, origin
+from .process import INTERRUPTED, Tell, forked, forks_badly, spawned, work_and_answer
 from .report.schema import Report, blank, failed, problem_of
-from .timings import stage, taken
+from .timings import stage
 
 if TYPE_CHECKING:
     from .declaration import Declaration
@@ -27,13 +26,6 @@ if TYPE_CHECKING:
 # one is given longer).
 CALL_LIMIT = 10.0
 FILE_LIMIT = 120.0
-THREADED = ("torch", "jax", "tensorflow")
-INTERRUPTED = 130  # the exit code of a worker in which KeyboardInterrupt was raised
-LOOK = 0.2  # how often a silent worker is looked after
-SOON = 0.002  # how often one that has closed its pipe: it is about to end
-
-
-Tell = Callable[[Report], object]  # is called with what there is of a report
 
 
 class Listed(NamedTuple):
@@ -42,10 +34,6 @@ class Listed(NamedTuple):
     name: str
     line: int | None
     cases: list[str]
-
-
-class Abandoned(Exception):
-    """Whoever asked no longer wants to know."""
 
 
 def examined(
@@ -139,7 +127,10 @@ def _asked(
     """What a worker answers to a task, or a report that says why it does not."""
     limit = task["limit"]
     total = max(total, 6 * limit)
-    data, end = _forked(task, work, total, abandon) if hasattr(os, "fork") else _spawned(task, total)
+    if hasattr(os, "fork"):
+        data, end = forked(work, total, abandon, quiet=task["quiet"], command=_command(task))
+    else:
+        data, end = spawned(_command(task), total)
     answer, so_far, crash = _heard(data)
     if answer is not None:
         return answer
@@ -273,183 +264,9 @@ def _own_mistake(error: Exception, file: str) -> Problem:
     )
 
 
-def _crowding() -> float:
-    """How many want each core of this machine just now, at least one: all work takes so many times as long."""
-    try:
-        return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-    except (OSError, AttributeError):  # a system that does not say
-        return 1.0
-
-
-def _forked(
-    task: dict[str, Any], work: Callable[[Tell], bytes], total: float, abandon: Callable[[], bool] | None
-) -> tuple[bytes, int | None]:
-    import select
-    import signal
-    import time
-
-    sys.stdout.flush()
-    sys.stderr.flush()
-    reading, writing = os.pipe()
-    put_off = _PutOff()
-    try:
-        with warnings.catch_warnings():
-            # Of threads that may hold a lock: a worker that waits for one is ended when its time is up.
-            warnings.simplefilter("ignore")
-            child = os.fork()
-    except OSError as error:
-        put_off.end()
-        raise Problem(f"no process could be started: {error.strerror}.") from None
-    if child == 0:
-        _be_worker(task, work, reading, writing, put_off)
-    with contextlib.suppress(OSError):
-        os.setpgid(child, child)  # here too: whoever comes first
-    os.close(writing)
-    parts = []
-    ended = status = 0
-    is_open = True
-    began = time.monotonic()
-    try:
-        put_off.end()
-        # A process that the port has started may hold the pipe open after the worker's end, and the port may close
-        # it or fill it before: the worker's end, the pipe's and the time are three things.
-        while is_open or not ended:
-            ready = select.select([reading] if is_open else [], [], [], 0 if ended else LOOK if is_open else SOON)[0]
-            if ready:
-                part = os.read(reading, 1 << 16)
-                is_open = bool(part)
-                parts.append(part)
-            elif ended:
-                break
-            if not ready or not is_open:
-                ended, status = (ended, status) if ended else os.waitpid(child, os.WNOHANG)
-                if abandon is not None and abandon():
-                    raise Abandoned
-            gone = time.monotonic() - began
-            if not ended and gone > total and gone > total * _crowding():
-                os.killpg(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-                return b"", None
-        _end_group(child)
-    except BaseException:
-        _end_group(child)
-        if not ended:
-            os.waitpid(child, 0)
-        raise
-    finally:
-        os.close(reading)
-    return b"".join(parts), os.waitstatus_to_exitcode(status)
-
-
-class _PutOff:
-    """Ctrl-C waits until it is known which worker it ends.
-
-    In the midst of a fork its exception would be lost (Python may raise it in a function that the fork calls), or leave
-    a process behind. Nothing is put off where Ctrl-C is not what it usually is, or another thread's affair.
-    """
-
-    def __init__(self) -> None:
-        import signal
-
-        self.pressed = False
-        self.before = signal.getsignal(signal.SIGINT)
-        with contextlib.suppress(ValueError):
-            if callable(self.before):
-                signal.signal(signal.SIGINT, self._press)
-
-    def _press(self, number: int, frame: object) -> None:
-        self.pressed = True
-
-    def end(self) -> None:
-        """Let Ctrl-C do again what it did, and what it was to do meanwhile."""
-        import signal
-
-        with contextlib.suppress(ValueError):
-            if callable(self.before):
-                signal.signal(signal.SIGINT, self.before)
-        if self.pressed:
-            signal.raise_signal(signal.SIGINT)
-
-
-def _end_group(child: int) -> None:
-    """End the worker and whatever it started."""
-    import signal
-
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child, signal.SIGKILL)
-
-
-def _be_worker(
-    task: dict[str, Any], work: Callable[[Tell], bytes], reading: int, writing: int, put_off: _PutOff
-) -> None:
-    """The child's whole life; never returns."""
-    code = 1
-    try:
-        taken()  # what came before is not this worker's time
-        os.setpgid(0, 0)
-        put_off.pressed = False  # whoever pressed meant the command, which has heard it
-        put_off.end()
-        os.close(reading)
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        # A process group of its own may not read the terminal: who asks for input would wait for ever.
-        os.dup2(nowhere, 0)
-        if task["quiet"]:
-            os.dup2(nowhere, 1)
-            os.dup2(nowhere, 2)
-        if forks_badly():
-            os.dup2(writing, 1)
-            os.execv(sys.executable, _command(task))
-        sys.settrace(None)  # a debugger's or a coverage tool's: what they gather here is lost anyway
-        warnings.simplefilter("ignore")
-        if task["quiet"]:
-            sys.stdout = sys.stderr = os.fdopen(nowhere, "w", closefd=False)
-        _work_and_answer(work, writing)
-        code = 0
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    finally:
-        os._exit(code)
-
-
-def _work_and_answer(work: Callable[[Tell], bytes], pipe: int) -> None:
-    """Do it, and write the answer to the pipe; before it what there is of it, and in its place the lines of a crash."""
-    import faulthandler
-
-    # Where the command or a test suite has it on, what it says of a worker would reach the terminal.
-    faulthandler.enable(pipe, all_threads=False)
-    _write(pipe, work(lambda report: _write(pipe, marshal.dumps({"so far": report}))))
-
-
-def _write(pipe: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(pipe, data) :]
-
-
-def forks_badly() -> str | None:
-    """The package in this process whose threads do not survive a fork: a worker is a new Python then."""
-    return next((name for name in THREADED if name in sys.modules), None)
-
-
 def _command(task: dict[str, Any]) -> list[str]:
+    """A new Python that does a task: it reads it from its argument."""
     return [sys.executable, "-m", __name__, repr({**task, "search": sys.path})]
-
-
-def _spawned(task: dict[str, Any], total: float) -> tuple[bytes, int | None]:
-    """The same in a new Python, for systems without fork."""
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            _command(task),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=total * _crowding(),
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return b"", None
-    return done.stdout, done.returncode
 
 
 def _main() -> None:
@@ -459,7 +276,7 @@ def _main() -> None:
     sys.path[:] = task["search"]
     answer = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    _work_and_answer(lambda tell: perform(task, tell), answer)
+    work_and_answer(lambda tell: perform(task, tell), answer)
 
 
 if __name__ == "__main__":
