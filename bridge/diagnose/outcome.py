@@ -7,7 +7,7 @@ from typing import Any
 
 from .bench import clock
 from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
-from .repair import patch
+from .repair import moves, patch
 from .search import Search, Step
 from .suspects import forward_last
 from .text import Splice
@@ -84,11 +84,14 @@ def _nearest_step(search: Search, path: str, line: int) -> Step | None:
 def _changed_lines(search: Search, changed: Sequence[Splice]) -> list[dict[str, Any]]:
     """The lines that the patch changes: of each edit what was said of it, and what becomes of its other lines."""
     found: list[tuple[int, dict[str, Any], Step | None]] = []
+    left = {into: out for out, into in moves(search.scope, changed)}
     for splice in changed:
         source = search.scope.source(splice.path)
         line, old = source.line(splice.start), source.text[splice.start : splice.end]
-        step = _nearest_step(search, splice.path, line)
-        away = abs(line - step.line) if step is not None else 0
+        # Of a statement that moves the line that it leaves says more than the one that it comes to.
+        about = source.line(left.get(splice, splice).start)
+        step = _nearest_step(search, splice.path, about)
+        away = abs(about - step.line) + (splice in left) if step is not None else 0
         if not old:
             line = max(1, line - 1)
         one = {

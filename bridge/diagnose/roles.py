@@ -595,6 +595,9 @@ class _Reading(Known):
                     self.leaf(position, quantity, step, 0.0, "leaves out steps", loop)
                     self.leaf(position, quantity, step, 0.3, UNSUMMED)
                     return
+                if not off and len(turns) == 1 and not event.loops:
+                    self.leaf(position, quantity, step, 0.0, "takes one step alone")
+                    return
                 if not off:
                     self.leaf(position, quantity, step, 0.0, UNSUMMED)
                     for other in self.stores.get(base_of(site.text), ()):
