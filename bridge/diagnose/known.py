@@ -357,14 +357,15 @@ class Known(Flow):
         operands = [o for o in formula.operands if o.quantity not in self.trusted.numbers]
         arrays = [p for p in arrays if not self.numbers(p)]
         best: tuple[list[Operand], list[int], int | None] = (list(operands), list(arrays), step)
-        steps: set[int | None] = {step}
+        steps: dict[int, None] = {}
         if step is None:
             for p in arrays:
                 for m in self.trace.meanings[p] or ():
                     for operand in operands:
                         if m.quantity == operand.quantity and m.t is not None and operand.shift is not None:
-                            steps.add(m.t - operand.shift)
-        for at in steps:
+                            steps.setdefault(m.t - operand.shift)
+        # Where the operands tell of any step, they are to be of one.
+        for at in steps or (step,):
             lacking, strange = list(operands), list(arrays)
             for operand in operands:
                 there = None if at is None or operand.shift is None else at + operand.shift

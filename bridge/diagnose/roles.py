@@ -291,6 +291,9 @@ class _Reading(Known):
                 picked = [p for p in self.chain(position) if self.picks(p)]
                 for p in picked[:1]:
                     self.leaf(p, quantity, step, 0.0, "is another step's")
+                if isinstance(loop := self.statement(setter), ast.For):
+                    self.leaf(setter, quantity, step, 0.0, "is another step's", loop)
+                    made = 0.6
             if self.says(setter):
                 made += 0.4
             read = meanings and any(self.backward(m.quantity) for m in meanings) and self.used(position) > 1

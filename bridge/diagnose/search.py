@@ -142,5 +142,8 @@ class Search:
         self.explaining += clock() - begin
         if not self.steps:
             places = {(one.path, one.line) for one in found}
-            self.first_suspects = [*found, *(s for s in self.first_suspects if (s.path, s.line) not in places)]
+            others = [s for s in self.first_suspects if (s.path, s.line) not in places]
+            # Where the source leaves no choice, it tells more than the numbers do.
+            sure = [s for s in others[:1] if s.leaves and s.score <= 0 and s is self.first_suspects[0]]
+            self.first_suspects = [*sure, *found, *others[len(sure) :]]
         return found

@@ -70,12 +70,14 @@ class Slopes(Names):
     def stretches(self, node: ast.expr, own: Text) -> Iterator[Change]:
         """All but the first or the last of a sequence that is gone through."""
         parent = self.source.parent(node)
-        if not isinstance(node, ast.Name | ast.Attribute) or not isinstance(parent, ast.Call):
+        if not isinstance(parent, ast.Call) or called_name(parent) not in ("zip", "reversed", "enumerate"):
             return
-        if called_name(parent) in ("zip", "reversed", "enumerate"):
-            for place, cut in enumerate((":-1", "1:")):
-                new = f"{own.text}[{cut}]"
-                yield "step", Text(new, ATOM), 0.8 + 0.1 * place, f"`{new}` where `{own.text}` stands"
+        backwards = isinstance(node, ast.Subscript) and own.text.endswith("[::-1]")
+        if not backwards and not isinstance(node, ast.Name | ast.Attribute):
+            return
+        for place, cut in enumerate(("-2::-1", ":0:-1") if backwards else (":-1", "1:")):
+            new = f"{own.text.removesuffix('[::-1]')}[{cut}]"
+            yield "step", Text(new, ATOM), 0.8 + 0.1 * place, f"`{new}` where `{own.text}` stands"
 
     def slopes(self, node: ast.expr, own: Text, shape: tuple[int, ...] | None) -> Iterator[Change]:
         """Derivatives of activations, as people write them: at the output, at the input, missing."""
