@@ -139,3 +139,27 @@ def test_what_is_reset_too_often_is_taken_out_not_added(tmp_path: Path, monkeypa
     found = diagnosed(text, tmp_path, monkeypatch)
     assert found["claim"] == "verified patch"
     assert "+= np.zeros_like" not in found["patch"]
+
+
+def test_a_loop_over_the_parameters_moves_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = "for weight, grad in ((self.U, dU), (self.W, dW), (self.V, dV)):\n                weight -= 0.1 * grad"
+    found = diagnosed(with_updates(second=loop), tmp_path, monkeypatch)
+    assert found["claim"] == "verified patch"
+    assert found["lines"][0]["text"] == loop.splitlines()[0]
+    moved = "            later = da @ self.W.T\n        " + loop.replace("\n    ", "\n")
+    assert f"{moved}\n        return" in found["changes"][0]["after"]
+
+
+def test_an_update_called_beside_the_way_back_belongs_behind_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = with_updates().replace("            da = (", "            da = self.back(e, t, later)\n            <out>(")
+    start, end = text.index("            <out>"), text.index("            dU += ")
+    text = text[:start] + text[end:]
+    back = "    def back(self, e, t, later):\n        return (e @ self.V.T + later) * (1 - self.h[t + 1] ** 2)\n\n"
+    text = text.replace("    def backward", f"{back}    def backward")
+    text = text.replace("            later = da", "            self.learn(V=dV)\n            later = da")
+    found = diagnosed(text, tmp_path, monkeypatch)
+    assert found["claim"] == "verified patch"
+    assert found["lines"][0]["text"] == "self.learn(V=dV)"
+    assert "\n        self.learn(V=dV)\n" in found["changes"][0]["after"]

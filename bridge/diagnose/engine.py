@@ -400,7 +400,7 @@ def _steps(
     parts = list(dict.fromkeys(quantity for suspect in short for quantity in suspect.lacking))[:3]
     before = [place for place in places(scope, short) if not place.behind]
     added = list(islice(translator.edits(before, parts), FITTING))
-    summed = list(islice(translator.edits(*_sums(scope, trace, named)), FITTING))
+    summed = list(islice(translator.edits(*_sums(scope, trace, named), summed=True), FITTING))
     if tries.all(added) or tries.all(summed):
         yield tries.survivor(trace, named)
         return

@@ -223,8 +223,8 @@ class Translator:
         self.scope, self.trace, self.run = scope, trace, run
         self.trusted: Trusted = trace.trusted
 
-    def edits(self, places: Sequence[Place], aims: Sequence[int]) -> Iterator[Edit]:
-        """Edits that bring one of these quantities in, at these places."""
+    def edits(self, places: Sequence[Place], aims: Sequence[int], summed: bool = False) -> Iterator[Edit]:
+        """Edits that bring one of these quantities in, at these places; `summed`: over the batch, too."""
         names: list[_Names] = []
         for place in places:
             names.append(_Names(place, self._counters(place), self._pure(place)))
@@ -240,6 +240,11 @@ class Translator:
                 for term in self._distinct(terms.get(quantity, ())):
                     new.add(term.text)
                     meant.setdefault(term.text, (quantity, term.key))
+                    for axis in range(len(term.shape)) if summed else ():
+                        for keeping in ("", ", keepdims=True"):
+                            text = f"{term.text}.sum(axis={axis}{keeping})"
+                            new.add(text)
+                            meant.setdefault(text, (quantity, term.key))
                 for text, key in self._spelled(quantity, terms, one.numpy, DEPTH):
                     if text not in meant:
                         new.add(text)
