@@ -114,6 +114,7 @@ class Line(NamedTuple):
         return [dimension[k] if len(dimension) > 1 else dimension[0] for dimension in self.dimensions]
 
     def wrong(self, what: str) -> LayoutError:
+        """An error that quotes this line."""
         return wrong_line(self.text, self.number, what)
 
 
@@ -194,6 +195,7 @@ def wrong_line(text: str, number: int, what: str, span: tuple[int, int] | None =
 
 
 def printable(text: str) -> str:
+    """A text with a space in the place of what no terminal prints: underlining stays in its place."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 

@@ -50,6 +50,7 @@ class Row:
 
     @property
     def agrees(self) -> bool:
+        """Within the bar of each other, and of the oracle?"""
         return self.verdict.state == AGREES and self.oracle <= ORACLE_BAR
 
 

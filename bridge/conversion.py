@@ -168,6 +168,7 @@ def _no_place(array: str, dialect: Dialect, family: Family) -> str:
 
 
 def names_of(network: Network, array: str) -> list[str]:
+    """The names in its file of the arrays that a canonical array is made of."""
     bases = dict.fromkeys(line.base for line in network.layout.lines if array in line.arrays)
     return [network.names[base] for base in bases]
 

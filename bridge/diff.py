@@ -65,10 +65,12 @@ class Diff:
 
     @property
     def differing(self) -> list[str]:
+        """The arrays (and the loss) that differ on some case."""
         return [name for name, v in self.verdicts.items() if v.state == DIFFERS]
 
     @property
     def agreeing(self) -> list[str]:
+        """Those that agree on every case that can tell."""
         return [name for name, v in self.verdicts.items() if v.state == AGREES]
 
 

@@ -52,6 +52,7 @@ class Judgement:
 
     @property
     def agrees(self) -> bool:
+        """Is nothing at fault?"""
         return self.finding is None
 
     @property

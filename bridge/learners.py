@@ -142,9 +142,11 @@ class ColumnLearner:
         self.a0 = np.array(last)
 
     def update(self, gradients: Mapping[str, Array], rate: float) -> None:
+        """One clipped step of Adagrad, in place."""
         adagrad_in_columns(self.weights, clip_in_columns(gradients, BOUND), self.memory, rate)
 
     def sample(self, first: int, length: int, rng: np.random.Generator) -> list[int]:
+        """So many class indices, drawn one after the other from zero states."""
         a0 = np.zeros((self.zeros.shape[1], 1), self.zeros.dtype)
         return sample_in_columns(self.weights, a0, first, length, rng)
 
@@ -164,13 +166,16 @@ class RowLearner:
         return gradients_in_rows(self.weights, self.h0, batch)
 
     def carry(self, batch: Batch) -> None:
+        """The states that a batch ends in are those that the next one begins with."""
         W = self.weights
         self.h0 = forward_in_rows(batch.x, self.h0, W["Wxh"], W["Whh"], W["bh"])[-1]
 
     def update(self, gradients: Mapping[str, Array], rate: float) -> None:
+        """One clipped step of Adagrad, in place."""
         adagrad_in_rows(self.weights, clip_in_rows(gradients, BOUND), self.memory, rate)
 
     def sample(self, first: int, length: int, rng: np.random.Generator) -> list[int]:
+        """So many class indices, drawn one after the other from zero states."""
         return sample_in_rows(self.weights, self.zeros[:1], first, length, rng)
 
 
@@ -227,6 +232,7 @@ class Bar:
     def measure(
         self, step: int, learner: ColumnLearner, batch: Batch, gradients: Mapping[str, Array]
     ) -> None:
+        """Measure on a batch the bar of each gradient, as a share of its size, by jittered runs."""
         case = as_case(learner, batch, self.seed + step)
         unit = float(np.finfo(self.dtype).eps)
         deviations = {name: unit * _largest(g) for name, g in gradients.items()}
@@ -295,6 +301,7 @@ class Race:
         self.batches = batches(classes, batch, length)
 
     def steps(self, number: int) -> Iterator[Step]:
+        """So many steps of training, each with what was measured at it."""
         for step in range(1, number + 1):
             yield self.step(step, next(self.batches))
 

@@ -14,6 +14,12 @@ from .problem import nearest
 
 Token: TypeAlias = "re.Match[str]"
 
+_TOKEN = re.compile(r"one-hot(?![\w-])|\w+(?:\.\w+)*|\S")
+_INDEX = re.compile(r"[0-9]{1,6}")
+_NUMBER = re.compile(r"[\d.]+")
+_MARKS = frozenset("()[]|:")
+_PARTNER = {")": "(", "]": "["}
+
 
 def parse(text: str, vocabulary: Vocabulary) -> Layout:
     """Read a layout: each line by itself, then all of them together."""
@@ -73,11 +79,6 @@ def _check_coverage(lines: list[Line], vocabulary: Vocabulary) -> None:
                 raise last.wrong(
                     f"{array}[{' '.join(missing)}] is in no line; every {axis} of {array} must be"
                 )
-_TOKEN = re.compile(r"one-hot(?![\w-])|\w+(?:\.\w+)*|\S")
-_INDEX = re.compile(r"[0-9]{1,6}")
-_NUMBER = re.compile(r"[\d.]+")
-_MARKS = frozenset("()[]|:")
-_PARTNER = {")": "(", "]": "["}
 
 
 class _Reader:
@@ -89,6 +90,7 @@ class _Reader:
         self.position = 0
 
     def line(self) -> Line:
+        """The line, once everything that it says has been checked."""
         self._check_marks()
         base, index = self._port_name()
         refs = self._refs()

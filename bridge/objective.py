@@ -52,6 +52,7 @@ class Objective(NamedTuple):
 
     @property
     def upstream(self) -> bool:
+        """Is a gradient given, in place of targets?"""
         return self.kind in UPSTREAM
 
 

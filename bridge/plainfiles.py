@@ -153,6 +153,7 @@ def array_of(data: bytes, what: str, place: str) -> Array:
 
 
 def json_of(data: bytes, place: str) -> Any:
+    """What a JSON file holds; `place` is where a problem of its lies."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -191,5 +192,6 @@ def shown_as_text(text: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
+    """What an exception says, in one short line of ASCII."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0][:100].encode("ascii", "backslashreplace").decode()

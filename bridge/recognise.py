@@ -39,6 +39,7 @@ class Network:
 
     @property
     def map(self) -> Map:
+        """The layout at these sizes."""
         return self.layout.bind(self.sizes)
 
     def arrays(self, file: Mapping[str, Array]) -> dict[str, Array]:

@@ -291,6 +291,7 @@ class _Reading:
                     self.skip(statement)
 
     def run(self, statement: ast.stmt) -> None:
+        """Execute a statement in the script's namespace."""
         import ast
 
         tree = ast.Module(body=[statement], type_ignores=[])
@@ -307,6 +308,7 @@ class _Reading:
                     self.space.pop(node.id, None)
 
     def take_definition(self, statement: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        """Define a function or class; one that cannot be defined says why when it is used."""
         try:
             self.run(statement)
         except Exception as error:

@@ -85,6 +85,7 @@ class Training:
 
     @property
     def agrees(self) -> bool:
+        """Gradients within the bar, and weights no further apart than rounding explains."""
         return self.gradients_agree and self.drift_agrees
 
     def as_json(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from .columns import Array
 
 
 def tanh(araw: Array) -> Array:
+    """The hyperbolic tangent."""
     return np.tanh(araw)
 
 

@@ -58,6 +58,7 @@ def head(
 
 
 def needed(array: Array | None, name: str, objective: str) -> Array:
+    """The array; ValueError where it is not given, with what asks for it."""
     if array is None:
         raise ValueError(f"the objective {objective!r} needs {name}")
     return array

@@ -117,10 +117,12 @@ class Data:
 
     @property
     def T(self) -> int:
+        """How many steps there are."""
         return len(self.arrays["x"])
 
     @property
     def sizes(self) -> dict[str, int]:
+        """The size of every axis."""
         (_, batch, n), hidden, output = self.arrays["x"].shape, len(self.arrays["bh"]), len(self.arrays["by"])
         return {"time": self.T, "batch": batch, "input": n, "hidden": hidden, "prev": hidden, "output": output, "1": 1}
 

@@ -14,6 +14,7 @@ LEFT, RIGHT, TOP, BOTTOM, WIDE, HIGH = 44, 14, 12, 30, 420, 210
 
 
 def over_time(details: Details, h: str) -> list[str]:
+    """The section of a page: how far what is handed from step to step is off, and each gradient by the steps taken."""
     out = []
     if details["steps"]:
         shown = details["steps"]

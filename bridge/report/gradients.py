@@ -14,6 +14,7 @@ NUMBERED = 1024  # elements of a gradient that are written out as numbers, at mo
 
 
 def gradients(details: Details, h: str, room: Room) -> list[str]:
+    """The section of a page: each wrong gradient, as many of them as there is room for."""
     if not details["arrays"] or not room.gradients:
         return []
     said = (

@@ -15,6 +15,7 @@ WIDTH = 88  # characters of a line of code before what is said of it stands belo
 
 
 def source(details: Details, h: str, room: Room) -> list[str]:
+    """The section of a page: the functions of the port, with what their expressions are."""
     shown = [_function(one, room, open_=k == 0) for k, one in enumerate(details["source"])]
     shown = [text for text in shown if text]
     if not shown:

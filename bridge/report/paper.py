@@ -78,6 +78,7 @@ def _width(text: str) -> int:
 
 
 def paragraphs(sentences: Sequence[str], paper: Paper, lead: str = "") -> list[str]:
+    """Sentences as lines that fit the width, indented by two, and by four after the first."""
     import textwrap
 
     text = lead + " ".join(sentences)

@@ -43,6 +43,7 @@ def prose(text: str) -> str:
 
 
 def percent(share: float) -> str:
+    """A share of one in words: `far` where it is no number."""
     if share - share != 0:
         return "far"
     if share < 1e-6:
