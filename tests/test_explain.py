@@ -12,11 +12,15 @@ from rowcol.batched.rnn import backward as backward_in_rows
 from rowcol.bridge.answer import Answer
 from rowcol.bridge.case import cases
 from rowcol.bridge.declaration import Declaration
+from rowcol.bridge.diagnose.breaks import breaks
 from rowcol.bridge.diagnose.explain import Explanation, explain
+from rowcol.bridge.diagnose.observed import Observed
+from rowcol.bridge.diagnose.parts import chunks
 from rowcol.bridge.diagnose.sums import NO_SUM, Sums, Watch
 from rowcol.bridge.diff import Expected, expect, single_cases
 from rowcol.bridge.load import load
 from rowcol.bridge.oracle import trusted_side
+from rowcol.bridge.problem import Problem
 from rowcol.bridge.run import run
 from rowcol.reference.rnn import backward as backward_in_columns
 from tests.corpus.load import load as corpus
@@ -166,6 +170,8 @@ def test_an_explanation_is_plain_data(tmp_path: Path, budget: float) -> None:
             "class/U-untransposed",
             "da_next = Waa_i.T @ diraw + Waa_f.T @ dfraw + Waa_g.T @ dgraw + Waa_o.T @ doraw",
         ),
+        ("bias_row/forget-wraps-around", "df = c[t - 1] * dc"),
+        ("outer_lists/bo-as-bg", "db_o += doraw"),
     ],
 )
 def test_the_gate_that_is_off_is_read_from_the_sums_of_its_steps(tmp_path: Path, name: str, operation: str) -> None:
@@ -175,6 +181,47 @@ def test_the_gate_that_is_off_is_read_from_the_sums_of_its_steps(tmp_path: Path,
     assert found is not None
     assert found["operation"] == operation
     assert not found["unexplained"]
+
+
+def test_the_first_turn_that_is_off_tells_which_equations_and_edits_can_be_at_fault(tmp_path: Path) -> None:
+    fault = next(fault for fault in corpus("lstm") if fault.id == "class/sigmoid-prime-of-the-gate")
+    port = load(str(fault.write(tmp_path)))[0]
+    seen = Observed(port, observed(port))
+    reference = seen.sides[0]
+    with seen.names(), np.errstate(all="ignore"):
+        reference.keep(seen.first)
+        seen.take_sums_apart()
+        (backward,) = [p for p in reference.parts if p.name == "backward" and "diraw" in p.quantities]
+        turns = {e.target: seen.needed["reference"].at(e) for e in backward.equations}
+        alone = {target for target, turn in turns.items() if getattr(turn, "alone", False)}
+        assert alone == {"di", "diraw"}
+        fitting = [e for e in breaks([backward], seen.cases[seen.first].sizes) if seen.fit(reference, [e])]
+    assert "diraw = sigmoid_slope(1 / (1 + np.exp(-i[t]))) * di" in [edit.becomes for edit in fitting]
+    assert {edit.equations[0].target for edit in fitting} <= alone
+
+
+def test_edits_that_are_compiled_at_once_do_what_each_does_alone() -> None:
+    port, pairs = numbers(PORTS / "story.py")
+    seen = Observed(port, pairs)
+    with seen.names(), np.errstate(all="ignore"):
+        (backward,) = [p for p in seen.sides[0].parts if p.name == "backward" and "daraw" in p.quantities]
+        edits = [e for e in breaks([backward], seen.cases[seen.first].sizes) if e.equations[0].target == "daraw"][:40]
+        alone = [seen.reproduced(seen.sides[0], [edit], seen.first) for edit in edits]
+        chunks(edits)
+        assert sum(edit.among is not None for edit in edits) > 20
+        assert [seen.reproduced(seen.sides[0], [edit], seen.first) for edit in edits] == alone
+    assert len(set(alone)) > 2
+
+
+def test_a_port_that_raises_is_explained_where_sizes_are_equal(tmp_path: Path) -> None:
+    fault = next(fault for fault in corpus("rnn") if fault.id == "story/bias-over-the-wrong-axis")
+    port = load(str(fault.write(tmp_path)))[0]
+    with pytest.raises(Problem):
+        numbers(tmp_path / "story.py")
+    found = explain(port, observed(port), budget=6.0)
+    assert found is not None
+    assert found["operation"] == "dby += dz[t]"
+    assert "summed over the features, not over the examples" in found["sentence"]
 
 
 def test_a_sum_tells_at_which_turn_of_which_example_it_is_off() -> None:
