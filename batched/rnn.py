@@ -89,12 +89,12 @@ def backward(
     h_prev = h[:-1]
 
     # Only the recurrence has to go step by step; all the rest is single products with what it leaves in dpre.
+    f_slope = slope(h[1:])
     dpre = empty(dh_out.shape, dh_out, h)
     dh_next = np.zeros(h[0].shape, dpre.dtype)
     for t in reversed(range(len(dpre))):
         dh = dh_out[t] + dh_next
-        f_slope = slope(h[t + 1])
-        dpre[t] = dh * f_slope
+        dpre[t] = dh * f_slope[t]
         dh_next = dpre[t] @ Whh.T
 
     dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
