@@ -48,7 +48,7 @@ def read(side: Declaration, layout: Map, arrays: Mapping[str, Any], returned: An
         if name not in parameters:
             answer.unreadable[str(name)] = _stranger(side, str(name))
             continue
-        _read_gradient(answer, name, value, layout.shapes[name])
+        _read_gradient(answer, name, value, layout.shapes[name], side.layout.axes(name))
     return answer
 
 
@@ -109,13 +109,13 @@ def _line_of(side: Declaration, array: str) -> str:
 def _stranger(side: Declaration, name: str) -> str:
     lines = [line for line in side.layout.lines if line.base == name]
     if any(line.indices for line in lines):
-        return f"is the gradient of class indices, which have none: leave '{name}' out of the returned dict"
+        return f"is the gradient of class indices, which have none: leave '{name}' out"
     if lines:
-        return f"is not differentiated (it is given): leave '{name}' out of the returned dict"
+        return f"is not differentiated (it is given): leave '{name}' out"
     for known in (name, name.removeprefix("d"), name.removeprefix("d_"), name.removeprefix("grad_")):
         own = known if known in side.parameters else _named(side, known)
         if own is not None:
-            return f"is no array of the layout: return it as '{own}'"
+            return f"is no array of the layout: its name there is '{own}'"
     return f"is no array of the layout{nearest(name, side.parameters)}"
 
 
@@ -124,7 +124,9 @@ def _named(side: Declaration, array: str) -> str | None:
     return next((line.base for line in side.layout.lines if line.arrays == (array,)), None)
 
 
-def _read_gradient(answer: Answer, name: str, value: Any, shape: tuple[int, ...]) -> None:
+def _read_gradient(
+    answer: Answer, name: str, value: Any, shape: tuple[int, ...], axes: tuple[str, ...]
+) -> None:
     """Take a gradient if it is an array of the declared shape (or differs in axes of length one only)."""
     if value is None or isinstance(value, str | bytes | dict | set):
         answer.unreadable[name] = f"is {_kind(value)}, not an array: return an array, or leave it out"
@@ -143,12 +145,32 @@ def _read_gradient(answer: Answer, name: str, value: Any, shape: tuple[int, ...]
         if without_ones(array.shape) != without_ones(shape):
             turned = " (it is the transpose)" if array.shape == shape[::-1] else ""
             answer.unreadable[name] = f"has shape {array.shape}{turned}, expected {shape}"
+            together = _together(array.shape, shape, axes)
+            if together:
+                answer.unreadable[name] += f": in a layout, neighbours in one axis stand in ( ), as in `{together}`"
             answer.misshapen[name] = np.array(array)
             return
         answer.remarks.append(f"the gradient of {name} has shape {array.shape}, declared is {shape}")
     if getattr(value, "rounding", 0.0):
         answer.rounding[name] = float(value.rounding)
     answer.gradients[name] = np.array(array, dtype=np.result_type(array.dtype, np.float32)).reshape(shape)
+
+
+def _together(given: tuple[int, ...], shape: tuple[int, ...], axes: tuple[str, ...]) -> str:
+    """The axes of a shape, with those neighbours in ( ) that make it the given one; nothing where none do."""
+    left = list(zip(axes, shape, strict=True))
+    words = []
+    for size in given:
+        group: list[str] = []
+        product = 1
+        while left and (not group or product < size):
+            axis, length = left.pop(0)
+            group.append(axis.removeprefix("(").removesuffix(")"))
+            product *= length
+        if product != size:
+            return ""
+        words.append(group[0] if len(group) == 1 else f"({' '.join(group)})")
+    return "" if left or len(given) == len(shape) else " ".join(words)
 
 
 def without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:

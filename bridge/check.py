@@ -50,10 +50,13 @@ def check(folder: str) -> Report:
     try:
         order = read_order(folder)
         options = Options(seed=order.seed)
-        port = answers(folder, order)
+        port, places = answers(folder, order)
     except Problem as problem:
         return failed(problem, 0)
     report = examine(port, options, by_numbers=True)
+    for array in report["arrays"]:
+        if array["note"] and array["case"] in places:
+            array["note"] += f" (in {places[array['case']]})"
     if report["finding"] == UNDECIDED and not order.own_loss:
         report["remarks"].append(
             "`rowcol export --own-loss` writes cases that tell a wrong gradient from another forward pass"
@@ -61,8 +64,11 @@ def check(folder: str) -> Report:
     return report
 
 
-def answers(folder: str, order: Order) -> Declaration:
-    """A program as a port: its declaration, and a function that gives the answers in the folder."""
+def answers(folder: str, order: Order) -> tuple[Declaration, dict[str, str]]:
+    """A program as a port: its declaration, and a function that gives the answers in the folder.
+
+    Beside it, in which folders the cases of a verdict are, by their label.
+    """
     import os
 
     from .diff import LOSS
@@ -94,4 +100,9 @@ def answers(folder: str, order: Order) -> Declaration:
                 file=folder,
                 status=NOT_ANSWERED,
             )
-    return answering(port.with_(file=folder), asked, found)
+    places: dict[str, str] = {}
+    for k, question in enumerate(asked):
+        if question.needed:  # the examples of one batch, each a case here, share its label
+            before = places.get(question.what)
+            places[question.what] = folder_of(k) if before is None else f"{before} or {folder_of(k)}"
+    return answering(port.with_(file=folder), asked, found), places

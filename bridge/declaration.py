@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from .problem import NOT_ANSWERED, Problem, about, nearest
 F = TypeVar("F", bound=Callable[..., Any])
 DTYPES = ("float64", "float32")
 REDUCIBLE = ("batch", "time", "output")
+LAYOUT_LINE, NOT_WRITTEN = "the layout line ", "no "  # what a finding says in place of a keyword begins so
 KEYWORDS = ("objective", "reduction", "clip", "sizes", "dtype", "dialect")
 
 
@@ -290,6 +292,19 @@ def _innermost(function: Any) -> Any:
         if inner is None:
             return function
         function = inner
+
+
+def place_to_write(port: Declaration, phrase: str) -> str:
+    """Where what a finding says of a declaration (`"reduction='sum'"`, `"the layout line '...'"`) is to be written."""
+    if port.file is None or port.line is None:
+        return "Say so to `rowcol export`, and export anew."
+    name = phrase.partition("'")[2].partition(":")[0]
+    for line in port.layout.lines if phrase.startswith(LAYOUT_LINE) else ():
+        if line.text.partition(":")[0] == name:
+            number = line_of_text(port.file, port.line, port.given[1], line.number)
+            return f"That line stands at {os.path.basename(port.file)}:{number}."
+    what = "Take it out of" if phrase.startswith(NOT_WRITTEN) else "Write it behind the layout in"
+    return f"{what} the @port of {port.name}(), at {os.path.basename(port.file)}:{port.line}."
 
 
 def line_of_text(file: str, line: int, text: str, number: int) -> int:

@@ -144,9 +144,8 @@ def compare_once(port: Declaration, expected: Expected, answer: Answer) -> dict[
         verdicts[LOSS] = _verdict(LOSS, answer.loss, expected.loss, expected)
     for name, gradient in expected.gradients.items():
         if name in answer.unreadable:
-            verdicts[name] = Verdict(
-                name, DIFFERS, gradient.shape, size=_largest(gradient), note=answer.unreadable[name]
-            )
+            note, case = answer.unreadable[name], expected.case.label
+            verdicts[name] = Verdict(name, DIFFERS, gradient.shape, size=_largest(gradient), case=case, note=note)
         elif name in answer.gradients:
             recovered = answer.rounding.get(name, 0.0)
             verdicts[name] = _verdict(name, answer.gradients[name], gradient, expected, recovered)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from .case import Case, cases
-from .declaration import DTYPES, Declaration, Sizes, parse_sizes, reduction_phrase
+from .declaration import DTYPES, Declaration, Sizes, parse_sizes, place_to_write, reduction_phrase
 from .diff import (
     AGREES,
     BLIND,
@@ -130,6 +130,7 @@ def _examined(
             _add(report, "declared", lambda: declaration_that_runs(port, options.seed))
             if report["declared"] is not None:
                 said = f"The declaration, not the code, is what differs: with {report['declared']} everything agrees."
+                said += f"\n    {place_to_write(port, report['declared'])}"
                 assert report["error"] is not None
                 report["error"]["what"] += f"\n    {said}"
                 return report, lambda: None
@@ -306,7 +307,9 @@ def _report(
 
 def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
     """The exit status and the verdict in one line: how many of how many."""
-    states = [v.state for v in judgement.verdicts.values() if v.name != LOSS]
+    gradients = [v for v in judgement.verdicts.values() if v.name != LOSS]
+    states = [v.state for v in gradients if v.name in judgement.port.parameters]
+    strange = len(gradients) - len(states)
     total = len(states)
     given = total - states.count(NOT_PROVIDED)
     loss = judgement.verdicts.get(LOSS)
@@ -318,15 +321,20 @@ def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
     }[loss.state if loss else None]
     if loss and loss.state == AGREES and loss.note:
         about_loss = "the loss agrees *"
+    if judgement.finding == DECLARATION:
+        return STATUS_DIFFERS, f"the declaration, not the code: with {judgement.declared} everything agrees"
+    if judgement.finding == NAMES and not given:
+        return (
+            STATUS_DIFFERS,
+            "nothing was compared: the gradients come back under names that the layout does not have",
+        )
+    unnamed = f", {strange} under names that the layout has no gradient of" * bool(strange)
+    if judgement.finding == NAMES:
+        return STATUS_DIFFERS, f"{states.count(AGREES)} of {total} gradients agree{unnamed}; {about_loss}"
     if DIFFERS in states or (loss and loss.state == DIFFERS):
-        if judgement.finding == NAMES:
-            return (
-                STATUS_DIFFERS,
-                "nothing was compared: the gradients come back under names that the layout does not have",
-            )
         wrong = states.count(DIFFERS)
         right = states.count(AGREES)
-        return STATUS_DIFFERS, f"{wrong} of {given} gradients differ, {right} agree; {about_loss}"
+        return STATUS_DIFFERS, f"{wrong} of {given} gradients differ, {right} agree{unnamed}; {about_loss}"
     if not given:
         return NOT_ANSWERED, "no gradient was returned: nothing was compared"
     if AGREES not in states:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .case import Case, make_case, recipes
-from .declaration import Declaration, Sizes
+from .declaration import Declaration, Sizes, place_to_write
 from .diff import AGREES, DIFFERS, LOSS, NOT_PROVIDED, Diff, Expected, Verdict, expect, single_cases
 from .diff import diff as diff_of
 from .innocent import clipping, factor_of_sizes, float32, loss_factor
@@ -76,8 +76,8 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
             judgement.verdicts[name] = judgement.verdicts[name]._replace(state=AGREES, note=remark)
     if not any(v.state == DIFFERS for v in judgement.verdicts.values()):
         return judgement
-    strangers = [n for n in found.differing if n not in port.parameters and n != LOSS]
-    if strangers == found.differing and not [n for n in found.agreeing if n != LOSS]:
+    judgement.verdicts = _without_strangers(port, judgement.verdicts)
+    if not any(v.state == DIFFERS for v in judgement.verdicts.values()):
         judgement.finding = NAMES
         judgement.sentences.append(
             f"Gradients come back under the port's own names of the arrays: {listed(list(port.parameters))}."
@@ -93,13 +93,14 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
             judgement.sentences.append(
                 f"The declaration, not the code, is what differs: with {judgement.declared} everything agrees."
             )
+            judgement.sentences.append(place_to_write(port, judgement.declared))
             return judgement
         meant = nearer(port, found)
         if meant is not None:
             right = set(found.agreeing)
             judgement.declared, judgement.port, judgement.found = meant
             port, found = judgement.port, judgement.found
-            judgement.verdicts = dict(found.verdicts)
+            judgement.verdicts = _without_strangers(port, found.verdicts)
             more = [n for n in found.agreeing if n not in right]
             judgement.sentences.append(
                 f"The declaration leaves something out: with {judgement.declared} {listed(more)} "
@@ -114,6 +115,14 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
     if judgement.finding in (WRONG_GRADIENT, BOTH, UNDECIDED) and compared:
         judgement.sentences += pattern(port, trusted, judgement, seed, factor or "")
     return judgement
+
+
+def _without_strangers(port: Declaration, verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
+    """The verdicts, in which what comes back under a name that has no gradient is no gradient that was provided."""
+    return {
+        name: verdict if name == LOSS or name in port.parameters else verdict._replace(state=NOT_PROVIDED)
+        for name, verdict in verdicts.items()
+    }
 
 
 # The port against its own loss -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from .case import Case, cases
-from .declaration import Clip, Declaration, parse_sizes, reduction_phrase
+from .declaration import LAYOUT_LINE, NOT_WRITTEN, Clip, Declaration, parse_sizes, reduction_phrase
 from .diff import AGREES, LOSS, Diff, Expected, clipped, compare_once, expect, merged, parameters_of, single_cases
 from .diff import diff as diff_of
 from .family import Family
@@ -23,7 +23,7 @@ from .run import arguments, scale
 def alternatives(port: Declaration) -> Iterator[tuple[str, Declaration]]:
     """Every other declaration that a user may have meant: what to write, and the declaration it gives."""
     for _, layout, text in swaps(port.layout):
-        yield f"the layout line '{text}'", port.with_(layout=layout)
+        yield f"{LAYOUT_LINE}'{text}'", port.with_(layout=layout)
     for axes in ((), ("batch",), ("batch", "time"), ("time",), ("batch", "time", "output")):
         if axes != port.reduction and not (port.objective.upstream and axes):
             yield f"reduction='{reduction_phrase(axes)}'", port.with_(reduction=axes)
@@ -41,7 +41,7 @@ def alternatives(port: Declaration) -> Iterator[tuple[str, Declaration]]:
                     phrase = f"objective='{objective}', reduction='{reduction_phrase(axes)}'"
                     yield phrase, port.with_(objective=objective, reduction=axes)
     if port.clip is not None:
-        yield "no clip=, since nothing is clipped", port.with_(clip=None)
+        yield f"{NOT_WRITTEN}clip=, since nothing is clipped", port.with_(clip=None)
 
 
 def _other_objectives(family: Family, objective: Objective) -> Iterator[Objective]:
@@ -76,7 +76,7 @@ def declaration_that_runs(port: Declaration, seed: int) -> str | None:
 
 def _steps_away(port: Declaration) -> Iterator[tuple[str, Declaration]]:
     for layout, text in steps(port.layout):
-        yield f"the layout line '{text}'", port.with_(layout=layout)
+        yield f"{LAYOUT_LINE}'{text}'", port.with_(layout=layout)
     axes = {axis for shape in port.family.every_array().values() for axis in shape}
     if not port.sizes.tied and not port.sizes.fixed and {"input", "output"} <= axes:
         yield 'sizes="output = input"', port.with_(sizes=parse_sizes("output = input", port.family))

@@ -476,6 +476,7 @@ def test_a_loss_that_is_no_number(said: Said, then: str, what: str) -> None:
     [
         ("g['Wx'].T", "Wx has shape (8, 7) (it is the transpose), expected (7, 8)"),
         ("g['Wx'][1:]", "Wx has shape (6, 8), expected (7, 8)"),
+        ("g['Wx'].ravel()", "in a layout, neighbours in one axis stand in ( ), as in `(input hidden)`"),
         ("None", "Wx is None, not an array: return an array, or leave it out"),
         ("'large'", "Wx is a str, not an array: return an array, or leave it out"),
         ("[[1, 2], [3]]", "Wx is a list, not an array of numbers"),
@@ -519,20 +520,20 @@ def test_a_gradient_for_class_indices(said: Said) -> None:
     status, printed = said(text)
     assert status == 1
     lines_of(
-        printed, "X is the gradient of class indices, which have none: leave 'X' out of the returned dict"
+        printed, "X is the gradient of class indices, which have none: leave 'X' out"
     )
 
 
 def test_a_gradient_for_the_targets(said: Said) -> None:
     status, text = said(source("g['Y'] = Y\nreturn loss, g"))
     assert status == 1
-    lines_of(text, "Y is not differentiated (it is given): leave 'Y' out of the returned dict")
+    lines_of(text, "Y is not differentiated (it is given): leave 'Y' out")
 
 
 def test_a_gradient_under_a_name_that_is_not_in_the_layout(said: Said) -> None:
     status, text = said(source("g['dWx'] = g.pop('Wx')\nreturn loss, g"))
     assert status == 1
-    lines_of(text, "dWx is no array of the layout: return it as 'Wx'")
+    lines_of(text, "dWx is no array of the layout: its name there is 'Wx'")
 
 
 def test_gradients_under_other_names_alone_are_no_wrong_gradients(said: Said) -> None:
@@ -542,10 +543,28 @@ def test_gradients_under_other_names_alone_are_no_wrong_gradients(said: Said) ->
     assert "wrong gradient" not in text
 
 
+def test_gradients_under_other_names_are_not_provided_and_no_fault_is_found_in_the_others(said: Said) -> None:
+    status, text = said(source("return loss, {'d' + name if name != 'b' else name: g[name] for name in g}"))
+    assert status == 1
+    lines_of(
+        text,
+        "DIFFERS: 1 of 7 gradients agree, 5 under names that the layout has no gradient of; the loss agrees",
+        "dWx not provided",
+        "dWx is no array of the layout: its name there is 'Wx'",
+    )
+    assert "wrong gradient" not in text and "gradients differ" not in text
+
+
+def test_a_gradient_under_another_name_is_not_counted_among_those_that_differ(said: Said) -> None:
+    status, text = said(source("g['dWx'] = g.pop('Wx')\ng['Wh'] = g['Wh'].T\nreturn loss, g"), "--verdict-only")
+    assert status == 1
+    lines_of(text, "DIFFERS: 1 of 5 gradients differ, 4 agree, 1 under names that the layout has no gradient of;")
+
+
 def test_a_gradient_under_the_canonical_name_is_told_its_own(said: Said) -> None:
     status, text = said(source("g['Wax'] = g.pop('Wx')\nreturn loss, g"))
     assert status == 1
-    lines_of(text, "Wax is no array of the layout: return it as 'Wx'")
+    lines_of(text, "Wax is no array of the layout: its name there is 'Wx'")
 
 @pytest.mark.parametrize(
     "array", ["g['b'].astype(object)", "g['b'].tolist()", "g['b'][None]", "g['b'][:, None]"]
@@ -879,9 +898,14 @@ def test_a_wrong_declaration_is_recognised(said: Said, text: str, meant: str) ->
     assert status == 1
     assert report["finding"] == "declaration"
     assert " ".join(report["declared"].split()) == meant
-    assert report["sentences"] == [
-        f"The declaration, not the code, is what differs: with {report['declared']} everything agrees."
-    ]
+    assert report["headline"] == f"the declaration, not the code: with {report['declared']} everything agrees"
+    first, second = report["sentences"]
+    assert first == f"The declaration, not the code, is what differs: with {report['declared']} everything agrees."
+    if "layout line" in meant:
+        assert second == f"That line stands at mine.py:{Wh}."
+    else:
+        what = "Take it out of" if meant.startswith("no clip") else "Write it behind the layout in"
+        assert second == f"{what} the @port of mine(), at mine.py:{report['line']}."
 
 
 def test_a_port_declared_float32_that_computes_in_float64_agrees(said: Said) -> None:

@@ -319,6 +319,24 @@ def test_null_is_what_json_has_for_nan(folder: Path) -> None:
     assert "nan in the port" in text(report)
 
 
+def test_a_wrong_shape_is_said_with_its_case(folder: Path) -> None:
+    case = folder / "case-02"
+    answer_npz(case, {**column_program(case), "Wax": np.zeros((2, 2))})
+    report = check(str(folder))
+    shape = inputs(case)["Wax"].shape
+    assert f"Wax has shape (2, 2), expected {shape} (in case-02)" in text(report)
+
+
+def test_a_declaration_that_differs_is_to_be_exported_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "cases"
+    export(str(folder), "rnn", COLUMNS, {"reduction": "mean over batch and time"})
+    for case in sorted(folder.glob("case-*")):
+        answer_npz(case, column_program(case))
+    said = " ".join(text(check(str(folder))).split())
+    assert "DIFFERS: the declaration, not the code: with reduction='sum' everything agrees" in said
+    assert "Say so to `rowcol export`, and export anew." in said
+
+
 def test_a_misspelt_name_is_named(folder: Path) -> None:
     changed(folder, lambda answer: answer.update(Wxa=answer.pop("Wax")))
     report = check(str(folder))
