@@ -17,6 +17,7 @@ from .declaration import Declaration
 from .intact import Surroundings, complaint
 from .problem import DIFFERS, NOT_ANSWERED, SWALLOWED, Problem, nearest
 from .raised import OutOfTime, own_frame, raised
+from .words import listed
 
 VARKEYWORDS = 0x08  # the flag of a code object that takes `**arrays`
 limit: float | None = None  # seconds that one call of a side may take; the worker sets it
@@ -65,13 +66,16 @@ def call(side: Declaration, arrays: Mapping[str, Any], sizes: Mapping[str, int])
     available = {**sizes, **settings, **asked, **arrays}
     if not anything:
         free = [name for name in names if name not in arrays]
-        for name in arrays:
-            if name not in names:
-                raise side.problem(
-                    f"{side.name}() takes no parameter '{name}', which its layout declares"
-                    f"{nearest(name, free, '.')} Add the parameter, or `**arrays`.",
-                    NOT_ANSWERED,
-                )
+        lacking = [name for name in arrays if name not in names]
+        if lacking:
+            dialect = side.given[2].get("dialect")
+            shows = f" `rowcol dialects {dialect} --family {side.family.name} --data` shows all its arrays."
+            raise side.problem(
+                f"{side.name}() takes no parameter{'s' * (len(lacking) > 1)} {listed([repr(n) for n in lacking])}, "
+                f"which its layout declares{nearest(lacking[0], free, '.') if len(lacking) == 1 else '.'} "
+                f"Add {'them' if lacking[1:] else 'the parameter'}, or `**arrays`.{shows if dialect else ''}",
+                NOT_ANSWERED,
+            )
     taken = {name: available[name] for name in available if name in names or (anything and name in arrays)}
     for name, required in names.items():
         if required and name not in available:

@@ -10,7 +10,7 @@ import pytest
 from rowcol.bridge import compare, port
 from rowcol.bridge.cli import main
 from rowcol.bridge.declaration import declared
-from rowcol.bridge.dialects import DIALECTS, dialects
+from rowcol.bridge.dialects import DIALECTS, dialect_named, dialects
 from rowcol.bridge.family import FAMILIES
 from rowcol.bridge.problem import Problem
 
@@ -158,6 +158,45 @@ def test_all_tables_are_shown_without_a_name(capsys: pytest.CaptureFixture[str])
     out = capsys.readouterr().out
     assert all(name in out for name in DIALECTS)
     assert all(f"\n{family}" in "\n" + out for family in FAMILIES)
+
+
+@pytest.mark.parametrize(("name", "family"), [(d.name, f) for d in dialects() for f in d.families])
+def test_the_lines_of_a_layout_file_are_a_declaration(
+    name: str, family: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = dialect_named(name).entries(family)[0]
+    assert main(["dialects", name, "--family", family, "--layout"]) == 0
+    out = capsys.readouterr().out
+    keywords = {**entry.defaults, **entry.settings}
+    assert all(f"# to be declared beside it: {word}={value!r}\n" in out for word, value in keywords.items())
+    port = declared(lambda **arrays: None, family, out, keywords)
+    assert port.objective.upstream == (family == "attention")
+    assert port.layout.canonical >= set(port.family.parameters) - {"bn"}
+
+
+def test_a_layer_on_its_own_is_what_the_comment_of_a_layout_file_makes_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["dialects", "keras", "--family", "lstm", "--layout"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    comment = "# for a layer on its own, in place of dense.kernel, dense.bias, y: "
+    (own,) = (line.removeprefix(comment) for line in lines if line.startswith(comment))
+    kept = [line for line in lines if not line.startswith(("dense", "y"))]
+    port = declared(lambda **arrays: None, "lstm", "\n".join([*kept, own]), {})
+    assert str(port.objective) == "upstream of the states"
+
+
+def test_all_parameters_that_a_function_lacks_are_named_with_the_command_that_shows_them() -> None:
+    @port("lstm", dialect="keras")
+    def mine(kernel: Any, recurrent_kernel: Any) -> None: ...
+
+    with pytest.raises(Problem, match=r"no parameters 'x' and 'grad_output', .*`rowcol dialects keras --family"):
+        compare(mine)
+
+
+def test_what_a_port_has_beside_its_weights_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dialects", "keras", "--family", "lstm"]) == 0
+    assert "keras: beside its weights a port has x, h0, grad_output, c0 (--data" in capsys.readouterr().out
 
 
 def test_an_unknown_name_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
