@@ -10,6 +10,7 @@ from io import TextIOWrapper
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, NoReturn
 
+from .arguments import is_folder, natural, page_or_folder, positive, seconds
 from .problem import NOT_ANSWERED, Problem, nearest
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     diff.add_argument("--verdict-only", action="store_true", help="do not look for the line")
     diff.add_argument("--no-patch", action="store_true", help="say where the fault is, not what to write there")
     page = "write the report as a page as well; DIR/: one for each port"
-    diff.add_argument("--html", type=_page_or_folder, metavar="FILE", help=page)
+    diff.add_argument("--html", type=page_or_folder, metavar="FILE", help=page)
     diff.add_argument("--family", help="without a port: compare the implementations of this family alone")
     _common(diff)
     diff.add_argument(
@@ -140,51 +141,6 @@ def _own_arguments(name: str, parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=module.command)
 
 
-def natural(text: str) -> int:
-    """A number from 0 on, as an argument."""
-    return _whole(text, 0)
-
-
-def page_file(text: str) -> str:
-    """The file of a page, as an argument; any other would be overwritten by mistake."""
-    if os.path.isdir(text):
-        raise argparse.ArgumentTypeError(f"{text} is a folder: name a file that ends in .html")
-    if not text.lower().endswith((".html", ".htm")):
-        raise argparse.ArgumentTypeError(f"the name of a page ends in .html: {text}.html, say")
-    return text
-
-
-def _page_or_folder(text: str) -> str:
-    """The file of a page, or a folder of pages, as an argument."""
-    return text if _folder(text) else page_file(text)
-
-
-def seconds(text: str) -> float:
-    """A time, as an argument."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1e6:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds: more than 0, and at most a million")
-    return value
-
-
-def positive(text: str) -> int:
-    """A number from 1 on, as an argument."""
-    return _whole(text, 1)
-
-
-def _whole(text: str, least: int) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if value < least:
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from {least} on")
-    return value
-
-
 def _demo(args: argparse.Namespace) -> int:
     from .demo import demo
 
@@ -225,7 +181,7 @@ def _diff(args: argparse.Namespace) -> int:
         )
     if args.timings and args.format not in ("text", "json"):
         raise Problem("--timings goes with --format text and json.")
-    if args.html and not _folder(args.html) and not os.path.isdir(os.path.dirname(args.html) or "."):
+    if args.html and not is_folder(args.html) and not os.path.isdir(os.path.dirname(args.html) or "."):
         raise Problem("the page cannot be written: there is no such folder.", file=args.html)
     if args.watch:
         if args.format != "text" or args.timings or args.html:
@@ -290,7 +246,7 @@ def _write_page(path: str, reports: list[Report]) -> None:
     """One page of all reports; or in a folder, which is made where there is none, one a port and an overview."""
     from .report.html import page, pages
 
-    if not _folder(path):
+    if not is_folder(path):
         _write_text(path, page(reports))
         return
     files = {os.path.join(path, name): text for name, text in pages(reports).items()}
@@ -311,11 +267,6 @@ def _write_text(path: str, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise Problem(f"the page cannot be written: {error.strerror}.", file=path) from None
-
-
-def _folder(path: str) -> bool:
-    """Is a folder of pages asked for?"""
-    return path.endswith(("/", os.sep)) or os.path.isdir(path)
 
 
 def _is_page(path: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import seconds
 from .declaration import Declaration
 from .diagnose.breaks import breaks
 from .diagnose.parts import Break
@@ -178,8 +179,6 @@ def cover_file(path: str, wanted: str | None, budget: float) -> Cover:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `rowcol cover`."""
-    from .cli import seconds
-
     parser.description = (
         "Run a gradient check of yours, `def check(port): ...`, against right gradients and then against every fault "
         "of the family's backward pass, in the layout of the @port in the file; say which it does not see, and why."

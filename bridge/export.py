@@ -6,6 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from .arguments import natural
 from .declaration import DTYPES, Declaration, reduction_phrase
 from .family import FAMILIES, family_named
 from .problem import AGREES, Problem
@@ -22,8 +23,6 @@ LARGEST = 1 << 16  # bytes of a layout
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `rowcol export`."""
-    from .cli import natural
-
     parser.description = (
         "Write the cases of a verdict (parameters, inputs, targets) into a folder, in the layout of your "
         "program. The program writes its gradients beside them, and `rowcol check` compares."

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
+from .arguments import natural
 from .problem import AGREES, DIFFERS, Problem
 from .report.schema import Report
 
@@ -23,8 +24,6 @@ class Change(TypedDict):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `rowcol fix`."""
-    from .cli import natural
-
     parser.description = (
         "Print the verified patch of a port as a unified diff that `git apply` takes. "
         "A patch is verified when every gradient and the loss agree on fresh cases under it."

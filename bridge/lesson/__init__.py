@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..arguments import page_file, positive
 from ..problem import AGREES, Problem
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The arguments of `rowcol lesson`."""
-    from ..cli import page_file, positive
-
     only = "only these chapters, by number (all)"
     parser.add_argument("chapter", nargs="*", type=positive, metavar="CHAPTER", help=only)
     page = "write the lesson as one page, with a workbench to try it on"
