@@ -156,6 +156,7 @@ def readme(port: Declaration, asked: list[Question], form: str) -> str:
         "What goes in are parameters, inputs and targets; for each case the program computes",
         "",
         f"    loss      {port.objective}; reduction: {reduction_phrase(port.reduction)}",
+        *_products(port),
         f"    gradients of {', '.join(port.parameters)}" + (f", clipped at {port.clip}" if port.clip else ""),
         "",
         "and writes them beside the inputs: the loss under the name 'loss', in the shape () of a single number,",
@@ -178,6 +179,20 @@ def readme(port: Declaration, asked: list[Question], form: str) -> str:
         "",
     ]
     return "\n".join(out)
+
+
+def _products(port: Declaration) -> list[str]:
+    """What the loss is where gradients are given: each, by the port's name of it, times what it is the gradient of."""
+    given = {port.family.given(port.objective), *port.family.beside.get(port.objective.kind, {})}
+    factors = []
+    for array, quantity in port.family.answers_to.items():
+        value = quantity.replace("[t]", "[T-1]") if port.objective.last else quantity
+        factors += [(line.base, value) for line in port.layout.lines if array in line.arrays and array in given]
+    if not factors:
+        return []
+    products = " + ".join(f"sum({name} * {value})" for name, value in factors)
+    steps = " and steps t" * ("[t]" in products) + "; T is the number of steps" * ("[T-1]" in products)
+    return [f"              = {products}, over all elements{steps}"]
 
 
 def _model(port: Declaration) -> list[str]:

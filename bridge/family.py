@@ -72,6 +72,7 @@ class Family(NamedTuple):
     only         arrays that exist under one value of a setting alone
     settings     what a port may choose
     equations    the way forward, in the canonical names, for who writes it in another language
+    answers_to   for each given gradient, what of the equations it is the gradient of
     make         arrays of a case that are not to be random numbers, for families of a user's own
 
     A family without `reference` has no trusted side: its ports are held against their own loss.
@@ -96,6 +97,7 @@ class Family(NamedTuple):
     only: Mapping[str, tuple[str, Any]] = {}
     settings: Mapping[str, Setting] = {}
     equations: tuple[str, ...] = ()
+    answers_to: Mapping[str, str] = {}
     make: Callable[[Mapping[str, int], Any], Mapping[str, Any]] | None = None
 
     def arrays(self, objective: Objective, settings: Mapping[str, Any] | None = None) -> dict[str, Axes]:

@@ -18,7 +18,7 @@ from rowcol.bridge.check import check
 from rowcol.bridge.cli import main
 from rowcol.bridge.declaration import declared
 from rowcol.bridge.export import export
-from rowcol.bridge.family import family_named
+from rowcol.bridge.family import FAMILIES, family_named
 from rowcol.bridge.problem import Problem
 from rowcol.bridge.report.schema import Report
 from rowcol.bridge.report.terminal import render
@@ -705,3 +705,30 @@ def test_a_file_is_no_folder_and_a_folder_is_named(tmp_path: Path) -> None:
     assert text(check(str(tmp_path))) == (
         f"{tmp_path}: is no folder that `rowcol export` wrote: there is no rowcol.json in it."
     )
+
+
+@pytest.mark.parametrize(
+    ("family", "lines", "formula"),
+    [
+        ("lstm", "dh: da  batch time hidden", "= sum(dh * a[t]), over all elements and steps t\n"),
+        ("lstm", "dh_last: da  batch hidden", "= sum(dh_last * a[T-1]), over all elements; T is the number of steps\n"),
+        (
+            "lstm",
+            "dh_last: da  batch hidden\nd_cell: dc  batch hidden",
+            "= sum(dh_last * a[T-1]) + sum(d_cell * c[T-1]), over all elements; T is",
+        ),
+        ("lstm", "W: Wya  output hidden\nd: dp  batch time output", "= sum(d * softmax(scores[t])), over all"),
+    ],
+)
+def test_the_loss_under_a_given_gradient_is_written_out(family: str, lines: str, formula: str, tmp_path: Path) -> None:
+    layout = tmp_path / "mine.txt"
+    layout.write_text(f"{KERAS}{lines}\n")
+    export(str(tmp_path / "cases"), family, str(layout), {})
+    assert formula in (tmp_path / "cases" / "README.txt").read_text()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_given_gradient_has_what_it_is_the_gradient_of(family: str) -> None:
+    one = family_named(family)
+    given = {name for name, _ in one.upstream.values()} | {name for beside in one.beside.values() for name in beside}
+    assert given <= set(one.answers_to)

@@ -84,6 +84,12 @@ def recurrent(
             * (len(suffixes) > 1),
             "scores[t] = Wya a[t] + by, where there is an output layer",
         ),
+        answers_to={
+            "da": "a[t]" + " of the top layer" * (depth > 1) + ", both directions side by side" * both,
+            "dz": "scores[t]",
+            "dp": "softmax(scores[t])",
+            "dc": "c[T-1]",
+        },
         reference=_deeper(reference, own, suffixes, top),
         batched=_deeper(batched, own, suffixes, top),
     )

@@ -46,6 +46,7 @@ def family(words: frozenset[str]) -> Family:
             "q[t], k[t], v[t] = W x[t] + b in each head; p[t] = softmax over s of scale * q[t] . k[s] (causal: s <= t)",
             "o[t] = sum over s of p[t, s] v[s]; out[t] = sum over the heads of Wo o[t], + bo",
         ),
+        answers_to={"dout": "out[t]"},
         settings={
             "causal": Setting((False, True)),
             "scale": Setting(SCALES, accepts=_is_number, given=_scale),

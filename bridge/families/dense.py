@@ -36,6 +36,7 @@ def family(words: frozenset[str]) -> Family:
         classes={"x": "input", "y": "output"},
         absent=frozenset(f"b{k}" for k in layers),
         equations=("a[0] = x; a[k] = g(W_k a[k-1] + b_k), g the activation; of the last layer, without g, the scores",),
+        answers_to={"dz": "scores", "dp": "softmax(scores)"},
         settings={"activation": Setting(ACTIVATIONS, accepts=several)},
         reference=Implementation(
             reference_dense,
