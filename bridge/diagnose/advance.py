@@ -172,7 +172,8 @@ def _kept(source: Source, statement: ast.stmt) -> Iterator[ast.expr]:
         elif isinstance(node, ast.Yield):
             inner = [node.value]
         elif isinstance(node, ast.Call):
-            inner = [*node.args, *(keyword.value for keyword in node.keywords)]
+            handed = [*node.args, *(keyword.value for keyword in node.keywords)]
+            inner = [argument for argument in handed if not _held(argument)]
         if node is not value or isinstance(statement, ast.Return | ast.AugAssign):
             yield node
         waiting += [one for one in inner if one is not None and not sometimes(source, one)]

@@ -356,8 +356,10 @@ class _Reading:
         """
         trusted = self.trace.trusted
         there = {quantity for quantity, _, _ in self.trace.reached}
+        # What is made from it is made without it, in one go.
+        skipped = {o.quantity for number in there for f in trusted.quantities[number].formulas for o in f.operands}
         wholes: dict[int, int] = {}
-        for number in sorted(trusted.makings(tuple(quantity for _, quantity in wrong)) - there):
+        for number in sorted(trusted.makings(tuple(quantity for _, quantity in wrong)) - there - skipped):
             formula = next(iter(trusted.quantities[number].formulas), None)
             if formula is None or not isinstance(formula.node, ast.BinOp) or not isinstance(formula.node.op, ast.Mult):
                 continue
