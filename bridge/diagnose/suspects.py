@@ -20,6 +20,7 @@ from .source import Scope
 from .text import walk
 from .trusted import Trusted, series
 
+OUT_OF_STEP = 0.02  # the score of where something is taken that is of another step than what it meets
 LOOKED = 8  # quantities that are missing first of which an expression may be meant to be one
 
 
@@ -150,6 +151,14 @@ def suspects(
                 continue
             if forward:
                 note(event.site, 0.01, "its operands are known, its value is nobody's, and nothing before it is", None)
+        if raised is None and any(reading.out_of_step(position, need) for need in needs[:LOOKED]):
+            for taker, path in reading.takers(position):
+                start = trace.scope.source(path).span(taker)[0]
+                reason = "what is taken here is of another step than what it meets"
+                old = found.get((path, taker.lineno))
+                if old is None or old.score > OUT_OF_STEP:
+                    fresh = Suspect(path, taker.lineno, start, OUT_OF_STEP, reason, None, False)
+                    found[path, taker.lineno] = old._replace(score=OUT_OF_STEP, reason=reason) if old else fresh
         meant = reading.meant(position, needs) if raised is None else None
         if meant is not None and meant[0] not in missing:
             # What goes in is right, and what is missing first is made from it.
@@ -715,6 +724,16 @@ class _Reading:
                         found.append((near, function.source.statement(node)))
             frame = caller
         return found[:4]
+
+    def takers(self, position: int) -> list[tuple[ast.stmt, str]]:
+        """Where what an expression names was taken from where it was kept: by a loop, or by who called its function."""
+        node = self.trace.sites[self.trace.events[position].site].node
+        if any(isinstance(n, ast.Subscript) for n in walk(node)):
+            return []  # it takes it itself
+        calls = [(call, self.trace.sites[near].path) for near, call in self.calls(position)]
+        over = [(loop, path) for loop, path in self.loops(position) if isinstance(loop, ast.For)]
+        counted = {loop for loop, _ in over if any(getattr(n, "id", "") == "range" for n in walk(loop.iter))}
+        return [*((loop, path) for loop, path in over if loop not in counted), *calls]
 
     def operands(self, position: int) -> list[int]:
         """The latest events of the operands of an event."""
