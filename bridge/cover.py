@@ -23,7 +23,7 @@ from .diagnose.parts import Break
 from .diff import LOSS, parameters_of
 from .handed import Network
 from .missed import RUNS, SAME, apart, passes, says_no, why_missed
-from .problem import AGREES, DIFFERS, NOT_ANSWERED, Problem
+from .problem import AGREES, DIFFERS, NOT_ANSWERED, Problem, nearest
 from .raised import OutOfTime, raised
 from .report.cover import SCHEMA, Cover, render
 from .run import in_time
@@ -131,9 +131,18 @@ def _must_pass(check: Callable[..., Any], network: Network, port: Declaration, p
             )
         raise problem from None
     if says_no(verdict):
-        raise Problem(f"{check.__name__}() returned False with right gradients.", status=DIFFERS, **place)
+        raise Problem(
+            f"{check.__name__}() returned False with right gradients: a check that fails then tells nothing. "
+            "Return True, or nothing, where they are right.",
+            status=DIFFERS,
+            **place,
+        )
     if not network.calls:
-        raise Problem(f"{check.__name__}() never called the network that it was given.", **place)
+        raise Problem(
+            f"{check.__name__}() never called the network that it was given. Call its parameter as your own "
+            "function: it returns (loss, {name: gradient}).",
+            **place,
+        )
 
 
 # The command --------------------------------------------------------------------------------------------------
@@ -173,7 +182,7 @@ def cover_file(path: str, wanted: str | None, budget: float) -> Cover:
         raise Problem(f"there are several ports here: {', '.join(names)}. Name one: --port {names[0]}.")
     port = next((port for port in ports if port.name == (wanted or names[0])), None)
     if port is None:
-        raise Problem(f"there is no port '{wanted}' here. Ports: {', '.join(names)}.")
+        raise Problem(f"there is no port '{wanted}' here{nearest(wanted or '', names, '.')} Ports: {', '.join(names)}.")
     return covered(port, check, budget)
 
 

@@ -306,9 +306,13 @@ def _sized(
     _check_whole(every, names, declared)
     layout = parse(text, declared.vocabulary(None, settings))
     shapes = {name: np.shape(file[key]) for name, key in names.items()}
+    axes = sorted({a for axes in declared.every_array().values() for a in axes} - set(declared.ties))
     for axis in sizes:
-        if axis not in {a for axes in declared.every_array().values() for a in axes} - set(declared.ties):
-            raise Problem(f"there is no axis '{axis}' to give a size to in the family '{family}'.")
+        if axis not in axes:
+            raise Problem(
+                f"there is no axis '{axis}' to give a size to in the family '{family}'{nearest(axis, axes, '.')} "
+                f"There are {', '.join(axes)}."
+            )
     known = {**declared.sizes, **sizes}
     solved = solve(layout, shapes, known, names)
     return Network(dialect, entry, declared, layers, directions, layout, names, solved)

@@ -46,9 +46,8 @@ def net(Wx, Wh, b, Wy, by, X, Y, h0):
 
 """
 
-# Where the decorator and the lines of the layout stand in the text that `source` makes without a `head`.
+# Where the decorator stands in the text that `source` makes without a `head`.
 DECORATOR = (HEAD + NET).count("\n") + 2
-FIRST_LINE = DECORATOR + 1
 
 
 def source(

@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import select
@@ -207,17 +206,6 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             values = {"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1}
             self.send("Input.dispatchMouseEvent", values)
-
-    def screenshot(self, path: Path | str, *, whole: bool = False, selector: str | None = None) -> None:
-        values: dict[str, Any] = {"format": "png"}
-        if whole or selector:
-            found = self.run(
-                f"(() => {{ const r = document.querySelector({json.dumps(selector or 'html')}).getBoundingClientRect();"
-                "return {x: r.left + scrollX, y: r.top + scrollY, width: r.width, height: r.height}; })()"
-            )
-            values |= {"captureBeyondViewport": True, "clip": {**found, "scale": 1}}
-        data = self.send("Page.captureScreenshot", values)["data"]
-        Path(path).write_bytes(base64.b64decode(data))
 
     @property
     def complaints(self) -> list[str]:

@@ -102,8 +102,6 @@ def layout(
 
 # The port itself --------------------------------------------------------------------------------------------
 
-ORDER = ("time", "batch", "input", "prev", "hidden", "output")  # rows are examples, X·W
-
 
 def straight(array: Any, axes: tuple[str, ...], wanted: tuple[str, ...]) -> Array:
     """An array with axes in some order as one with the wanted axes; one that is not there has length one."""

@@ -10,7 +10,6 @@ from typing import Any
 from .held import Real, held
 
 SHAPES = ((1, 1), (2, 1), (1, 2), (2, 2))  # layers and directions of recurrent networks
-ONE = ((1, 1),)
 DEPTHS = ((1, 1), (2, 1), (3, 1))
 RECURRENT = ("rnn", "lstm", "gru")
 
