@@ -138,7 +138,7 @@ def _moments(values: Array) -> Array:
     telling &= (rows != rows[:, :1]).any(axis=1) if rows.shape[1] > 1 else (flat[:, 0] != 1)
     size = np.where(telling, norm, 1.0)
     first, third = flat.sum(axis=1) / size, (square * flat).sum(axis=1) / size**3
-    return np.stack([norm, first * telling, third * telling])
+    return np.array([norm, first * telling, third * telling])
 
 
 def cut_along(value: Array, grid: Grid) -> Iterator[Array]:
@@ -158,7 +158,7 @@ def keys_of(series: Mapping[int | None, Array]) -> dict[int | None, Key]:
     found: dict[int | None, Key] = {}
     for shape in dict.fromkeys(value.shape for value in series.values()):
         steps = [step for step, value in series.items() if value.shape == shape]
-        firsts = np.stack([series[step][0] for step in steps])
+        firsts = np.array([series[step][0] for step in steps])
         size = firsts[0].size
         for step, value, (norm, first, third) in zip(steps, firsts, _moments(firsts).T.tolist(), strict=True):
             if first > 0:
@@ -265,7 +265,7 @@ def forms_of(number: int, quantity: Quantity) -> Iterator[Forms]:
     for t, value in quantity.values.items():
         by_shape.setdefault(value.shape, []).append(t)
     for shape, its in by_shape.items():
-        values = np.stack([quantity.values[t] for t in its])
+        values = np.array([quantity.values[t] for t in its])
         yield Forms(number, STEP, its, values)
         if shape[0] > 1:
             yield Forms(number, BATCH_SUM, its, values.sum(axis=1))
@@ -279,7 +279,7 @@ def forms_of(number: int, quantity: Quantity) -> Iterator[Forms]:
     steps = sorted(t for t in quantity.values if t is not None)
     if len(steps) < 2 or len({quantity.values[t].shape for t in steps}) != 1:
         return
-    stacked = np.stack([quantity.values[t] for t in steps])
+    stacked = np.array([quantity.values[t] for t in steps])
     yield Forms(number, STACK, steps[:1], stacked[None])
     if steps[0] < 0:
         yield Forms(number, STACK, steps[1:2], stacked[None, 1:])

@@ -160,8 +160,8 @@ class _Reading(Known):
             for part in np.moveaxis(array, axis, 0)
         }
         found: list[int] = []
-        for positions in self.stores.values():
-            parts = [p for p in positions if isinstance(self.node(p), ast.Subscript)]
+        for site in self.trace.sites:
+            parts = self.trace.at(site.number) if site.kind == "store" and isinstance(site.node, ast.Subscript) else []
             if parts and all(self.trace.events[p].value.tobytes() in slices for p in parts):
                 found += [below for p in parts for below in self.operands(p)[:1]]
         return found

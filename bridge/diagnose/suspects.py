@@ -691,10 +691,10 @@ class _Reading:
     def loops(self, position: int) -> list[tuple[ast.stmt, str]]:
         """The loops around an event, in its function and in those that called it."""
         found: list[tuple[ast.stmt, str]] = []
-        frames = self.trace.recorder.frames
+        frames, events = self.trace.recorder.frames, self.trace.events
         at: int | None = position
         while at is not None:
-            event = self.trace.events[at]
+            event = events[at]
             inner: ast.AST | None
             inner, path = self.statement(event.site)
             source = self.trace.scope.source(path)
@@ -703,8 +703,8 @@ class _Reading:
                     found.append((inner, path))
                 inner = source.parent(inner)
             frame = frames[event.frame]
-            after = range(frame.event, len(self.trace.events))
-            at = next((p for p in after if self.trace.events[p].frame == frame.caller), None)
+            after = range(frame.event, len(events))
+            at = next((p for p in after if events[p].frame == frame.caller), None)
             if frame.caller == 0:
                 break
         return found

@@ -139,7 +139,7 @@ class Trusted:
             series: dict[int | None, Array] = {}
             for step, _, values in events[spot]:
                 if all(v.shape == values[0].shape for v in values):
-                    series[step] = shown(np.stack(values))
+                    series[step] = shown(np.array(values))
             if not series or (trivial(next(iter(series.values()))) and trivial(list(series.values())[-1])):
                 continue
             keys = keys_of(series)
