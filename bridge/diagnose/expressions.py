@@ -503,9 +503,10 @@ class Expressions(Members, Slopes, Layouts):
 
     def other_sizes(self, node: ast.expr, own: Text) -> Iterator[Change]:
         """Another size where a size stands: a name, an attribute or an element of a shape."""
-        if own.text in ("self", "cls") or isinstance(node, ast.Call):
+        counted = isinstance(node, ast.Call) and called_name(node) == "len"
+        if own.text in ("self", "cls") or (isinstance(node, ast.Call) and not counted):
             return
-        is_size = own.text in self.sizes or bool(re.search(r"\.shape\[", own.text))
+        is_size = counted or own.text in self.sizes or bool(re.search(r"\.shape\[", own.text))
         if not is_size:
             return
         for place, new in enumerate(n for n in self.sizes_here() if n != own.text):

@@ -23,6 +23,7 @@ from .text import Source, Splice, walk
 
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
 MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  # that often make up for others
+SOUGHT = 8  # suspects among which what is missing may be made
 ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only make up for
 AS_MANY = 12  # edits of the statement that sets what is read where one mends everything
 CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
@@ -186,13 +187,16 @@ class Tries:
             for function, other in others:
                 self.all(edit for edit in self.makers.of(function, other) if edit.kind == first.kind)
         starts = _behind(self.scope, trace, first)
-        starts |= {(suspect.path, suspect.start) for suspect in named[:3]}
+        # Where what is still missing might be made comes first.
+        needs = {need.quantity for need in trace.unreached(self.search.outputs)[:1]}
+        likely = {(one.path, one.start) for one in named[:SOUGHT] if needs & set(one.needs)}
+        starts |= likely | {(suspect.path, suspect.start) for suspect in named[:3]}
         until = 0.0
         tried = {edit.splices for edit, _ in self.seen.values()}
         sources = self.scope.sources
 
         def rank(path: str, offset: int) -> float:
-            return 0.0 if (path, offset) in starts else 1000.0
+            return 0.0 if (path, offset) in likely else 1.0 if (path, offset) in starts else 1000.0
 
         lines = {(path, sources[path].line(start)) for path, start in starts}
         for edit in self.makers.ranked(rank):
