@@ -207,6 +207,34 @@ PIECES = """
         count += x.sum(axis=0)
 
 
+    def gated(x, p):
+        state = np.zeros((3, 3))
+        grown = np.zeros((3, 3))
+        states = []
+        for row in x:
+            read = p + row * state
+            state = np.zeros((3, 3))
+            for gate in (x, p):
+                state += gate * read
+            states.append(state)
+            grown = grown + state
+            size = grown.sum()
+            grown = grown * p
+        last = states[-1]
+        for row in x:
+            start = last
+            last = start * row
+        return state, size, sum(states[t].T @ states[t] for t in range(3)), x @ p.T + p @ x.T, last
+
+
+    class Squash:
+        def __call__(self, z):
+            return 1 / (1 + np.exp(-z))
+
+        def slope(self, z):
+            return self(z) * (1 - self(z))
+
+
     def pieces(x, words, p):
         count[:] = 0
         counted(x)
@@ -219,6 +247,7 @@ PIECES = """
         for k in gates:
             through = through + x @ gates[k]
         squared, error = judged(x - p)
+        state, size, products, there, last = gated(x, p)
         entropy = -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum()
         return {
             "count": count.copy(),
@@ -231,6 +260,12 @@ PIECES = """
             "squared": squared,
             "error": error,
             "entropy": entropy,
+            "state": state,
+            "size": size,
+            "products": products,
+            "there": there,
+            "last": last,
+            "squashed": Squash().slope(x),
         }
 """
 
@@ -244,6 +279,19 @@ OTHER_FAULTS = {
     "a list read without its offset": ("reversed(states[:-1])", "reversed(states)"),
     "one key for all": ("gates[k]", 'gates["r"]'),
     "letters exchanged": ('product("ab,', 'product("ba,'),
+    "a sum that goes on from the turn before": ("    state = np.zeros((3, 3))\n        for gate", "    for gate"),
+    "a factor forgotten before it is handed on": ("        grown = grown * p\n", ""),
+    "a factor taken too early": (
+        "grown = grown + state\n        size = grown.sum()\n        grown = grown * p\n",
+        "grown = (grown + state) * p\n        size = grown.sum()\n",
+    ),
+    "one step for all": ("sum(states[t].T @ states[t] for t in range(3))", "states[-1].T @ states[-1]"),
+    "no transpose in any term": ("x @ p.T + p @ x.T", "x @ p + p @ x"),
+    "taken once, in front of the loop": (
+        "    for row in x:\n        start = last\n",
+        "    start = last\n    for row in x:\n",
+    ),
+    "the slope at the output": ("self(z) * (1 - self(z))", "z * (1 - z)"),
     "half a cross-entropy": ("x * np.log(p) + (1 - x) * np.log(1 - p)", "x * np.log(p)"),
 }
 

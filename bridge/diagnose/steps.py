@@ -251,7 +251,8 @@ class Steps(Names):
         for (axis, _), some in places.items():
             first = some[0][0].value
             lengths = {shape[axis] for one, _ in some if len(shape := self.shape(one.value) or ()) > axis}
-            if len(some) < 2 or len(lengths) != 1 or self.is_called(first):
+            unlike_lengths = len(lengths) > 1 or (axis > 0 and not lengths)
+            if len(some) < 2 or unlike_lengths or self.is_called(first):
                 continue
             spans = [self.source.span(part) for _, part in some]
             splices = [Splice(self.path, low, high, counter) for low, high in spans]
