@@ -114,5 +114,5 @@ def test_its_cases_are_exported_with_its_settings(checkout: Path) -> None:
 
 def test_a_dialect_that_does_not_have_it_says_so(checkout: Path) -> None:
     status, text = said(checkout, "dialects", "pytorch", "--family", "scaled")
-    assert status == 0
-    assert "pytorch: none; it has not been written down" in text
+    assert status == 2
+    assert "PyTorch has no layout of the family 'scaled': it has not been written down." in text
