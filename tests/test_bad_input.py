@@ -908,6 +908,17 @@ def test_a_wrong_declaration_is_recognised(said: Said, text: str, meant: str) ->
         assert second == f"{what} the @port of mine(), at mine.py:{report['line']}."
 
 
+def test_among_several_ports_a_declaration_and_unknown_names_are_no_wrong_gradients(
+    said: Said, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(source(keywords='reduction="mean over batch"'), name="one.py")
+    said(source("return loss, {'d' + name if name != 'b' else name: g[name] for name in g}"), name="two.py")
+    assert main(["diff", "one.py", "two.py", "--verdict-only"]) == 1
+    one, two = capsys.readouterr().out.splitlines()[:2]
+    assert one.endswith("with reduction='sum' everything agrees")
+    assert " 1 of 7 gradients agree, 5 under " in two
+
+
 def test_a_port_declared_float32_that_computes_in_float64_agrees(said: Said) -> None:
     text = source(
         body="loss, g = net(*[a.astype(np.float64) for a in (Wx, Wh, b, Wy, by, X, Y, h0)])",

@@ -45,7 +45,7 @@ KINDS = {
 COLOUR = {"agrees": "green", "DIFFERS": "red", "FAILS": "red", "NO VERDICT": "yellow"}
 WIDEST_PLACE, WIDEST_KIND = 48, 28  # characters of the columns in the terminal
 OVER_TIME = {"step": "another time step"}  # where the arrays have a time axis
-SURE, DECLARATION = "patch", "declaration"
+SURE, DECLARATION, NAMES = "patch", "declaration", "unknown names"
 # What is claimed of the lines, in a word: what a patch mends was verified, suspects are places to look at.
 CLAIM = {
     "verified patch": SURE,
@@ -182,7 +182,11 @@ def of_several(reports: Sequence[Report]) -> set[str | None]:
 
 
 def counts(report: Report) -> str:
-    """`3 of 5 gradients differ, and the loss`, of those that were given."""
+    """`3 of 5 gradients differ, and the loss`, of those that were given; or why that is not what tells."""
+    if report["finding"] == DECLARATION:
+        return f"with {report['declared']} everything agrees"
+    if report["finding"] == NAMES:
+        return report["headline"].partition(";")[0]
     states = [a["state"] for a in report["arrays"] if a["name"] != "loss"]
     given = len(states) - states.count("not provided")
     if report["status"] == 0:
