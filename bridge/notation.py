@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import permutations
 from typing import TypeAlias
 
 from .axes import Group, Layout, LayoutError, Line, Ref, Vocabulary, printable, written, wrong_line
@@ -19,6 +20,7 @@ _INDEX = re.compile(r"[0-9]{1,6}")
 _NUMBER = re.compile(r"[\d.]+")
 _MARKS = frozenset("()[]|:")
 _PARTNER = {")": "(", "]": "["}
+MOST_PARTS = 4  # packed in one array, of which every order is another reading
 
 
 def parse(text: str, vocabulary: Vocabulary) -> Layout:
@@ -489,6 +491,35 @@ def swaps(layout: Layout) -> Iterator[tuple[Line, Layout, str]]:
                 continue
             lines = (*layout.lines[:place], swapped, *layout.lines[place + 1 :])
             yield line, layout._replace(lines=lines), text
+
+
+def orders(layout: Layout) -> Iterator[tuple[Layout, list[str], tuple[str, ...]]]:
+    """Every layout with what is packed in another order, in all lines alike or in one alone: the layout, the names
+    of those lines' arrays, and the order."""
+    packed: dict[tuple[str, ...], list[int]] = {}
+    for place, line in enumerate(layout.lines):
+        for letters in dict.fromkeys(ref.letters for ref in line.refs if 1 < len(ref.letters) <= MOST_PARTS):
+            packed.setdefault(letters, []).append(place)
+    for letters, places in packed.items():
+        alone = [[place] for place in places]
+        for some in [places, *alone] if len(places) > 1 else alone:
+            for order in permutations(letters):
+                if order != letters:
+                    lines = list(layout.lines)
+                    for place in some:
+                        lines[place] = _in_order(lines[place], letters, order, layout.vocabulary)
+                    names = [lines[place].name for place in some]
+                    yield layout._replace(lines=tuple(lines)), names, order
+
+
+def _in_order(line: Line, letters: tuple[str, ...], order: tuple[str, ...], vocabulary: Vocabulary) -> Line:
+    """A line with what it names as `[i f g o]` named in another order."""
+    text = re.sub(
+        r"\[([^]]*)\]",
+        lambda found: f"[{' '.join(order)}]" if tuple(found[1].split()) == letters else found[0],
+        line.text,
+    )
+    return _Reader(text, line.number, vocabulary).line()
 
 
 def steps(layout: Layout) -> Iterator[tuple[Layout, str]]:

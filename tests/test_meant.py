@@ -62,3 +62,70 @@ def test_the_headline_says_that_a_loss_in_other_units_fails_ones_own_check(
     report = report_of(text, tmp_path, monkeypatch)
     assert report["status"] == 0
     assert "a numerical check of your own is off by that factor" in report["headline"]
+
+
+GATES = """
+    kernel: Wax[i f g o]  input (gate hidden)
+    recurrent: Waa[i f g o]  prev (gate hidden)
+    bias: b[i f g o]  (gate hidden)
+    x: x  batch time input
+    dh: da  batch time hidden
+"""
+OTHER_ORDER = '''
+import numpy as np
+from rowcol.bridge import port
+
+def sigmoid(v):
+    return 1 / (1 + np.exp(-v))
+
+@port("lstm", """LAYOUT""")
+def layer(kernel, recurrent, bias, x, dh):
+    B, T, H = dh.shape
+    h, c, kept, out = np.zeros((B, H)), np.zeros((B, H)), [], np.zeros_like(dh)
+    for t in range(T):
+        i, f, o, g = np.split(x[:, t] @ kernel + h @ recurrent + bias, 4, axis=1)
+        i, f, o, g, before, c_before = sigmoid(i), sigmoid(f), sigmoid(o), np.tanh(g), h, c
+        c = f * c + i * g
+        out[:, t] = h = o * np.tanh(c)
+        kept.append((i, f, o, g, before, c_before, c))
+    dk, dr, db, d_h, d_c = np.zeros_like(kernel), np.zeros_like(recurrent), np.zeros_like(bias), 0, 0
+    for t in reversed(range(T)):
+        i, f, o, g, before, c_before, c = kept[t]
+        d_h, tc = dh[:, t] + d_h, np.tanh(c)
+        d_c = d_c + d_h * o * (1 - tc * tc)
+        raw = [d_c * g * i * (1 - i), d_c * c_before * f * (1 - f), d_h * tc * o * (1 - o), d_c * i * (1 - g * g)]
+        raw = np.concatenate(raw, axis=1)
+        dk, dr, db, d_h, d_c = dk + x[:, t].T @ raw, dr + before.T @ raw, db + raw.sum(0), raw @ recurrent.T, d_c * f
+    return out, {"kernel": dk, "recurrent": dr, "bias": db}
+'''
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        (GATES, "the gates of kernel, recurrent and bias in the order [i f o g]"),
+        (
+            GATES.replace("[i f g o]", "[i f o g]").replace("Waa[i f o g]", "Waa[i f g o]"),
+            "the gates of recurrent in the order [i f o g]",
+        ),
+    ],
+)
+def test_gates_in_another_order_than_declared_are_named(
+    declared: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = OTHER_ORDER.replace("LAYOUT", GATES.replace("[i f g o]", "[i f o g]"))
+    assert report_of(right, tmp_path, monkeypatch)["agrees"]
+    report = report_of(OTHER_ORDER.replace("LAYOUT", declared), tmp_path, monkeypatch)
+    assert report["diagnosis"] is None
+    assert report["finding"] == "declaration"
+    assert report["declared"] == said
+
+
+def test_gates_in_another_order_on_the_way_back_alone_are_a_fault_of_the_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = OTHER_ORDER.replace("LAYOUT", GATES.replace("[i f g o]", "[i f o g]"))
+    wrong = wrong.replace("i, f, o, g, before, c_before, c = kept", "i, f, g, o, before, c_before, c = kept")
+    report = report_of(wrong, tmp_path, monkeypatch)
+    assert report["declared"] is None
+    assert report["finding"] == "wrong gradient"
