@@ -20,6 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 DTYPES = ("float64", "float32")
 REDUCIBLE = ("batch", "time", "output")
 LAYOUT_LINE, NOT_WRITTEN = "the layout line ", "no "  # what a finding says in place of a keyword begins so
+IN_ORDER = " in the order "  # what it says of gates has this in it
 KEYWORDS = ("objective", "reduction", "clip", "sizes", "dtype", "dialect")
 
 
@@ -304,6 +305,7 @@ def place_to_write(port: Declaration, phrase: str) -> str:
             number = line_of_text(port.file, port.line, port.given[1], line.number)
             return f"That line stands at {os.path.basename(port.file)}:{number}."
     what = "Take it out of" if phrase.startswith(NOT_WRITTEN) else "Write it behind the layout in"
+    what = "Write it in the layout of" if IN_ORDER in phrase else what
     return f"{what} the @port of {port.name}(), at {os.path.basename(port.file)}:{port.line}."
 
 

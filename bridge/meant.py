@@ -9,7 +9,7 @@ from itertools import chain, product
 import numpy as np
 
 from .case import Case, cases
-from .declaration import LAYOUT_LINE, NOT_WRITTEN, Clip, Declaration, parse_sizes, reduction_phrase, side
+from .declaration import IN_ORDER, LAYOUT_LINE, NOT_WRITTEN, Clip, Declaration, parse_sizes, reduction_phrase, side
 from .diff import AGREES, LOSS, Diff, Expected, clipped, compare_once, expect, merged, parameters_of, single_cases
 from .diff import diff as diff_of
 from .family import Family
@@ -78,7 +78,7 @@ def _reordered(port: Declaration, found: Diff) -> Iterator[tuple[str, Declaratio
         would_be = share * canonical(quick, _read_as(first.case, port, other))[0]
         if abs(would_be - loss) <= CLOSE * abs(loss):
             axis = next((axis for axis, letters in port.family.letters.items() if order[0] in letters), "part")
-            yield f"the {axis}s of {listed(names)} in the order [{' '.join(order)}]", other
+            yield f"the {axis}s of {listed(names)}{IN_ORDER}[{' '.join(order)}]", other
 
 
 def declaration_that_runs(port: Declaration, seed: int) -> str | None:
