@@ -88,6 +88,9 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
         judgement.sentences.append(f"{opening(gradients_of(judgement.wrong))} not the gradient of the port's own loss.")
     elif trusted.family.reference is not None and trusted.function is trusted.family.reference.function:
         judgement.declared = other_declaration(port, found)
+        meant = None if judgement.declared is not None else nearer(port, found)
+        if meant is not None and not meant[2].differing:
+            judgement.declared = meant[0]
         if judgement.declared is not None:
             judgement.finding = DECLARATION
             judgement.sentences.append(
@@ -95,7 +98,6 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
             )
             judgement.sentences.append(place_to_write(port, judgement.declared))
             return judgement
-        meant = nearer(port, found)
         if meant is not None:
             right = set(found.agreeing)
             judgement.declared, judgement.port, judgement.found = meant

@@ -106,8 +106,6 @@ def nearer(port: Declaration, found: Diff) -> tuple[str, Declaration, Diff] | No
     The port's answers stay what they are; only what is expected of them changes. Another reduction is not what was
     meant where the loss is that of neither.
     """
-    if port.clip is not None:
-        return None
     right = {n for n, v in found.verdicts.items() if v.state == AGREES}
     best: tuple[int, str, Declaration, Diff] | None = None
     for phrase, other in _reduced_or_clipped(port, found):
@@ -125,9 +123,14 @@ def _reduced_or_clipped(port: Declaration, found: Diff) -> Iterator[tuple[str, D
     reductions = [port.reduction]
     if not port.objective.upstream:
         reductions += [r for r in ((), ("batch",), ("batch", "time"), ("time",)) if r != port.reduction]
-    for axes, clip in product(reductions, [None, *_bounds(port, found)]):
+    bounds = _bounds(port, found)
+    if port.clip is not None:
+        # What is clipped is not divided any more, and what was cut off is gone.
+        reductions = [port.reduction]
+        bounds = [one for one in bounds if not port.clip.norm and one.bound < port.clip.bound]
+    for axes, clip in product(reductions, [port.clip, *bounds]):
         words = [f"reduction='{reduction_phrase(axes)}'"] * (axes != port.reduction)
-        words += [f"clip={clip}"] * (clip is not None)
+        words += [f"clip={clip}"] * (clip != port.clip)
         if words:
             yield " and ".join(words), port.with_(reduction=axes, clip=clip)
 

@@ -129,3 +129,17 @@ def test_gates_in_another_order_on_the_way_back_alone_are_a_fault_of_the_code(
     report = report_of(wrong, tmp_path, monkeypatch)
     assert report["declared"] is None
     assert report["finding"] == "wrong gradient"
+
+
+def test_a_bound_that_is_declared_larger_than_the_code_has_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = OTHER_ORDER.replace("LAYOUT", GATES.replace("[i f g o]", "[i f o g]")).replace(
+        '{"kernel": dk, "recurrent": dr, "bias": db}',
+        '{k: np.clip(g, -0.5, 0.5) for k, g in (("kernel", dk), ("recurrent", dr), ("bias", db))}',
+    )
+    assert report_of(text.replace('""")\n', '""", clip=0.5)\n'), tmp_path, monkeypatch)["agrees"]
+    report = report_of(text.replace('""")\n', '""", clip=5)\n'), tmp_path, monkeypatch)
+    assert report["status"] == 1
+    assert (report["finding"], report["declared"]) == ("declaration", "clip=0.5")
+    assert report["diagnosis"] is None
