@@ -412,7 +412,7 @@ def _steps(
         return
     single = (e for e in makers.ranked(ranking(scope, named)) if e.splices not in sifted.wrong)
     several = bool(search.steps) or len({need.quantity for need in needs}) > 1
-    near = list(islice(single, NEAR // 2 if (several and search.steps) or beside is not None else NEAR))
+    near = list(islice(single, NEAR // 2 if several and search.steps else NEAR))
     if tries.all(near):
         yield tries.survivor(trace, named)
         return
