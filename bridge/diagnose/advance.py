@@ -116,6 +116,9 @@ def _aims(trace: Trace, suspect: Suspect) -> Iterator[_Aim]:
         # A sum that begins anew tells on its second turn.
         read = _read(trace, source, statement, site.node)
         pure = [turn for turn, p in enumerate(at) if all(_last(trace, other, p) != () for other in read)]
+        if site.kind == "store" and isinstance(statement, ast.AugAssign):
+            stores = trace.at_text(site)
+            pure = [turn for turn in pure if _begun(trace, stores, at[turn])]
         strange = [turn for turn in strange if turn in pure] if not _held(site.node) else []
         told = [bisect_left(at, leaf.position) for leaf in suspect.leaves]
         turns = {*(strange[:TURNS] or range(2)), *told} & {*pure}
@@ -147,6 +150,12 @@ def _last(trace: Trace, site: Site, position: int) -> tuple[Meaning, ...] | None
     return trace.meanings[at[place - 1]] if place else None
 
 
+def _begun(trace: Trace, stores: Sequence[int], position: int) -> bool:
+    """Whether what a store adds to was something on the trusted side, as far as it was set before."""
+    before = bisect_left(stores, position)
+    return before == 0 or trace.meanings[stores[before - 1]] != ()
+
+
 def _held(node: ast.AST) -> bool:
     """Whether an expression only reads what is held somewhere."""
     return isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Load)
@@ -174,6 +183,9 @@ def _kept(source: Source, statement: ast.stmt) -> Iterator[ast.expr]:
         elif isinstance(node, ast.Call):
             handed = [*node.args, *(keyword.value for keyword in node.keywords)]
             inner = [argument for argument in handed if not _held(argument)]
+        elif isinstance(node, ast.BinOp) and not isinstance(node.op, ast.MatMult):
+            # A product or a sum may be right but for what one of its operands makes.
+            inner = [one for one in (node.left, node.right) if isinstance(one, ast.BinOp | ast.Call)]
         if node is not value or isinstance(statement, ast.Return | ast.AugAssign):
             yield node
         waiting += [one for one in inner if one is not None and not sometimes(source, one)]
@@ -213,7 +225,7 @@ def crossed(trace: Trace, some: Sequence[Suspect]) -> list[Edit]:
         (leaf, trace.sites[leaf.site], {m.quantity for m in trace.meanings[leaf.position] or ()})
         for suspect in some
         for leaf in suspect.leaves
-        if trace.sites[leaf.site].kind == "load" and leaf.statement is None
+        if trace.sites[leaf.site].kind == "load"
     ]
     found: dict[tuple[Splice, ...], tuple[float, Edit]] = {}
     for (one, site, own), (other, there, its) in combinations(leaves, 2):
