@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
+
 from .align import Trace
 from .edits import Edit, Edits
 from .quantities import EXAMPLE, SO_FAR, STACK, STEP, Meaning, neutral
+from .roles import Leaf
 from .screen import Look, harmless, replaced, sometimes
 from .source import Scope
 from .suspects import Suspect
@@ -222,10 +225,10 @@ def _worth(
 def crossed(trace: Trace, some: Sequence[Suspect]) -> list[Edit]:
     """Two expressions each of which is what the other ought to be, in each other's place; the likeliest first."""
     leaves = [
-        (leaf, trace.sites[leaf.site], {m.quantity for m in trace.meanings[leaf.position] or ()})
+        (leaf, site, {m.quantity for m in trace.meanings[leaf.position] or ()})
         for suspect in some
         for leaf in suspect.leaves
-        if trace.sites[leaf.site].kind == "load"
+        if (site := _handed(trace, leaf)).kind == "load"
     ]
     found: dict[tuple[Splice, ...], tuple[float, Edit]] = {}
     for (one, site, own), (other, there, its) in combinations(leaves, 2):
@@ -244,3 +247,19 @@ def crossed(trace: Trace, some: Sequence[Suspect]) -> list[Edit]:
             found[splices] = weight, edit
     least = min((weight for weight, _ in found.values()), default=0.0)
     return [edit for weight, edit in sorted(found.values(), key=lambda pair: pair[0]) if weight < least + 0.5][:EACH]
+
+
+def _handed(trace: Trace, leaf: Leaf) -> Site:
+    """The site of what ought to be something else; of what a loop sets, where it had it from."""
+    own = trace.sites[leaf.site]
+    source = trace.scope.source(own.path)
+    loop = source.statement(own.node)
+    if own.kind != "store" or not isinstance(loop, ast.For):
+        return own
+    start, end = source.span(loop.iter)
+    value = trace.events[leaf.position].value
+    for site in trace.sites:
+        inside = site.path == own.path and site.kind == "load" and start <= site.start and site.end <= end
+        if inside and any(np.array_equal(trace.events[p].value, value) for p in trace.at(site.number)):
+            return site
+    return own
