@@ -17,7 +17,7 @@ from .likely import Candidate, Likely, Reach, cost_of
 from .parts import RATE, Break, Equation
 
 DEEPEST = 3  # edits in one explanation, at most
-LOOK_ROUND = 0.4  # seconds in which edits that behave like the one found are looked for
+LOOK_ROUND = 0.3  # seconds in which edits that behave like the one found are looked for
 TURN = 0.85  # the share of its time after which a search is content with edits that mend something
 # The share of a search that goes to one fault of all that differs: where sums are taken apart, and where not.
 SURE, UNSURE = 0.8, 0.55

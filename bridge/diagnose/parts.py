@@ -93,6 +93,7 @@ class Part:
         for text in self.text.splitlines(keepends=True):
             self._starts.append(self._starts[-1] + len(text))
         self.tree: ast.FunctionDef = ast.parse(self.text).body[0]  # type: ignore[assignment]
+        self.beside: Sequence[Part] = ()  # all parts of the side
         self.loops: dict[ast.stmt, ast.For] = {}
         self.equations: list[Equation] = []
         self._read(self.tree.body, lines, None)
@@ -277,7 +278,10 @@ def read_side(run: Callable[[], Any], entry: FunctionType) -> list[Part]:
             parts.append(Part(function, definition, seen))
             if (whole := unrolled(definition, seen, weights)) is not None:
                 loops.append((function, whole))
-    return parts + (_written_out(run, folder, loops) if loops else [])
+    parts += _written_out(run, folder, loops) if loops else []
+    for part in parts:
+        part.beside = parts
+    return parts
 
 
 def _frames(run: Callable[[], Any], folder: str) -> dict[CodeType, tuple[Mapping[str, Any], dict[str, Any]]]:

@@ -351,9 +351,29 @@ class Variants:
             for name in self._alike(node.func.id):
                 argument = ast.unparse(node.args[0])
                 yield f"{name}({argument})", f"{name} where {node.func.id} stands", 1.6
+            yield from self._written_here(node.func.id, wrapped(node.args[0]))
         if method == "sum":
             yield text.replace(".sum(", ".mean("), "mean for sum", 1.4
             yield from self._summed_over_features(node)
+
+    def _written_here(self, called: str, argument: str) -> Iterator[Variant]:
+        """A small function that makes one thing of its argument, with an edit of it, at one of its calls only."""
+        function = self.part.seen(called)
+        inner = next((part for part in self.part.beside if part.function is function), None)
+        if inner is None or inner is self.part or len(inner.arguments) != 1:
+            return
+        made = [e for e in inner.equations if isinstance(e.value, ast.BinOp)]
+        if len(made) != 1 or len(inner.equations) > 2 or isinstance(made[0].node, ast.AugAssign):
+            return
+        (name,), value = inner.arguments, made[0].value
+        assert value is not None
+        start, end = inner.span(value)
+        writer = Variants(inner, self.sizes, self.example_by_example)
+        for node in self._inside(value):
+            s, e = inner.span(node)
+            for text, rule, cost in writer.variants(node, made[0]) if isinstance(node, ast.BinOp) else ():
+                other = f"({inner.text[start:s]}{text}{inner.text[e:end]})"
+                yield re.sub(rf"\b{name}\b", argument, other), f"in {called} here: {rule}", cost + 0.6
 
     def _summed_over_features(self, node: ast.Call) -> Iterator[Variant]:
         """`rows(u).sum(axis=0)`, each step summed over the features of an example where the examples belong."""
