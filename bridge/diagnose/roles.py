@@ -108,10 +108,13 @@ class _Reading(Known):
                 operator = type(formula.node.op) if isinstance(formula.node, ast.BinOp) else None
                 if operator is not self.operator(position) or len(formula.operands) != len(below):
                     continue
-                lacking, strange, at = self.matched(formula, below, None)
-                if len(lacking) == len(strange) == 1 and at is not None and (number, "", at) not in self.reached:
-                    there = None if lacking[0].shift is None else at + lacking[0].shift
-                    found.append((strange[0], lacking[0], there))
+                kinds = {o.quantity: o.shift for o in formula.operands if o.shift is not None}
+                some = [m for p in below for m in self.trace.meanings[p] or () if m.quantity in kinds]
+                for step in {m.t - kinds[m.quantity] for m in some if m.t is not None}:
+                    lacking, strange, _ = self.matched(formula, below, step)
+                    if len(lacking) == len(strange) == 1 and (number, "", step) not in self.reached:
+                        there = None if lacking[0].shift is None else step + lacking[0].shift
+                        found.append((strange[0], lacking[0], there))
         if len({(p, operand.quantity, there) for p, operand, there in found}) == 1:
             p, operand, there = found[0]
             self.expect(p, operand.quantity, there, 0)
@@ -381,9 +384,24 @@ class _Reading(Known):
             return False
         made = (p for p, some in enumerate(self.trace.meanings) if any(m.quantity == added[0] for m in some or ()))
         first = next(made, None)
+        other = self.added_elsewhere(added[0])
+        if other is not None:
+            self.leaf(other, quantity, step, 0.0, "is added to another sum", self.statement(other))
+            return True
         if first is not None:
             self.leaf(first, quantity, step, 0.0, NEVER_ADDED, self.statement(first))
         return first is not None
+
+    def added_elsewhere(self, term: int) -> int | None:
+        """Where something is first added to what comes to be nobody's."""
+        for site in self.trace.sites:
+            at = self.trace.at(site.number) if site.kind == "store" else []
+            if not at or self.trace.meanings[at[-1]] != () or not self.adds(at[0]):
+                continue
+            below = [m for p in self.operands(at[0]) for m in self.trace.meanings[p] or ()]
+            if any(m.quantity == term for m in below):
+                return at[0]
+        return None
 
     def says(self, position: int) -> bool:
         """Whether a name is given what is called so where it comes from: `Wu = parameters["Wu"]`."""

@@ -82,6 +82,10 @@ class Steps(Names):
                 found = [(str(1 - value), 0.6), (str(-value - 1), 0.8), ("0", 1.0)]
         elif isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.USub) and isinstance(part.operand, ast.Name):
             found = [(f"{own} - 1", 0.5), (f"{own} + 1", 0.5), (part.operand.id, 1.0)]
+        elif isinstance(part, ast.IfExp):
+            counters = dict.fromkeys(n.id for n in ast.walk(part) if isinstance(n, ast.Name) and n.id in self.loops)
+            found = [(name, 0.5) for name in counters]
+            found += [(self.segment(part.body), 0.8), (self.segment(part.orelse), 1.2)]
         elif self.keyed(part):
             found = self.other_keys(part)
         elif isinstance(part, ast.Constant):
