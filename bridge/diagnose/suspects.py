@@ -375,6 +375,8 @@ class _Reading:
             parts = [o.quantity for o in formula.operands if o.quantity in trusted.carrying and o.shift == 0]
             if len(parts) == 1 and parts[0] in there and trusted.quantities[number].named:
                 wholes[parts[0]] = number
+        # Where it is taken times something that gives nobody's value, that is what is wrong.
+        wholes = {part: number for part, number in wholes.items() if part not in self.spoilt}
         found: dict[int, tuple[int, int, int | None]] = {}
         for position, meanings in enumerate(self.trace.meanings if wholes else ()):
             site = self.trace.sites[self.trace.events[position].site]
@@ -382,6 +384,17 @@ class _Reading:
                 if m.quantity in wholes:
                     found.setdefault(id(self.statement(site.number)[0]), (position, wholes[m.quantity], m.t))
         return list(found.values())
+
+    @cached_property
+    def spoilt(self) -> set[int]:
+        """The quantities that are factors of products which are nobody's."""
+        found: set[int] = set()
+        for position, meanings in enumerate(self.trace.meanings):
+            node = self.trace.sites[self.trace.events[position].site].node
+            times = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+            if meanings == () and (times or (isinstance(node, ast.Call) and called_name(node) == "multiply")):
+                found |= {m.quantity for p in self.operands(position) for m in self.trace.meanings[p] or ()}
+        return found
 
     def no_numbers(self) -> list[int]:
         """Where NaN or infinity comes into what the port returns: the first sites that have it and take none."""
