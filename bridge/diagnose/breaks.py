@@ -213,7 +213,9 @@ class _Writer(Variants):
                     alike = other != target and its == self.part.quantities.get(target)
                     if alike and self._made_before(other, value):
                         yield instead(f"{target} = {other}", f"{other} in its place", 2.1)
-        if isinstance(node, ast.AugAssign) or not isinstance(value, ast.Name):
+        # What another one makes, and nobody else reads, is scaled there.
+        readers = sum(e.reads(value.id) for e in self.part.equations) if isinstance(value, ast.Name) else 2
+        if isinstance(node, ast.AugAssign) or readers > 1:
             yield from self._scaled(equation, instead, target, text)
         for factor in self._factors_of_readers(equation):
             yield instead(f"{target} = {text} * {factor}", f"the factor {factor} of what reads it here already", 2.0)

@@ -173,8 +173,8 @@ class _Explaining(Hunt):
                     side="reference",
                     function=makes.part.name,
                     line=makes.line,
-                    was=makes.target,
-                    becomes=instead.target,
+                    was=makes.target if makes is not instead else f"the gradient of {name}",
+                    becomes=instead.target if makes is not instead else f"that of {other}",
                     rule=f"the gradient of {other} returned as that of {name}",
                     operation=makes.text,
                 )
@@ -196,6 +196,7 @@ class _Explaining(Hunt):
         """The equation of the reference that makes the gradient of one of the port's arrays."""
         arrays = [a for line in self.port.layout.lines if line.base == name for a in line.arrays]
         made = {f"d{array}" for array in arrays} | {f"d{array}" for array in self.sides[0].own_names(arrays)}
+        made |= {array.rstrip("0123456789") for array in made}  # of each layer in a table
         equations = [e for part in self.sides[0].parts for e in part.equations if e.makes_a_quantity]
         return next((e for e in equations if e.target.partition("[")[0] in made), None)
 
