@@ -14,10 +14,12 @@ from rowcol.bridge.case import cases
 from rowcol.bridge.declaration import Declaration
 from rowcol.bridge.diagnose.breaks import breaks
 from rowcol.bridge.diagnose.explain import Explanation, explain
+from rowcol.bridge.diagnose.numbers import diagnose_numbers
 from rowcol.bridge.diagnose.observed import Observed
 from rowcol.bridge.diagnose.parts import chunks
 from rowcol.bridge.diagnose.sums import NO_SUM, Sums, Watch
-from rowcol.bridge.diff import Expected, expect, single_cases
+from rowcol.bridge.diff import Expected, diff, expect, single_cases
+from rowcol.bridge.judge import judge
 from rowcol.bridge.load import load
 from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.problem import Problem
@@ -250,3 +252,15 @@ def test_a_sum_tells_at_which_turn_of_which_example_it_is_off() -> None:
     assert sums.off(gradients(moved), 1e-6) == {(0, 2)}
     other = {**gradients(daraw), "Waa": gradients(daraw)["Waa"] + rng.normal(size=(8, 8))}
     assert sums.off(other, 1e-6) == {(0, NO_SUM)}
+
+
+def test_numbers_that_are_none_are_not_explained(tmp_path: Path) -> None:
+    path = tmp_path / "story.py"
+    path.write_text((PORTS / "story.py").read_text().replace(*TRANSPOSE))
+    (port,) = load(str(path))
+    trusted = trusted_side(port)
+    found = diff(port, [expect(port, trusted, case) for case in single_cases(port, cases(port, 0))])
+    judgement = judge(port, trusted, found, 0)
+    assert diagnose_numbers(port, found, judgement) is not None
+    found.answers[1].gradients["W1"][0, 0] = np.nan
+    assert diagnose_numbers(port, found, judgement) is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from ..declaration import Declaration
 from ..diff import DIFFERS, LOSS, Diff
 from ..judge import Judgement
@@ -20,8 +22,13 @@ FURTHER = 1.5  # where the source was searched before
 def diagnose_numbers(
     port: Declaration, found: Diff, judgement: Judgement, budget: float = BUDGET
 ) -> dict[str, Any] | None:
-    """What explains the numbers that a port gave; None where nothing does. `budget` is in seconds."""
+    """What explains the numbers that a port gave; None where nothing does, or where some of them are none.
+
+    `budget` is in seconds.
+    """
     answers = found.answers
+    if not all(np.all(np.isfinite(g)) for answer in answers for g in answer.gradients.values()):
+        return None
     if LOSS in judgement.verdicts and judgement.verdicts[LOSS].state != DIFFERS:
         # A loss that was excused (it is in other units, say) needs no explanation.
         excused = found.verdicts[LOSS].state == DIFFERS

@@ -135,7 +135,7 @@ class Part:
         for node in body:
             line = lines.pop(0) if lines else 0
             equation = Equation(self, node, line, loop)
-            if isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.For):
+            if isinstance(node, ast.Assign | ast.AugAssign | ast.Return | ast.For) and not _makes_words(node):
                 self.equations.append(equation)
                 block.append(equation)
                 equation.block = block
@@ -403,6 +403,16 @@ def _unannotated(node: ast.stmt) -> ast.stmt:
 
 def _is_documentation(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _makes_words(node: ast.stmt) -> bool:
+    """Whether a statement sets a piece of a message: no equation."""
+    value = getattr(node, "value", None)
+    branches = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+    return any(
+        isinstance(one, ast.JoinedStr) or (isinstance(one, ast.Constant) and isinstance(one.value, str))
+        for one in branches
+    )
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
