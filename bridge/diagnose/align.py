@@ -57,8 +57,8 @@ class Trace:
             own = given.get(event.value.tobytes()) if self.meanings[position] == () else None
             if own is not None and merges(longer_axes(own), longer_axes(event.value.shape)):
                 self.meanings[position] = None
-            elif self.meanings[position] == () and position not in self._late:
-                self.meanings[position] = trusted.packed(event.value)
+            elif self.meanings[position] == ():
+                self.meanings[position] = trusted.packed(event.value, position in self._late)
 
     @property
     def events(self) -> list[Event]:
@@ -99,12 +99,13 @@ class Trace:
     def within(self, position: int) -> list[Meaning]:
         """What the blocks of a value are that has no meaning as a whole, or only as what is packed so."""
         meanings = self.meanings[position]
-        if meanings is None or position in self._late:
+        if meanings is None:
             return []
         if meanings and not any(self.trusted.quantities[m.quantity].blocks for m in meanings):
             return []
         # A block may be several quantities: on the first step, the sum of the steps so far, too.
-        return [m for one in self.trusted.blocks(self.events[position].value) for m in one or ()]
+        blocks = self.trusted.blocks(self.events[position].value, position in self._late)
+        return [m for one in blocks for m in one or ()]
 
     def _reached(self, m: Meaning) -> set[tuple[int, str, int | None]]:
         found: set[tuple[int, str, int | None]] = {(m.quantity, "", m.t)}

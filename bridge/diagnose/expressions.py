@@ -39,6 +39,7 @@ from .pieces import (
 )
 from .slopes import Slopes
 
+SQUARE = 3  # matrices of which one may have been left out
 _COMPARISONS = {
     ast.Gt: (">", (">=", "<")),
     ast.GtE: (">=", (">", "<=")),
@@ -221,6 +222,8 @@ class Expressions(Members, Slopes, Layouts):
                 2.5 + step,
                 f"`* {new.text}` is missing",
             )
+        if whole and shape and not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)):
+            yield from self.not_passed(own, shape)
         for place, size in enumerate(self.sizes_here()[:8]):
             yield (
                 "factor",
@@ -244,6 +247,18 @@ class Expressions(Members, Slopes, Layouts):
                 0.2 if self.shares(statement) else 2.0,
                 f"a copy: `{own.text}` is changed in place elsewhere",
             )
+
+    def not_passed(self, own: Text, shape: tuple[int, ...]) -> Iterator[Change]:
+        """What goes round a square matrix that it ought to be taken through: every shape is right without it."""
+        text = within(own, PRODUCT + 1)
+        square = [a for a in self.atoms.values() if a.shape in ((shape[0],) * 2, (shape[-1],) * 2) and a.shape != shape]
+        square.sort(key=lambda atom: (atom.text.endswith(".T"), atom.far))
+        for place, matrix in enumerate(square[:SQUARE]):
+            for turned, later in ((f"{matrix.text}.T", 0.0), (matrix.text, 0.6)):
+                made = [f"{turned} @ {text}"] if len(shape) == 2 and matrix.shape == (shape[0],) * 2 else []
+                made += [f"{text} @ {turned}"] if matrix.shape == (shape[-1],) * 2 else []
+                for new in made:
+                    yield "factor", Text(new, PRODUCT), 1.5 + 0.1 * place + later, f"a matrix is left out: `{new}`"
 
     def other_half(self, node: ast.BinOp) -> Iterator[Change]:
         """The second term of a cross-entropy of yes and no; the transpose on the other factor."""

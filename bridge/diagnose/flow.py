@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +18,8 @@ from .text import walk
 from .trace import Loops, Memory, Site, adds
 
 BLANK = frozenset({"empty", "empty_like", "zeros", "zeros_like"})
-CALLED: Mapping[str, type[ast.operator]] = {"multiply": ast.Mult, "add": ast.Add, "matmul": ast.MatMult}
+CALLED: Mapping[str, type[ast.operator]] = {"multiply": ast.Mult, "add": ast.Add, "matmul": ast.MatMult, "vdot": ast.MatMult}
+_BASE = re.compile(r"""[^\[]*(\[\s*("[^"]*"|'[^']*')\s*\])*""")
 LAYOUTS = frozenset({"reshape", "transpose", "swapaxes", "moveaxis", "ravel"})  # of the same numbers
 
 
@@ -27,6 +30,8 @@ class Flow:
         self.trace = trace
         self.children = trace.recorder.children(gathered=True)
         self.visits: list[int] = []
+        self._read: dict[tuple[str, str], list[set[int | None]]] = {}  # where each load of a name was set
+        self._setters: dict[int, int | None] = {}
         self.first: dict[tuple[int, bytes], int] = {}
         self.stores: dict[str, list[int]] = {}
         # What was changed in place, by where it lies, and by the array that owns the numbers.
@@ -130,9 +135,11 @@ class Flow:
     def used(self, position: int) -> int:
         """At how many places of its function what a name holds here is read."""
         own = self.trace.sites[self.trace.events[position].site]
-        alike = [s for s in self.trace.sites if s.text == own.text and s.function == own.function]
-        setters = [[self.set_at(p) for p in self.trace.at(s.number)] for s in alike if s.kind == "load"]
-        return sum(self.set_at(position) in some for some in setters)
+        if (own.text, own.function) not in self._read:
+            alike = [s for s in self.trace.sites if s.text == own.text and s.function == own.function]
+            setters = [{self.set_at(p) for p in self.trace.at(s.number)} for s in alike if s.kind == "load"]
+            self._read[own.text, own.function] = setters
+        return sum(self.set_at(position) in some for some in self._read[own.text, own.function])
 
     def set_at(self, position: int) -> int | None:
         """The site of the last store of the name that a load reads."""
@@ -141,7 +148,9 @@ class Flow:
 
     def statement(self, position: int) -> ast.stmt:
         """The statement that an event was seen in."""
-        site = self.trace.sites[self.trace.events[position].site]
+        return self._statement_of(self.trace.sites[self.trace.events[position].site])
+
+    def _statement_of(self, site: Site) -> ast.stmt:
         return self.trace.scope.source(site.path).statement(site.node)
 
     def adds(self, position: int) -> bool:
@@ -174,24 +183,31 @@ class Flow:
 
     def setter(self, position: int) -> int | None:
         """The last store of the name that a load reads."""
+        if position not in self._setters:
+            self._setters[position] = self._setter(position)
+        return self._setters[position]
+
+    def _setter(self, position: int) -> int | None:
         event = self.trace.events[position]
         site = self.trace.sites[event.site]
         if site.kind != "load" or not isinstance(site.node, ast.Name | ast.Attribute | ast.Subscript):
             return None
         base = base_of(site.text)
         local = isinstance(site.node, ast.Name) or base.isidentifier()
-        before = [
-            p
-            for p in self.stores.get(base, ())
-            if p < position and (not local or self.trace.events[p].frame == event.frame)
-        ]
+        before = self._last(self.stores.get(base, []), position, event.frame if local else None)
         if isinstance(site.node, ast.Attribute):
             # Of several objects, or of one under another name (`head.dW`, set as `self.dW`): the one with this value.
             holding = self.holding.get((event.value.size, event.value.tobytes()), ())
             same = [p for p in holding if p < position and getattr(self.node(p), "attr", "") == site.node.attr]
-            before = same or before
-        changed = [p for p in self.kept_in.get(self.place(position), ()) if p < position]
-        return max([*before[-1:], *changed[-1:]], default=None)
+            before = same[-1:] or before
+        return max([*before, *self._last(self.kept_in.get(self.place(position), []), position)], default=None)
+
+    def _last(self, positions: Sequence[int], position: int, frame: int | None = None) -> list[int]:
+        """The last of some events before another, in the same call if one is given; or none."""
+        for k in range(bisect_left(positions, position) - 1, -1, -1):
+            if frame is None or self.trace.events[positions[k]].frame == frame:
+                return [positions[k]]
+        return []
 
     def operands(self, position: int) -> list[int]:
         """The latest events of the operands of an event."""
@@ -200,10 +216,9 @@ class Flow:
         if isinstance(node, ast.Call) and called_name(node) in BLANK:
             return found  # of what it is handed it has the shape alone
         for number in self.children.get(self.trace.events[position].site, ()):
-            before = [p for p in self.trace.at(number) if p < position and self.trace.events[p].frame == frame]
-            last = before[-1:]
+            last = self._last(self.trace.at(number), position, frame)
             # What a star hands on was seen one after another.
-            while last and self.starred(number) and last[0] - 1 in before:
+            while last and self.starred(number) and self._last(self.trace.at(number), last[0], frame) == [last[0] - 1]:
                 last.insert(0, last[0] - 1)
             found += last
         return found
@@ -302,15 +317,20 @@ class Flow:
     def handed_back(self, position: int) -> int | None:
         """The event in a `return` that had the value which a store unpacks."""
         event = self.trace.events[position]
-        for other in range(position - 1, -1, -1):
-            one = self.trace.events[other]
-            alike = one.frame != event.frame and one.value.shape == event.value.shape
-            if alike and np.array_equal(one.value, event.value):
-                site = self.trace.sites[one.site]
-                statement = self.trace.scope.source(site.path).statement(site.node)
-                if isinstance(statement, ast.Return):
-                    return other
+        for other in reversed(self._returned.get((event.value.shape, event.value.tobytes()), [])):
+            if other < position and self.trace.events[other].frame != event.frame:
+                return other
         return None
+
+    @cached_property
+    def _returned(self) -> dict[tuple[tuple[int, ...], bytes], list[int]]:
+        """The events in `return` statements, by their values."""
+        found: dict[tuple[tuple[int, ...], bytes], list[int]] = {}
+        returning = {s.number for s in self.trace.sites if isinstance(self._statement_of(s), ast.Return)}
+        for position, event in enumerate(self.trace.events):
+            if event.site in returning:
+                found.setdefault((event.value.shape, event.value.tobytes()), []).append(position)
+        return found
 
     def blank(self, position: int) -> bool:
         """Whether what is set is an array that is yet to be filled."""
@@ -409,5 +429,6 @@ def _changes(statement: ast.stmt, base: str, text: Callable[[ast.expr], str]) ->
 
 
 def base_of(text: str) -> str:
-    """`dW` of `dW[t]`; `self.H` of `self.H[:, t]`."""
-    return text.partition("[")[0].strip()
+    """`dW` of `dW[t]`; `self.H` of `self.H[:, t]`; `grads["W"]` of `grads["W"][k]`."""
+    found = _BASE.match(text)
+    return found.group().strip() if found else text

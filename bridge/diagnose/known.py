@@ -56,6 +56,11 @@ class Known(Flow):
         one = self.trusted.quantities[quantity]
         return one.order > self.loss if one.formulas else self.trusted.is_given(quantity)
 
+    def gradients(self, quantity: int) -> bool:
+        """Whether a quantity is one of the way back; of several side by side, each."""
+        one = self.trusted.quantities[quantity]
+        return self.backward(quantity) or (bool(one.blocks) and all(self.gradients(b.quantity) for b in one.blocks))
+
     def before(self, meaning: Meaning) -> bool:
         """Whether a value is a quantity that the trusted side makes on the way to its loss."""
         one = self.trusted.quantities[meaning.quantity]
@@ -73,7 +78,7 @@ class Known(Flow):
         """What a value is of all that is made on the way back: by name, where it has one."""
         quantities = self.trusted.quantities
         meanings = self.trace.meanings[position] or ()
-        found = [m for m in meanings if self.backward(m.quantity) or quantities[m.quantity].is_gradient]
+        found = [m for m in meanings if self.gradients(m.quantity) or quantities[m.quantity].is_gradient]
         named = [m for m in found if self.trusted.quantities[m.quantity].named]
         return next(iter(named or found), None)
 
@@ -192,7 +197,7 @@ class Known(Flow):
         name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
         if self.layout(start) and self.operands(start):
             return self.joined(self.operands(start)[0])
-        if isinstance(node, ast.Name):
+        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
             return self.filled(start)
         if name in GATHERING:
             parts = [(p, self.joined(p)) for p in self.elements(start)]

@@ -18,9 +18,10 @@ from .flow import base_of
 from .known import Known
 from .pieces import called_name
 from .quantities import EXAMPLE, TOTAL, Operand, trivial
-from .trace import Site
+from .trace import Array, Site
 from .trusted import JOINS
 
+SLICES = 12  # of an array, that are looked at one by one
 UNSUMMED = "does not add up"
 NEVER_ADDED = "is never added up, and this is what to add"
 LIMIT = 4000
@@ -57,27 +58,35 @@ def leaves(
     lacking = reading.lacking(wrong)
     reading.loss_right = all(name != "loss" for name, _ in wrong)
     short = {name for name, _ in lacking}
+    at = {pair: reading.returned(*pair, wrong) for pair in wrong}
+    off = {pair for pair, some in at.items() if any(reading.is_off(p, pair[1]) for p in some)}
+    scaled = {name for name, _ in off}
+    reading.scaled = {reading.scale(p) for pair in off for p in at[pair]} - {1.0, None, *factors}
+    # What is made from something that is off by a factor is wrong because of that.
+    tainted = reading.tainted()
     # Where the loss is wrong, whatever is made from it is wrong, too.
     for name, quantity in sorted(wrong, key=lambda pair: pair[0] != "loss"):
         if name != "loss" and not reading.loss_right and reading.leaves:
             break
         last = trace.trusted.quantities[quantity].steps[-1]
-        for position in reading.returned(name):
+        for position in at[name, quantity]:
             # Of an array that lacks something, what is there is as it should be, unless it is off by a factor.
-            whole = (name, quantity) in lacking or name not in short or reading.is_off(position, quantity)
+            whole = (name, quantity) in {*lacking, *off} or name not in short | scaled
             if whole and (reading.is_(position, quantity, last) or reading.holds(position, quantity)):
                 # The right numbers, but in another order, or times a factor.
                 for p in (position, reading.start(position)):
                     reading.leaf(p, quantity, last, 0.3, "is laid out otherwise, or off by a factor")
-                reading.rescaled(position)
+                if reading.scale(position) not in {1.0, *factors}:
+                    reading.rescaled(position)
                 reading.added_up(position, quantity)
                 reading.put_together(position, quantity)
-            if (name, quantity) in lacking:
+            if (name, quantity) in lacking and not tainted & {one for one, _ in trace.trusted.behind((quantity,))}:
                 reading.exchanged(position, quantity, last)
                 reading.expect(position, quantity, last, 0)
-        if (name, quantity) in lacking and not reading.returned(name):
+        if (name, quantity) in lacking and not at[name, quantity]:
             for position in reading.filling(name):
                 reading.expect(position, quantity, None, 0)
+    reading.parting()
     # What lacks something wherever it is read lacks it where it is made.
     everywhere = {(site, quantity) for (_, quantity), some in reading.lacked.items() if len(some) > 1 for site in some}
     return [
@@ -93,6 +102,7 @@ class _Reading(Known):
         self.leaves: list[Leaf] = []
         self.followed: set[int] = set()  # what was looked into for where a factor comes in
         self.loss_right = False
+        self.scaled: set[float | None] = set()  # the factors by which what is returned is off
         self.seen: set[tuple[int, int, int | None]] = set()
         # By what was set and what it ought to be: the sites at which a part of it is missing.
         self.lacked: dict[tuple[int | None, int], set[int]] = {}
@@ -125,12 +135,29 @@ class _Reading(Known):
         for name, quantity in wrong:
             answer = self.trace.answer
             value = None if answer is None or name == "loss" else answer.gradients.get(name)
-            if value is None or quantity not in self.trusted.among(np.asarray(value)):
+            if value is None or quantity not in self.among(np.asarray(value)):
                 found.append((name, quantity))
         return found or list(wrong)
 
-    def returned(self, name: str) -> list[int]:
-        """The event that first had the value that the port returned under a name."""
+    def tainted(self) -> set[int]:
+        """The gradients that the port has, but only times one of the factors by which what it returns is off."""
+        factors: dict[int, set[float]] = {}
+        for position in range(len(self.trace.meanings) if self.scaled else 0):
+            for m in (*(self.trace.meanings[position] or ()), *self.trace.within(position)):
+                if self.backward(m.quantity):
+                    factors.setdefault(m.quantity, set()).add(float(f"{m.factor:.5g}"))
+        return {quantity for quantity, some in factors.items() if some & self.scaled and not some & {1.0, *self.factors}}
+
+    def among(self, value: Array) -> set[int]:
+        """The quantities that an array, or a slice of it along its first axis, is at the end of the run."""
+        slices = value if value.ndim > 1 and len(value) <= SLICES else ()
+        return self.trusted.among(value).union(*(self.trusted.among(np.ascontiguousarray(one)) for one in slices))
+
+    def returned(self, name: str, quantity: int, wrong: Sequence[tuple[str, int]]) -> list[int]:
+        """The event that first had the value that the port returned under a name.
+
+        Of an array that is only seen slice by slice, the slices that ought to be one of the quantities in it.
+        """
         answer = self.trace.answer
         if answer is None:
             return []
@@ -143,6 +170,13 @@ class _Reading(Known):
         for key in ((array.size, array.tobytes()), (array.size, np.asarray(array, np.float64).tobytes())):
             if key in self.first:
                 return [self.last_store.get(key, self.first[key])]
+        if array.ndim > 1 and array[0].size > 1:
+            slices = [self.last_store.get((one.size, one.tobytes())) for one in array]
+            seen = [position for position in slices if position is not None]
+            parts = [number for other, number in wrong if other == name]
+            if len(seen) == len(array) and max(len(parts), len(array)) % min(len(parts), len(array)) == 0:
+                first = parts.index(quantity) * len(array) // len(parts)
+                return seen[first:][: max(1, len(array) // len(parts))]
         # Another shape or order of the same numbers; or recovered from an update, with its rounding.
         wanted = np.sort(array, axis=None)
         room = 1e-6 * float(np.max(np.abs(wanted), initial=0.0))
@@ -542,6 +576,23 @@ class _Reading(Known):
                 weight = 0.1 if self.scale(p) in wrong else 0.6 if scaling and p not in scaling else 0.2
                 self.leaf(p, meaning.quantity, meaning.t, weight, OFF)
 
+    def parting(self) -> None:
+        """Where a gradient is set that several statements read, all of which give what is off by a factor."""
+        off = [leaf for leaf in self.leaves if leaf.reason == OFF]
+        readers = {id(self.statement(leaf.position)) for leaf in off}
+        found: dict[int, tuple[int, set[int]]] = {}
+        for number, site in enumerate(self.trace.sites if len(readers) > 1 else ()):
+            reader = id(self.trace.scope.source(site.path).statement(site.node))
+            at = self.trace.at(number)[-1:] if site.kind == "load" and reader in readers else []
+            for setter in (one for p in at if (one := self.setter(p)) is not None):
+                if self.gradient(setter) is not None and id(self.statement(setter)) not in readers:
+                    found.setdefault(self.trace.events[setter].site, (setter, set()))[1].add(reader)
+        for setter, several in found.values():
+            meaning = self.gradient(setter)
+            if meaning is not None and len(several) > 1:
+                first = next(p for p in self.trace.at(self.trace.events[setter].site) if self.gradient(p) is not None)
+                self.leaf(first, meaning.quantity, meaning.t, 0.0, OFF)
+
     def added_up(self, position: int, quantity: int) -> None:
         """What is that of one example alone, where that of all is returned: what is added to may begin anew."""
         some = (*(self.trace.meanings[position] or ()), *self.trace.within(position))
@@ -747,7 +798,7 @@ class _Reading(Known):
         if part is not None:
             self.expect(part, quantity, step, depth + 1)
             return
-        if self.contracted(quantity, step, below, depth):
+        if self.contracted(quantity, step, below, depth) or self.contraction(position, quantity, step, below, depth):
             return
         if not below and (turns := self.collected(position)):
             for p in turns:
@@ -842,6 +893,10 @@ class _Reading(Known):
                 self.expect(chosen[0], operand.quantity, there, depth + 1)
                 return
         self.leaf(position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so")
+        for setter in (self.setter(p) for p in below if self.trace.meanings[p] == ()):
+            if setter is not None and not self.adds(setter):
+                setter = next(p for p in self.trace.at(self.trace.events[setter].site) if self.trace.meanings[p] == ())
+                self.leaf(setter, quantity, at if step is None else step, 0.3, "goes into what is not made so")
         if not lacking:
             self.consistent(arrays, quantity, step)
 
@@ -987,21 +1042,31 @@ class _Reading(Known):
         """A product of what is put side by side, which ought to be a sum of products: of each gate's, say."""
         joined = [p for p in below if len(self.joined(p) or ()) > 1]
         terms = self.trusted.terms(quantity, ast.Add)
-        if not joined or len(terms) < 2:
+        if len(terms) < 2:
             return False
         operands = []
+        held: list[tuple[int, int | None]] = []  # of the terms of which the port has the factor that is no gradient
         for one, shift in terms:
             for formula in self.trusted.quantities[one].formulas[:1]:
+                own = []
                 for o in formula.operands:
                     moved = None if step is None or shift is None or o.shift is None else step + shift + o.shift
-                    operands.append((o.quantity, moved))
+                    own.append((o.quantity, moved))
+                operands += own
+                weights = [number for number, _ in own if not self.backward(number)]
+                held += own if any(self.holds(p, number) for p in below for number in weights) else []
+        # Where the terms are added one after another, this is one of them.
+        alone = 0 < len(held) < len(operands)
+        operands = held or operands
+        if not joined:
+            return alone
         lacking = [one for one in operands if not any(self.is_(p, *one) or self.holds(p, one[0]) for p in below)]
         for one, there in lacking:
             parts = [part for p in joined if (part := self.part_of(p, one)) is not None]
             if not parts:
-                return False
+                return alone
             self.expect(parts[0], one, there, depth + 1)
-        if not lacking:
+        if not lacking and not alone:
             for p in joined:
                 if any(self.backward(m.quantity) for m in self.trace.within(p)):
                     event = self.trace.events[p]
@@ -1009,6 +1074,42 @@ class _Reading(Known):
                     self.leaf(start, quantity, step, 0.0, "has its parts in another order")
         return True
 
+    def contraction(self, position: int, quantity: int, step: int | None, below: Sequence[int], depth: int) -> bool:
+        """A product of elements, which together ought to be a product of matrices: what are these elements of?"""
+        product = next((p for p in (position, *below) if self.operator(p) in (ast.Mult, ast.MatMult)), None)
+        factors = [] if product is None else self.operands(product)
+        wholes = [self.whole(p) for p in factors]
+        if len(factors) != 2 or wholes == factors:
+            return False
+        # Of which the one is known from the way there, and the other ought to be a gradient.
+        ahead = [k for k in (0, 1) if self.forward(factors[k]) or self.forward(wholes[k])]
+        for formula in self.formulas(quantity) if len(ahead) == 1 else ():
+            arrays = [o for o in formula.operands if o.quantity not in self.trusted.numbers]
+            back = [o for o in arrays if self.backward(o.quantity)]
+            if len(arrays) == 2 and len(back) == 1 and any(isinstance(n, ast.MatMult) for n in ast.walk(formula.node or ast.Pass())):
+                there = None if step is None or back[0].shift is None else step + back[0].shift
+                other = wholes[1 - ahead[0]]
+                setter = self.setter(other)
+                if setter is not None and len(self.trace.events[setter].loops) < len(self.trace.events[other].loops):
+                    # Where it was set the steps of the other factor do not go round.
+                    there = there if (own := self.turn(setter)) is None else own + (back[0].shift or 0)
+                if not self.is_(other, back[0].quantity, there):
+                    self.expect(other, back[0].quantity, there, depth + 1)
+                    return True
+        return False
+
+    def forward(self, position: int) -> bool:
+        """Whether an array is something that is made on the way there, or handed in for it."""
+        meanings = self.trace.meanings[position] if self.trace.events[position].value.size > 1 else ()
+        return bool(meanings) and not any(self.gradients(m.quantity) for m in meanings or ())
+
+    def whole(self, position: int) -> int:
+        """The array that an event is an element or a slice of, as far as it was seen."""
+        while isinstance(self.node(position), ast.Subscript) and (below := self.operands(position)):
+            if self.trace.events[below[0]].value.size <= self.trace.events[position].value.size:
+                break
+            position = below[0]
+        return position
 
 def _called(node: ast.AST | None) -> str:
     """The name of what an expression calls; nothing where it is no call."""

@@ -110,6 +110,9 @@ def screened(
             continue
         values = look.values.get(text, [])
         fits = _fits(trace, aim.leaf, values)
+        if not fits and aim.turns[0] and isinstance(aim.statement, ast.AugAssign) and aim.node is aim.statement.target:
+            # What it adds to may be wrong already.
+            continue
         if not fits:
             if aim.leaf.weight < DOUBTED:
                 wrong.setdefault((aim.leaf.site, aim.leaf.quantity), set()).add(edit.splices)

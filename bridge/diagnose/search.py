@@ -25,6 +25,7 @@ ROUNDS = 10
 LEFT = 0.3  # the share of the time that is kept for other mends while one is followed
 KEPT = 0.1  # the same, where it brings arrays to agree, or is not the first
 EXPLAINING = 1.2  # seconds for the edits of our implementations that give the port's numbers, over all rounds
+NOTHING = 1e-12  # of the largest of several: rounding
 EQUIVALENT = 0.03  # seconds in which further edits that mend everything are looked for
 
 
@@ -95,7 +96,11 @@ class Search:
         # Of an array of several gates, the port may have a part, or several side by side.
         value = self.bench.expected[0].gradients.get(name)
         own = set() if value is None else self.reference.among(value)
-        return [quantity for quantity in outputs if quantity in own] or sorted(own) or outputs
+        own |= {part for whole in own for part in self.reference.parts(whole)}
+        found = [quantity for quantity in outputs if quantity in own] or sorted(own) or outputs
+        # What is zero but for rounding is no better there than here.
+        most = {number: float(np.abs(self.reference.last(number)).max(initial=0.0)) for number in found}
+        return [number for number in found if most[number] > NOTHING * max(most.values())] or found
 
     @cached_property
     def factors(self) -> frozenset[float]:

@@ -53,7 +53,7 @@ from .trace import Array, Event, Recorder, Site
 
 JOINS = frozenset({"concatenate", "stack", "hstack", "vstack", "column_stack", "append", "block", "r_", "c_"})
 VAIN = 3  # how many arrays of a shape are cut along both axes in vain before no more are
-SIDE_BY_SIDE = 60  # values of a site that are cut into blocks to see what they hold: a port may train for long
+SIDE_BY_SIDE = 60  # values of a site that are cut in every way to see what they hold: a port may train for long
 
 
 class Trusted:
@@ -140,7 +140,9 @@ class Trusted:
             for step, _, values in events[spot]:
                 if all(v.shape == values[0].shape for v in values):
                     series[step] = shown(np.array(values))
-            if not series or (trivial(next(iter(series.values()))) and trivial(list(series.values())[-1])):
+            # A number that is the same for all examples is a number all the same: a scale.
+            ends = [value[:1] if value[0].size == 1 else value for value in [*series.values()][:: len(series) - 1 or 1]]
+            if all(map(trivial, ends)):
                 continue
             keys = keys_of(series)
             found = self._same(series, keys)
@@ -390,15 +392,17 @@ class Trusted:
 
     # What a port has side by side.
 
-    def blocks(self, value: Array) -> list[tuple[Meaning, ...] | None]:
+    def blocks(self, value: Array, quick: bool = False) -> list[tuple[Meaning, ...] | None]:
         """What the blocks of an array are, cut so that most are known: gates side by side, `[h, x]`.
 
-        () for a stranger, None for zeros and ones; empty where no cut makes sense.
+        () for a stranger, None for zeros and ones; empty where no cut makes sense. `quick` cuts only as before.
         """
         key = value.tobytes(), value.shape
         known = self._split.get(key)
         if known is None:
-            known = self._split[key] = self._blocks(np.asarray(value))
+            known = self.as_others(value) if quick else self._blocks(np.asarray(value))
+            if known or not quick:
+                self._split[key] = known
         return known
 
     def _blocks(self, value: Array) -> list[tuple[Meaning, ...] | None]:
@@ -506,6 +510,11 @@ class Trusted:
             if len(order) > 1 and order not in self.orders:
                 self.orders.append(order)
 
+    def last(self, quantity: int) -> Array:
+        """What a quantity is at the end of the run."""
+        own = self.quantities[quantity]
+        return own.values[own.steps[-1]]
+
     def addends_of(self, quantity: int) -> set[int]:
         """What is added up to a quantity, step by step; of what has no name, what it is made from."""
         below = [o.quantity for f in self.quantities[quantity].formulas if f.node is None for o in f.operands]
@@ -530,25 +539,27 @@ class Trusted:
                     return found
         return []
 
-    def packed(self, value: Array) -> tuple[Meaning, ...]:
-        """What an array is whose blocks are all known; nothing for any other."""
-        blocks = self.blocks(value)
+    def packed(self, value: Array, quick: bool = False) -> tuple[Meaning, ...]:
+        """What an array is whose blocks are all known; nothing for any other. `quick` as `blocks` has it."""
+        blocks = self.blocks(value, quick)
         known = [one for one in blocks if one]
         if not known or not all(one is None or one for one in blocks):
             return ()
-        found: dict[str, Meaning] = {}  # a sum of each step's parts may be a quantity of its own, too
+        # A sum of each step's parts may be a quantity of its own, too; and one another, times a factor.
+        found: dict[tuple[str, float], Meaning] = {}
         for first in known[0]:
             chosen = []
             for one in known:
                 alike = [m for m in one if m.form == first.form and abs(m.factor - first.factor) < 1e-6]
                 alike.sort(key=lambda m: m.t != first.t)
                 chosen += alike[:1]
-            if len(chosen) < len(known) or first.form in found:
+            kind = first.form, float(f"{first.factor:.5g}")
+            if len(chosen) < len(known) or kind in found:
                 continue
             base = next((m.t for m in chosen if m.t is not None), None)
             parts = tuple(m._replace(t=None if m.t is None or base is None else m.t - base) for m in chosen)
             number = self._pack(parts)
-            found[first.form] = Meaning(number, first.form, base, first.factor, None)
+            found[kind] = Meaning(number, first.form, base, first.factor, None)
         return tuple(found.values())
 
     def _pack(self, parts: tuple[Meaning, ...]) -> int:
@@ -558,6 +569,7 @@ class Trusted:
             self._packs[key] = len(self.quantities)
             self.quantities.append(Quantity(f"[{name}]", {}, len(self.quantities)))
             self.quantities[-1].blocks = parts
+            self.quantities[-1].named = all(self.quantities[m.quantity].named for m in parts)
         return self._packs[key]
 
     def made_as(self, quantity: int, step: int | None) -> tuple[int, int | None]:
