@@ -18,7 +18,12 @@ from .text import walk
 from .trace import Loops, Memory, Site, adds
 
 BLANK = frozenset({"empty", "empty_like", "zeros", "zeros_like"})
-CALLED: Mapping[str, type[ast.operator]] = {"multiply": ast.Mult, "add": ast.Add, "matmul": ast.MatMult, "vdot": ast.MatMult}
+CALLED: Mapping[str, type[ast.operator]] = {
+    "multiply": ast.Mult,
+    "add": ast.Add,
+    "matmul": ast.MatMult,
+    "vdot": ast.MatMult,
+}
 _BASE = re.compile(r"""[^\[]*(\[\s*("[^"]*"|'[^']*')\s*\])*""")
 LAYOUTS = frozenset({"reshape", "transpose", "swapaxes", "moveaxis", "ravel"})  # of the same numbers
 

@@ -146,7 +146,8 @@ class _Reading(Known):
             for m in (*(self.trace.meanings[position] or ()), *self.trace.within(position)):
                 if self.backward(m.quantity):
                     factors.setdefault(m.quantity, set()).add(float(f"{m.factor:.5g}"))
-        return {quantity for quantity, some in factors.items() if some & self.scaled and not some & {1.0, *self.factors}}
+        right = {1.0, *self.factors}
+        return {quantity for quantity, some in factors.items() if some & self.scaled and not some & right}
 
     def among(self, value: Array) -> set[int]:
         """The quantities that an array, or a slice of it along its first axis, is at the end of the run."""
@@ -1086,7 +1087,8 @@ class _Reading(Known):
         for formula in self.formulas(quantity) if len(ahead) == 1 else ():
             arrays = [o for o in formula.operands if o.quantity not in self.trusted.numbers]
             back = [o for o in arrays if self.backward(o.quantity)]
-            if len(arrays) == 2 and len(back) == 1 and any(isinstance(n, ast.MatMult) for n in ast.walk(formula.node or ast.Pass())):
+            products = any(isinstance(n, ast.MatMult) for n in ast.walk(formula.node or ast.Pass()))
+            if len(arrays) == 2 and len(back) == 1 and products:
                 there = None if step is None or back[0].shift is None else step + back[0].shift
                 other = wholes[1 - ahead[0]]
                 setter = self.setter(other)
@@ -1110,6 +1112,7 @@ class _Reading(Known):
                 break
             position = below[0]
         return position
+
 
 def _called(node: ast.AST | None) -> str:
     """The name of what an expression calls; nothing where it is no call."""
