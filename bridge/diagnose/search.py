@@ -96,7 +96,8 @@ class Search:
         # Of an array of several gates, the port may have a part, or several side by side.
         value = self.bench.expected[0].gradients.get(name)
         own = set() if value is None else self.reference.among(value)
-        own |= {part for whole in own for part in self.reference.parts(whole)}
+        wholes = [one for one in own if value is not None and self.reference.last(one)[0].size == value.size]
+        own |= {part for whole in wholes for part in self.reference.parts(whole)}
         found = [quantity for quantity in outputs if quantity in own] or sorted(own) or outputs
         # What is zero but for rounding is no better there than here.
         most = {number: float(np.abs(self.reference.last(number)).max(initial=0.0)) for number in found}
