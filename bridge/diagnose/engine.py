@@ -29,11 +29,11 @@ from .found import nothing
 from .outcome import outcome
 from .places import earlier, places, ranking
 from .repair import hunks, minimal, moves
-from .roles import NEVER_ADDED, OFF
+from .roles import LEAVES_OUT, NEVER_ADDED, OFF, UNSUMMED
 from .screen import Screened, screened
 from .search import Search, Step
 from .source import Function, Scope
-from .suspects import Suspect, off, suspects
+from .suspects import TURNED_ROUND, Suspect, off, suspects
 from .text import Source, Splice, walk
 from .trace import Site
 from .translate import INSERTED, LAST_RESORT, Place, Translator
@@ -53,6 +53,8 @@ FURTHER = 200  # those that are tried behind the formulas, before something that
 MISSING = 60  # statements that may be missing, tried before something that brings something is taken
 FEW = 15  # of these, after a first mend
 SCALING = ("factor", "size", "reduction", "constant", "sign", "order")  # kinds of edits that change a factor alone
+# By what is said of a suspect, the kinds of edits that mend just that.
+TELLING = {UNSUMMED: "accumulation", LEAVES_OUT: "order", TURNED_ROUND: "order"}
 LIKELY = 8  # edits that make what ought to be there, of which one is looked for that brings most
 EACH = 3  # edits of a place that are tried in pairs with those of others
 PAIRED = 16  # how many edits are tried in pairs
@@ -366,6 +368,9 @@ def _steps(
         return
     if search.steps and (best := tries.closest(trace, crossings, sure=True)) is not None:
         yield best
+    if runs and tries.all(_telling(scope, makers, named)):
+        yield tries.survivor(trace, named)
+        return
     sifted = Screened([], [], set())
     advancing: list[Advance] = []
     makings = trace.trusted.makings(tuple(search.outputs)) if runs else set()
@@ -493,6 +498,16 @@ def _steps(
         return
     if (best := tries.furthest(trace)) is not None:
         yield best
+
+
+def _telling(scope: Scope, makers: Edits, named: Sequence[Suspect]) -> Iterator[Edit]:
+    """The edits of the first suspects that mend just what is said of them."""
+    for suspect in named[:3]:
+        kinds = [kind for reason, kind in TELLING.items() if suspect.reason.endswith(reason)]
+        statement = scope.source(suspect.path).statement_at(suspect.start)
+        function = scope.function_at(suspect.path, suspect.start)
+        if kinds and statement is not None and function is not None:
+            yield from [edit for edit in makers.of(function, statement) if edit.kind in kinds][:FITTING]
 
 
 def _sums(scope: Scope, trace: Trace, named: Sequence[Suspect]) -> tuple[list[Place], list[int]]:

@@ -23,6 +23,7 @@ from .trusted import JOINS
 
 SLICES = 12  # of an array, that are looked at one by one
 UNSUMMED = "does not add up"
+LEAVES_OUT = "leaves out steps"
 NEVER_ADDED = "is never added up, and this is what to add"
 LIMIT = 4000
 TURNS = 60  # of a sum's terms that are not what they ought to be, the first are looked into
@@ -665,7 +666,7 @@ class _Reading(Known):
                 for p in off[:TURNS]:
                     self.expect(p, added[0].quantity, None, depth + 1)
                 if not off and (loop := self.left_out(position, turns, added[0].quantity)) is not None:
-                    self.leaf(position, quantity, step, 0.0, "leaves out steps", loop)
+                    self.leaf(position, quantity, step, 0.0, LEAVES_OUT, loop)
                     self.leaf(position, quantity, step, 0.3, UNSUMMED)
                     return
                 if not off and len(turns) == 1 and not event.loops:

@@ -21,6 +21,7 @@ from .text import walk
 from .trusted import Trusted, series
 
 OUT_OF_STEP = 0.02  # the score of where something is taken that is of another step than what it meets
+TURNED_ROUND = "it goes through the steps the other way round"
 LOOKED = 8  # quantities that are missing first of which an expression may be meant to be one
 
 
@@ -126,8 +127,10 @@ def suspects(
                 found.setdefault((path, call.lineno), Suspect(path, call.lineno, start, 0.1, reason, None, False))
             if leaf.weight <= 0.3 and isinstance(loop, ast.stmt):
                 start = trace.scope.source(path).span(loop)[0]
-                reason = "the loop that the wrong value is made in"
-                suspect = Suspect(path, loop.lineno, start, 0.7 + 0.1 * place, reason, None, False)
+                reason, score = "the loop that the wrong value is made in", 0.7 + 0.1 * place
+                if reading.turned_round(leaf, loop):
+                    reason, score = TURNED_ROUND, 0.02
+                suspect = Suspect(path, loop.lineno, start, score, reason, None, False)
                 found.setdefault((path, loop.lineno), suspect)
     certain = None
     missing: set[int] = set()
@@ -700,6 +703,23 @@ class _Reading:
                 break
             position = below[0]
         return found
+
+    def turned_round(self, leaf: Leaf, loop: ast.stmt) -> bool:
+        """Whether a loop comes to the steps in the other order than the trusted side, which makes a quantity so."""
+        own = self.trace.sites[leaf.site]
+        source = self.trace.scope.source(own.path)
+        start, end = source.span(loop) if source.statement(own.node) in walk(loop) else (0, len(source.text))
+        order = [step for step in self.trace.trusted.quantities[leaf.quantity].steps if step is not None]
+        if len(order) < 3:
+            return False
+        forwards = backwards = 0
+        for site in self.trace.sites:
+            if (site.path, site.function) == (own.path, own.function) and start <= site.start < end:
+                for _, steps in self.trace.series(site.number):
+                    if len(steps) > 2 and steps[0] is not None and steps[1] is not None:
+                        forwards += steps[1] > steps[0]
+                        backwards += steps[1] < steps[0]
+        return backwards > 2 * forwards if order[1] > order[0] else forwards > 2 * backwards
 
     def loops(self, position: int) -> list[tuple[ast.stmt, str]]:
         """The loops around an event, in its function and in those that called it."""
