@@ -29,7 +29,7 @@ from .found import nothing
 from .outcome import outcome
 from .places import earlier, places, ranking
 from .repair import hunks, minimal, moves
-from .roles import LEAVES_OUT, NEVER_ADDED, OFF, UNSUMMED
+from .roles import EXCHANGED, LEAVES_OUT, NEVER_ADDED, OFF, UNSUMMED
 from .screen import Screened, screened
 from .search import Search, Step
 from .source import Function, Scope
@@ -54,7 +54,7 @@ MISSING = 60  # statements that may be missing, tried before something that brin
 FEW = 15  # of these, after a first mend
 SCALING = ("factor", "size", "reduction", "constant", "sign", "order")  # kinds of edits that change a factor alone
 # By what is said of a suspect, the kinds of edits that mend just that.
-TELLING = {UNSUMMED: "accumulation", LEAVES_OUT: "order", TURNED_ROUND: "order"}
+TELLING = {UNSUMMED: "accumulation", LEAVES_OUT: "order", TURNED_ROUND: "order", EXCHANGED: "exchange"}
 LIKELY = 8  # edits that make what ought to be there, of which one is looked for that brings most
 EACH = 3  # edits of a place that are tried in pairs with those of others
 PAIRED = 16  # how many edits are tried in pairs

@@ -23,6 +23,7 @@ from .trusted import JOINS
 
 SLICES = 12  # of an array, that are looked at one by one
 UNSUMMED = "does not add up"
+EXCHANGED = "is something else, and what it should be is there"
 LEAVES_OUT = "leaves out steps"
 NEVER_ADDED = "is never added up, and this is what to add"
 LIMIT = 4000
@@ -57,6 +58,7 @@ def leaves(
     if stranger is not None:
         reading.astray(stranger)
     lacking = reading.lacking(wrong)
+    reading.wanted = {quantity for _, quantity in wrong}
     reading.loss_right = all(name != "loss" for name, _ in wrong)
     short = {name for name, _ in lacking}
     at = {pair: reading.returned(*pair, wrong) for pair in wrong}
@@ -104,6 +106,7 @@ class _Reading(Known):
         self.followed: set[int] = set()  # what was looked into for where a factor comes in
         self.loss_right = False
         self.scaled: set[float | None] = set()  # the factors by which what is returned is off
+        self.wanted: set[int] = set()  # what the arrays that differ ought to be
         self.seen: set[tuple[int, int, int | None]] = set()
         # By what was set and what it ought to be: the sites at which a part of it is missing.
         self.lacked: dict[tuple[int | None, int], set[int]] = {}
@@ -225,10 +228,13 @@ class _Reading(Known):
         for last in range(len(self.trace.events) - 1, position, -1):
             other = self.trace.events[last].value
             if other.shape == value.shape and np.array_equal(other, value):
-                # What was unpacked was taken for it where it was handed back.
+                # What was unpacked was taken for it where it was handed back; of two exchanged, where they got names.
+                two = any(m.quantity in self.wanted for m in self.trace.meanings[position] or ())
                 while (setter := self.setter(last)) is not None and (back := self.handed_back(setter)) is not None:
-                    last = back
-                self.leaf(last, quantity, step, 0.0, "is something else, and what it should be is there")
+                    last = setter if two else back
+                    if two:
+                        break
+                self.leaf(last, quantity, step, 0.0, EXCHANGED)
                 return
 
     def leaf(

@@ -709,14 +709,16 @@ class _Reading:
         own = self.trace.sites[leaf.site]
         source = self.trace.scope.source(own.path)
         start, end = source.span(loop) if source.statement(own.node) in walk(loop) else (0, len(source.text))
-        order = [step for step in self.trace.trusted.quantities[leaf.quantity].steps if step is not None]
-        if len(order) < 3:
+        quantities = self.trace.trusted.quantities
+        order = [step for step in quantities[leaf.quantity].steps if step is not None]
+        if len(order) < 3 or not quantities[leaf.quantity].is_gradient:
             return False
         forwards = backwards = 0
         for site in self.trace.sites:
             if (site.path, site.function) == (own.path, own.function) and start <= site.start < end:
-                for _, steps in self.trace.series(site.number):
-                    if len(steps) > 2 and steps[0] is not None and steps[1] is not None:
+                for quantity, steps in self.trace.series(site.number):
+                    made = quantities[quantity].is_gradient and len(steps) > 2
+                    if made and steps[0] is not None and steps[1] is not None:
                         forwards += steps[1] > steps[0]
                         backwards += steps[1] < steps[0]
         return backwards > 2 * forwards if order[1] > order[0] else forwards > 2 * backwards

@@ -108,8 +108,11 @@ class Tries:
         self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
         if named and first.line == named[0].line and not doubtful:
             return self.survivors[0]
-        if (earlier := _set_before(self.scope, first)) in [(suspect.path, suspect.start) for suspect in named]:
+        places = [(suspect.path, suspect.start) for suspect in named]
+        if first.kind == "term" and (earlier := _set_before(self.scope, first)) in places:
             self.alike(first, *earlier)
+        if first.kind == "exchange" and places and (first.path, first.line) != (named[0].path, named[0].line):
+            self.alike(first, *places[0])
         if not named or first.line not in [suspect.line for suspect in named[:3]] or doubtful:
             self.elsewhere(trace, named)
         elif (named[0].path, named[0].start) in _behind(self.scope, trace, first):
@@ -244,7 +247,7 @@ class Tries:
                 len(one[1].misshapen),
             ),
         )
-        best: tuple[tuple[int, int, tuple[int, bool, float, int]], Edit, Score] | None = None
+        best: tuple[tuple[int, int, tuple[int, bool, float, int], int], Edit, Score] | None = None
         for edit, new in ordered[self.looked : self.looked + 8]:
             if edit.splices in self.taken:
                 continue
@@ -266,7 +269,8 @@ class Tries:
             if after is None or after.failed is not None:
                 continue
             left = after.lacking(self.search.outputs)
-            key = len(new.misshapen), left, self.worth(trace, edit, after)
+            size = sum(len(splice.text) for splice in edit.splices)
+            key = len(new.misshapen), left, self.worth(trace, edit, after), size
             if (left <= lacking or trace.failed is not None) and (best is None or key < best[0]):
                 best = key, edit, new
         return None if best is None else self.take(*best[1:])
