@@ -195,10 +195,11 @@ class Hunt(Likely):
                         if fits is not False:
                             otherwise = _without_indices(one.changes[0].rule) != rule
                             alike.append((not fits, otherwise, one.cost, len(alike), one))
-        found = []
+        found: list[Found] = []
         begin = process_time()
         for no_fit, *_, one in sorted(alike):
-            if no_fit and process_time() - begin > min(ELSEWHERE, self.look_round):
+            # Where one is known to fit, what that cannot be told of need not be tried.
+            if no_fit and (found or process_time() - begin > min(ELSEWHERE, self.look_round)):
                 break
             seen.add(id(one.changes))
             hopes = list(hoped[one.side.name].values())
