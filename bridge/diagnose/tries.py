@@ -339,7 +339,9 @@ class Tries:
         block, place = source.block(statement) if name.isidentifier() and statement is not None else ([], 0)
         for other in reversed(block[:place]):
             if isinstance(other, ast.Assign) and [source.segment(target) for target in other.targets] == [name]:
-                if not isinstance(other.value, ast.Name | ast.Attribute | ast.Subscript):
+                plain = isinstance(other.value, ast.Name | ast.Attribute | ast.Subscript)
+                # The same array, otherwise laid out, is none that was taken for it.
+                if not plain or splice.text.startswith(source.segment(other.value)):
                     return None
                 sentence = f"`{splice.text}` where `{source.segment(other.value)}` stands"
                 there = source.replace(other.value, splice.text)
