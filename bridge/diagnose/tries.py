@@ -26,6 +26,7 @@ MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  #
 SOUGHT = 8  # suspects among which what is missing may be made
 ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only make up for
 AS_MANY = 12  # edits of the statement that sets what is read where one mends everything
+LOOKING = 0.2  # the share of the time that is left for traces of what may be followed
 CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
 _NAME = re.compile(r"[^\W\d]\w*")
 
@@ -379,6 +380,8 @@ class Tries:
         if not lacking:
             return None
         least: tuple[bool, int, int] = (around, lacking, 0)
+        # A port that takes long to trace leaves no time for all of them.
+        until = clock() + LOOKING * (self.search.until - self.search.now)
         best: tuple[Edit, Score] | None = None
         for edit, new in self.others(some):
             if edit.splices in self.taken or not self.score.agree <= new.agree:
@@ -395,7 +398,7 @@ class Tries:
                 left = late, len(missed) + 2 * len(missed - before) + 2 * gone, strangers
                 if left < least and left[1] < lacking:
                     least, best = left, (edit, new)
-            if self.search.late:
+            if self.search.late or clock() > until:
                 break
         return None if best is None else self.take(*best)
 
