@@ -324,6 +324,28 @@ def _edits_at(scope: Scope, makers: Edits, lines: Set[tuple[str, int]]) -> Itera
     return takewhile(lambda edit: (edit.path, edit.line) in lines, ranked if lines else ())
 
 
+def _formulas(
+    scope: Scope, trace: Trace, translator: Translator, named: Sequence[Suspect], needs: Sequence[Need]
+) -> tuple[list[Edit], list[Edit], list[Edit]]:
+    """The trusted formulas in the port's names: in place of expressions, as new statements, and what nobody writes."""
+    if trace.failed is not None:
+        return [], [], []
+    aims = [q for suspect in named[:3] for q in suspect.needs[:2]] + [need.quantity for need in needs[:2]]
+    made = list(translator.edits(places(scope, named), list(dict.fromkeys(aims))[:5]))
+    replaced = [edit for edit in made if edit.weight < INSERTED][:NEAR]
+    inserted = [edit for edit in made if INSERTED <= edit.weight < LAST_RESORT][:NEAR]
+    return replaced, inserted, [edit for edit in made if edit.weight >= LAST_RESORT]
+
+
+def _written(search: Search, scope: Scope, tries: Tries, formulas: tuple[list[Edit], list[Edit], list[Edit]]) -> bool:
+    """Whether a formula mends everything."""
+    replaced, inserted, _ = formulas
+    # One statement that is missing rather than several that each go round it.
+    most = FEW if search.steps else MISSING if tries.progress else len(inserted)
+    known = len(tries.progress)
+    return tries.all(replaced) or tries.all(inserted[:most]) or tries.all(earlier(scope, tries.progress[known:]))
+
+
 def _steps(
     search: Search,
     scope: Scope,
@@ -421,6 +443,12 @@ def _steps(
     if tries.all(near):
         yield tries.survivor(trace, named)
         return
+    if not search.steps:
+        # Of one fault all that could be said is tried before several are looked for.
+        formulas = _formulas(scope, trace, translator, named, needs)
+        if _written(search, scope, tries, formulas):
+            yield tries.survivor(trace, named)
+            return
     if beside is not None and len(beside[0]) == 1:
         # It gives what was lacking, and that is not all: there is another fault.
         yield beside
@@ -446,20 +474,12 @@ def _steps(
     if odd and tries.all(e for e in islice(others, ODD) if e.splices not in tried and (e.path, e.line) in odd):
         yield tries.survivor(trace, named)
         return
-    formulas: list[Edit] = []
-    if runs:
-        aims = [q for suspect in named[:3] for q in suspect.needs[:2]] + [need.quantity for need in needs[:2]]
-        wanted_here = list(dict.fromkeys(aims))[:5]
-        formulas = list(translator.edits(places(scope, named), wanted_here))
-    replaced = [edit for edit in formulas if edit.weight < INSERTED][:NEAR]
-    inserted = [edit for edit in formulas if INSERTED <= edit.weight < LAST_RESORT][:NEAR]
-    overriding = [edit for edit in formulas if edit.weight >= LAST_RESORT]
-    # One statement that is missing rather than several that each go round it.
-    most = FEW if search.steps else MISSING if tries.progress else len(inserted)
-    known = len(tries.progress)
-    if tries.all(replaced) or tries.all(inserted[:most]) or tries.all(earlier(scope, tries.progress[known:])):
-        yield tries.survivor(trace, named)
-        return
+    if search.steps:
+        formulas = _formulas(scope, trace, translator, named, needs)
+        if _written(search, scope, tries, formulas):
+            yield tries.survivor(trace, named)
+            return
+    replaced, inserted, overriding = formulas
     if runs and (told := search.told(scope, trace, not several)):
         # What the numbers tell comes before what one reads in the source.
         named = [*told, *named]
