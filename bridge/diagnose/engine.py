@@ -53,6 +53,7 @@ FURTHER = 200  # those that are tried behind the formulas, before something that
 MISSING = 60  # statements that may be missing, tried before something that brings something is taken
 FEW = 15  # of these, after a first mend
 SCALING = ("factor", "size", "reduction", "constant", "sign", "order")  # kinds of edits that change a factor alone
+TURNING = ("sign", "order")  # and of these those that change its sign
 # By what is said of a suspect, the kinds of edits that mend just that.
 TELLING = {UNSUMMED: "accumulation", LEAVES_OUT: "order", TURNED_ROUND: "order", EXCHANGED: "exchange"}
 LIKELY = 8  # edits that make what ought to be there, of which one is looked for that brings most
@@ -378,10 +379,12 @@ def _steps(
     runs = trace.failed is None
     if scaled:
         # What divides by something else is likelier than what does not divide at all. Where the weights are changed
-        # it may be the update that has another factor.
+        # it may be the update that has another factor, or goes uphill.
+        updating = written(score)
         apart = [_dividing(scope, scaled), _lines(scaled), _lines(named[:SCREENED])]
-        for lines in apart if not written(score) else [set[tuple[str, int]]().union(*apart)]:
-            if tries.all(edit for edit in _edits_at(scope, makers, lines) if edit.kind in SCALING):
+        kinds = [kind for kind in SCALING if not updating or kind not in TURNING]
+        for lines in apart if not updating else [set[tuple[str, int]]().union(*apart)]:
+            if tries.all(edit for edit in _edits_at(scope, makers, lines) if edit.kind in kinds):
                 yield tries.survivor(trace, named)
                 return
     crossings = crossed(trace, named) if runs else []
@@ -489,11 +492,11 @@ def _steps(
             return
         first = list(islice((e for e in makers.ranked(ranking(scope, told)) if e.splices not in tried), EXPLAINED))
         meant = list(dict.fromkeys(q for suspect in told for q in suspect.needs))[:5]
-        formulas = list(islice(translator.edits(places(scope, told), meant), 100))
-        if tries.all(first) or tries.all(edit for edit in formulas if edit.weight < LAST_RESORT):
+        told_of = list(islice(translator.edits(places(scope, told), meant), 100))
+        if tries.all(first) or tries.all(edit for edit in told_of if edit.weight < LAST_RESORT):
             yield tries.survivor(trace, told)
             return
-        near, replaced = first + near, [edit for edit in formulas if edit.weight < INSERTED] + replaced
+        near, replaced = first + near, [edit for edit in told_of if edit.weight < INSERTED] + replaced
     plain = any(edit.kind not in DRASTIC for edit, _ in tries.progress)
     if runs and plain and (best := tries.furthest(trace)) is not None:
         yield best

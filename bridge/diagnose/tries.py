@@ -160,13 +160,14 @@ class Tries:
         if after is None or after.failed is not None:
             return 0, True, 9.0, 0
         # To turn a sign back once all is computed leaves everything before it with the wrong one.
-        right = _named(after) - _named(trace)
+        right, before = _named(after), _named(trace)
+        gained = len(right - before) - len((before - right) & _named(after, -1.0))
         there = _consumes(after, edit)
         # What moves an update to where it belongs is no way round it.
         late = edit.kind != "moved" and (_consumes(trace, edit) if there is None else there)
         gone = _updates(trace, edit) or _idle(trace, after)
         odd = unnatural(self.scope, edit) + 1.5 * gone + 0.5 * self.hands_on(edit) + 0.5 * _of_nothing(trace, edit)
-        return -len(right), bool(late), odd, sum(self.changed(splice) for splice in edit.splices)
+        return -gained, bool(late), odd, sum(self.changed(splice) for splice in edit.splices)
 
     def changed(self, splice: Splice) -> int:
         """How many letters a splice takes away, or puts in."""
@@ -412,11 +413,11 @@ def _in_common(one: str, other: str) -> int:
     return next((k for k, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def _named(trace: Trace) -> set[tuple[int, int | None]]:
-    """What has a name on the trusted side, and is computed, with its sign."""
+def _named(trace: Trace, sign: float = 1.0) -> set[tuple[int, int | None]]:
+    """What has a name on the trusted side, and is computed, with its sign; or with the other one."""
     quantities = trace.trusted.quantities
     every = (m for meanings in trace.meanings for m in meanings or ())
-    return {(m.quantity, m.t) for m in every if m.factor > 0 and quantities[m.quantity].named}
+    return {(m.quantity, m.t) for m in every if sign * m.factor > 0 and quantities[m.quantity].named}
 
 
 def _drastic(edit: Edit) -> bool:
