@@ -20,12 +20,12 @@ from .align import Trace
 from .edits import Edit, Edits
 from .quantities import EXAMPLE, SO_FAR, STACK, STEP, Meaning, neutral
 from .roles import Leaf
-from .screen import Look, harmless, replaced, sometimes
+from .screen import Look, Looks, harmless, replaced, sometimes
 from .source import Scope
 from .suspects import Suspect
 from .text import Source, Splice
 from .trace import Array, Site
-from .translate import Place, probed
+from .translate import probed
 
 TURNS = 3  # turns on which a statement is looked at: the first that give nobody's value
 EACH = 4  # edits of one expression that are kept, the likeliest first
@@ -66,18 +66,15 @@ def advances(
 
     `wanted` are the quantities that the port's results are made from.
     """
-    looks: dict[tuple[str, int, tuple[int, ...]], Look] = {}
+    looks = Looks(scope)
     asked: list[tuple[_Aim, Look, str, Edit]] = []
     seen: set[tuple[_Aim, str]] = set()
     for suspect in some:
         source = scope.source(suspect.path)
         for aim in _aims(trace, suspect):
-            start = source.span(aim.statement)[0]
-            function = scope.function_at(suspect.path, start)
-            if function is None or isinstance(function.node, ast.Lambda):
+            if (there := looks.at(suspect.path, aim.statement, aim.turns)) is None:
                 continue
-            key = suspect.path, start, aim.turns
-            look = looks.setdefault(key, Look(Place(suspect.path, aim.statement), aim.turns))
+            function, look = there
             for edit in edits.of(function, aim.statement):
                 text = replaced(source, aim.statement, aim.node, edit.splices)
                 if text is not None and harmless(text, edits.pure):
@@ -85,7 +82,7 @@ def advances(
                     if text in look.texts and (aim, text) not in seen:
                         seen.add((aim, text))
                         asked.append((aim, look, text, edit))
-    probed(scope, run, list(looks.values()))
+    probed(scope, run, list(looks.made.values()))
     found: dict[_Aim, list[tuple[tuple[bool, bool, int, int, bool, float], Edit]]] = {}
     for aim, look, text, edit in asked:
         worth = _worth(aim, trace, look.values.get(text, []), wanted)

@@ -16,7 +16,7 @@ from .align import Trace
 from .edits import Edit, Edits
 from .quantities import neutral
 from .roles import Leaf
-from .source import Scope
+from .source import Function, Scope
 from .suspects import Suspect
 from .text import COMPREHENSIONS, FUNCTIONS, Source, Splice, apply
 from .trace import Array
@@ -68,23 +68,36 @@ class Look(Seen):
         self.passed += 1
 
 
+class Looks:
+    """The places at which statements of a scope are looked at, each once for the same turns."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.made: dict[tuple[str, int, tuple[int, ...]], Look] = {}
+
+    def at(self, path: str, statement: ast.stmt, turns: tuple[int, ...]) -> tuple[Function, Look] | None:
+        """The function that a statement stands in and the look in front of it; None in a lambda, which has no place."""
+        start = self.scope.source(path).span(statement)[0]
+        function = self.scope.function_at(path, start)
+        if function is None or isinstance(function.node, ast.Lambda):
+            return None
+        return function, self.made.setdefault((path, start, turns), Look(Place(path, statement), turns))
+
+
 def screened(
     scope: Scope, trace: Trace, run: Callable[[], object], edits: Edits, some: Sequence[Suspect]
 ) -> Screened:
     """The edits at some suspects, by what they make of the values there."""
-    looks: dict[tuple[str, int, tuple[int, ...]], Look] = {}
+    looks = Looks(scope)
     asked: list[tuple[int, _Aim, Look, str, Edit]] = []
     texts: dict[tuple[ast.AST, tuple[Splice, ...]], str | None] = {}
     before: dict[_Aim, str] = {}
     for order, suspect in enumerate(some):
         source = scope.source(suspect.path)
         for aim in _aims(trace, suspect):
-            start = source.span(aim.statement)[0]
-            function = scope.function_at(suspect.path, start)
-            if function is None or isinstance(function.node, ast.Lambda):
+            if (there := looks.at(suspect.path, aim.statement, aim.turns)) is None:
                 continue
-            key = suspect.path, start, aim.turns
-            look = looks.setdefault(key, Look(Place(suspect.path, aim.statement), aim.turns))
+            function, look = there
             if (own := replaced(source, aim.statement, aim.node, ())) is not None:
                 look.add(own)
                 before[aim] = own
@@ -98,7 +111,7 @@ def screened(
                     look.add(text)
                     if text in look.texts:
                         asked.append((order, aim, look, text, edit))
-    probed(scope, run, list(looks.values()))
+    probed(scope, run, list(looks.made.values()))
     right: dict[tuple[Any, ...], tuple[float, int, Edit]] = {}
     sure: set[tuple[Any, ...]] = set()
     mended: set[tuple[int, int]] = set()
