@@ -128,6 +128,7 @@ def test_a_right_port_has_no_diagnosis() -> None:
     [
         ("cells/slope-missing", "dz = dh * (z > 0)"),
         ("cells/dxs-in-reverse", "dxs.insert(0, dx)"),
+        ("bias_row/averaged-errors", "gV += np.matmul(with_ones(hidden[t]).T, g_score)"),
         ("script/pairs-not-averaged", "error = (guess[t] - sums[t]) / n"),
         ("float32/subtracted-the-other-way", "np.subtract(1, slope, out=slope)"),
         ("float32/slope-never-applied", "grad = slope * grad"),

@@ -239,7 +239,9 @@ def harmless(text: str, pure: Set[str]) -> bool:
 def _fits(trace: Trace, leaf: Leaf, values: Sequence[Array | None]) -> int:
     """On how many of the turns looked at an expression is what it ought to be; 0 if it is not on the first."""
     count = 0
-    own = next(iter(trace.trusted.quantities[leaf.quantity].values.values()))
+    own = next(iter(trace.trusted.quantities[leaf.quantity].values.values()), None)
+    if own is None:  # what is packed from others has no value of its own
+        return 0
     sizes = (own.size, own.size // len(own))
     pace = 0 if leaf.step is None else 1
     for turn, value in enumerate(values):

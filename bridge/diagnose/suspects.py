@@ -807,7 +807,9 @@ class _Reading:
         below = {m.quantity for p in self.operands(position) for m in self.trace.meanings[p] or ()}
         for need in needs[:LOOKED]:
             own = quantities[need.quantity]
-            value = next(iter(own.values.values()))
+            value = next(iter(own.values.values()), None)
+            if value is None:
+                continue
             made = {o.quantity for f in (*own.formulas, *own.regrouped) for o in f.operands}
             if size not in (value.size, value[0].size) or not below & made or self.out_of_step(position, need):
                 continue
