@@ -22,7 +22,7 @@ from .diff import (
     single_cases,
 )
 from .innocent import OFF
-from .judge import ANOTHER_MODEL, DECLARATION, NAMES, Judgement, judge
+from .judge import ANOTHER_MODEL, DECLARATION, NAMES, UNREAD, Judgement, judge
 from .load import load
 from .meant import declaration_that_runs
 from .options import Options
@@ -34,6 +34,10 @@ from .report.schema import ArrayReport, Details, Report, blank, failed, problem_
 from .run import look_around, run
 from .steady import steady
 from .timings import stage, taken
+from .unread import in_words, unread, where
+from .words import listed
+
+LEFT_OUT = 1.0  # seconds of search for the place where a weight is left out
 
 
 def examine_file(
@@ -115,6 +119,9 @@ def _examined(
             unsteady = None if by_numbers else steady(port, chosen[0], again)
         if unsteady is not None:
             what = f"{port.name}() gives another answer when it is run again on the same data: it {unsteady}"
+            own = unread(port, trusted, chosen[:1])
+            if set(own) & parameters_of(port):
+                what = in_words(port, own)
             raise port.problem(what, STATUS_DIFFERS)
         with stage("run"):
             expected = [expect(port, trusted, case) for case in chosen]
@@ -220,6 +227,10 @@ def _diagnosis(
     from .diagnose.engine import diagnose
     from .diagnose.numbers import BUDGET, FURTHER, diagnose_numbers
 
+    if judgement.finding == UNREAD:
+        # It may be left out of the code. Where it is not, every line is suspect, and no number tells which.
+        diagnosis = diagnose(port, trusted, found.expected, judgement, options.seed, LEFT_OUT)
+        return diagnosis if diagnosis is not None and diagnosis["patch"] is not None else None
     diagnosis = None if by_numbers else diagnose(port, trusted, found.expected, judgement, options.seed)
     if diagnosis is not None and diagnosis["patch"] is not None:
         return diagnosis
@@ -230,7 +241,12 @@ def _diagnosis(
 
 
 def _says_something(judgement: Judgement, found: Diff) -> bool:
-    """Is anything wrong that numbers tell? What is no array, or nobody's gradient, has been said by then."""
+    """Is anything wrong that numbers tell? What is no array, or nobody's gradient, has been said by then.
+
+    Where several weights never reach the code, no line of it is at fault; one may be left out there.
+    """
+    if len(set(judgement.unread) & parameters_of(judgement.port)) > 1:
+        return False
     misshapen = {name for answer in found.answers for name in answer.misshapen}
     wrong = [v for v in judgement.verdicts.values() if v.state == DIFFERS]
     return any(v.difference or v.name in misshapen for v in wrong)
@@ -328,6 +344,9 @@ def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
             STATUS_DIFFERS,
             "nothing was compared: the gradients come back under names that the layout does not have",
         )
+    if judgement.finding == UNREAD:
+        said = f"nothing that it returns depends on {listed(judgement.unread)}"
+        return STATUS_DIFFERS, f"{said}: {where(judgement.port, judgement.unread)}"
     unnamed = f", {strange} under names that the layout has no gradient of" * bool(strange)
     if judgement.finding == NAMES:
         return STATUS_DIFFERS, f"{states.count(AGREES)} of {total} gradients agree{unnamed}; {about_loss}"

@@ -14,12 +14,13 @@ import numpy as np
 
 from .case import Case, make_case, recipes
 from .declaration import Declaration, Sizes, place_to_write
-from .diff import AGREES, DIFFERS, LOSS, NOT_PROVIDED, Diff, Expected, Verdict, expect, single_cases
+from .diff import AGREES, DIFFERS, LOSS, NOT_PROVIDED, Diff, Expected, Verdict, expect, parameters_of, single_cases
 from .diff import diff as diff_of
 from .innocent import clipping, factor_of_sizes, float32, loss_factor
 from .meant import nearer, other_declaration
 from .oracle import OwnLoss, slope
 from .problem import Problem
+from .unread import in_words, unread
 from .words import gradients_of, listed, opening
 
 # What a finding is about. The words of the report keep them apart.
@@ -30,6 +31,8 @@ BOTH = "forward and backward"
 UNDECIDED = "loss and gradients"
 DECLARATION = "declaration"
 NAMES = "unknown names"
+UNREAD = "never read"
+UNREAD_ON = 2  # cases on which that is tried
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Judgement:
     sentences: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     declared: str | None = None
+    unread: list[str] = field(default_factory=list)  # the port's arrays that nothing depends on
 
     @property
     def agrees(self) -> bool:
@@ -85,6 +89,8 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
         return judgement
     if isinstance(trusted, OwnLoss):
         judgement.finding = WRONG_GRADIENT
+        if _unread(port, trusted, judgement):
+            return judgement
         judgement.sentences.append(f"{opening(gradients_of(judgement.wrong))} not the gradient of the port's own loss.")
     elif trusted.family.reference is not None and trusted.function is trusted.family.reference.function:
         judgement.declared = other_declaration(port, found)
@@ -97,6 +103,8 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
                 f"The declaration, not the code, is what differs: with {judgement.declared} everything agrees."
             )
             judgement.sentences.append(place_to_write(port, judgement.declared))
+            return judgement
+        if _unread(port, trusted, judgement):
             return judgement
         if meant is not None:
             right = set(found.agreeing)
@@ -117,6 +125,16 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
     if judgement.finding in (WRONG_GRADIENT, BOTH, UNDECIDED) and compared:
         judgement.sentences += pattern(port, trusted, judgement, seed, factor or "")
     return judgement
+
+
+def _unread(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgement) -> bool:
+    """Say which arrays nothing depends on; are weights among them, so that there is no more to say?"""
+    judgement.unread = unread(port, trusted, [e.case for e in judgement.found.expected[:UNREAD_ON]])
+    if judgement.unread:
+        judgement.sentences.append(in_words(port, judgement.unread))
+    if set(judgement.unread) & parameters_of(port):
+        judgement.finding = UNREAD
+    return judgement.finding == UNREAD
 
 
 def _without_strangers(port: Declaration, verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:

@@ -26,14 +26,15 @@ GRACE = 1.0  # seconds in which a side past its limit comes back; one that swall
 ALARMS = 2  # how often it is told: Python itself drops what is raised while an object is deleted
 
 
-def run(side: Declaration, case: Case) -> Answer:
+def run(side: Declaration, case: Case, arrays: dict[str, Any] | None = None) -> Answer:
     """Call a side on a case (of one example, if its arrays have no batch axis) and read its answer.
 
+    `arrays` are others than those of the case, in the side's own layout.
     Raises `Problem` where there is no answer to read: the side raises, returns nothing, or returns
     something that is not `(loss, {name: gradient})`.
     """
     layout = side.bind(case.sizes)
-    arrays = arguments(side, layout, case)
+    arrays = arguments(side, layout, case) if arrays is None else arrays
     kept = {name: value.copy() for name, value in arrays.items() if isinstance(value, np.ndarray)}
     returned = call(side, arrays, case.sizes)
     try:

@@ -14,7 +14,10 @@ from .problem import Problem
 from .run import run
 
 DRAWS, KEEPS = "draws random numbers", "keeps state between calls"
-WITHOUT_CHANCE = "Leave out what is random (dropout, noise), or seed its generator inside the port."
+WITHOUT_CHANCE = (
+    "Leave out what is random (dropout, noise, weights of its own in place of those that it is given), or seed its "
+    "generator inside the port."
+)
 ANEW = "Make it start anew at every call."
 TRIED = 12  # places that a call changes, to see which ones matter
 

@@ -708,7 +708,7 @@ def test_a_port_that_draws_random_numbers(said: Said, draw: str, where: str) -> 
     assert status == 1
     lines_of(
         text,
-        f"it draws random numbers{where}. Leave out what is random (dropout, noise), or seed its generator",
+        f"it draws random numbers{where}. Leave out what is random (dropout, noise, weights of its own",
     )
 
 
