@@ -227,6 +227,36 @@ def mine(W1, W2, X, Y):
     return loss, {"W1": np.array(d1), "W2": np.array(d2)}
 '''
 
+HANDED_ON = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+def states(x, W, V):
+    h = np.tanh(x @ W)
+    scores = np.exp(h @ V)
+    return h, scores / scores.sum(axis=1, keepdims=True)
+
+
+def off(p, y):
+    return p - y
+
+
+def gradients(e, h, x, V):
+    return {"V": h.T @ e, "W": x.T @ ((1 - h ** 2) * (e @ V.T))}
+
+
+@port("dense", """
+    W: W1   input hidden1
+    V: W2   hidden1 output
+    x: x    batch input
+    y: y    batch output
+""")
+def mine(W, V, x, y):
+    h, p = states(x, W, V)
+    return -np.log(p[y == 1]).sum(), gradients(off(p, y), h, x, V)
+'''
+
 FAULTS = {
     "the state after the step, where a helper adds": (BUFFERS, "add(dW, h[t], draw)", "add(dW, h[t + 1], draw)"),
     "a transpose, in what is written elsewhere": (
@@ -250,6 +280,7 @@ FAULTS = {
     ),
     "a mean that is handed on as a sum": (MEANS, "/ len(out), apart / len(out)", "/ len(out), apart"),
     "the slope of another activation, number by number": (PLAIN, "back * s * (1 - s)", "back * (1 - s * s)"),
+    "a sign, in what the port's own function only hands on": (HANDED_ON, "return p - y", "return y - p"),
     "half a slope, in a part of a buffer": (SLOPES, "first *= one * (1 - one)", "first *= one"),
 }
 

@@ -28,6 +28,7 @@ ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only ma
 AS_MANY = 12  # edits of the statement that sets what is read where one mends everything
 LOOKING = 0.2  # the share of the time that is left for traces of what may be followed
 CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
+_ARITHMETIC = (ast.BinOp, ast.AugAssign)
 _NAME = re.compile(r"[^\W\d]\w*")
 
 
@@ -105,7 +106,7 @@ class Tries:
         # A sign, a term, a statement: what makes up for a fault elsewhere often looks like this.
         doubtful = first.kind in (*DRASTIC, *MAKING_UP) and first.splices not in self.sure
         doubtful = doubtful or unnatural(self.scope, first) > 0
-        doubtful = doubtful or self.goes_round(trace, named)
+        doubtful = doubtful or self.hands_on(first) or self.goes_round(trace, named)
         self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
         if named and first.line == named[0].line and not doubtful:
             return self.survivors[0]
@@ -179,9 +180,19 @@ class Tries:
         return max(len(old), len(new)) - start - end
 
     def hands_on(self, edit: Edit) -> bool:
-        """Whether an edit stands in the port's own file, where that only calls what stands in others."""
-        file = self.search.bench.port.file
-        return file is not None and len(self.scope.sources) > 1 and os.path.abspath(file) == os.path.abspath(edit.path)
+        """Whether an edit stands where the port only calls what computes.
+
+        That is in its own file, where there are others; or in its own function, where that does no arithmetic.
+        """
+        port = self.search.bench.port
+        if port.file is None or os.path.abspath(port.file) != os.path.abspath(edit.path):
+            return False
+        if len(self.scope.sources) > 1:
+            return True
+        function = self.scope.function_at(edit.path, edit.offset)
+        if function is None or function.name != getattr(port.function, "__qualname__", None):
+            return False
+        return not any(isinstance(node, _ARITHMETIC) for node in walk(function.node))
 
     def elsewhere(self, trace: Trace, named: Sequence[Suspect]) -> None:
         """Try the statements whose fault the first edit may only make up for."""
