@@ -257,6 +257,46 @@ def mine(W, V, x, y):
     return -np.log(p[y == 1]).sum(), gradients(off(p, y), h, x, V)
 '''
 
+RECTIFIED = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+def relu(raw):
+    return np.maximum(raw, 0)
+
+
+def forward(x, weights):
+    kept, out = {}, x
+    for k in range(len(weights) - 1):
+        raw = out @ weights[k]
+        out = relu(raw)
+        kept[f"raw{k}"] = raw
+        kept[f"out{k}"] = out
+    return out @ weights[-1], kept
+
+
+def backward(d, x, weights, kept):
+    grads = {}
+    for k in range(len(weights) - 1, 0, -1):
+        grads[f"W{k + 1}"] = kept[f"out{k - 1}"].T @ d
+        d = (d @ weights[k].T) * (kept[f"raw{k - 1}"] > 0)
+    grads["W1"] = x.T @ d
+    return grads
+
+
+@port("dense", """
+    W1: W1  input hidden1
+    W2: W2  hidden1 hidden2
+    W3: W3  hidden2 output
+    x: x    batch input
+    y: y    batch output
+""", activation="relu", objective="squared error")
+def mine(W1, W2, W3, x, y):
+    z, kept = forward(x, [W1, W2, W3])
+    return 0.5 * ((z - y) ** 2).sum(), backward(z - y, x, [W1, W2, W3], kept)
+'''
+
 FAULTS = {
     "the state after the step, where a helper adds": (BUFFERS, "add(dW, h[t], draw)", "add(dW, h[t + 1], draw)"),
     "a transpose, in what is written elsewhere": (
@@ -281,6 +321,11 @@ FAULTS = {
     "a mean that is handed on as a sum": (MEANS, "/ len(out), apart / len(out)", "/ len(out), apart"),
     "the slope of another activation, number by number": (PLAIN, "back * s * (1 - s)", "back * (1 - s * s)"),
     "a sign, in what the port's own function only hands on": (HANDED_ON, "return p - y", "return y - p"),
+    "what is kept, where the function that makes it would be applied twice": (
+        RECTIFIED,
+        'kept[f"out{k}"] = out',
+        'kept[f"out{k}"] = raw',
+    ),
     "half a slope, in a part of a buffer": (SLOPES, "first *= one * (1 - one)", "first *= one"),
 }
 

@@ -145,7 +145,8 @@ class Tries:
     def goes_round(self, trace: Trace, named: Sequence[Suspect]) -> bool:
         """Whether the first edit that mends everything may only go round what is wrong.
 
-        So it may where something that has a name is still missing, or where an expression is put for a name.
+        So it may where something that has a name is still missing, or where an expression is put for what is held
+        under a name.
         """
         first = self.survivors[0][0]
         quantities = trace.trusted.quantities
@@ -153,7 +154,7 @@ class Tries:
         lacking = any(quantities[q].named and named and q not in named[0].needs for q in needs)
         source = self.scope.source(first.path)
         old = [source.text[splice.start : splice.end] for splice in first.splices]
-        spelled = any(o.isidentifier() and not s.text.isidentifier() for o, s in zip(old, first.splices, strict=True))
+        spelled = any(_held(o) and not _held(s.text) for o, s in zip(old, first.splices, strict=True))
         return lacking or spelled
 
     def worth(self, trace: Trace, edit: Edit, after: Trace | None) -> tuple[int, bool, float, int]:
@@ -197,7 +198,7 @@ class Tries:
     def elsewhere(self, trace: Trace, named: Sequence[Suspect]) -> None:
         """Try the statements whose fault the first edit may only make up for."""
         first = self.survivors[0][0]
-        if first.kind in MAKING_UP:
+        if first.kind in MAKING_UP or once_more(self.scope, first):
             # The same edit where what it changes is read; of an order, where things are put into it.
             others = _collected(self.scope) if first.kind == "order" else _readers(self.scope, first)
             for function, other in others:
@@ -418,6 +419,14 @@ class Tries:
         return [self.seen[id(edit)] for edit in some if id(edit) in self.seen]
 
 
+def _held(text: str) -> bool:
+    """Whether a text only reads what is held under a name."""
+    try:
+        return isinstance(ast.parse(text.strip(), mode="eval").body, ast.Name | ast.Attribute | ast.Subscript)
+    except SyntaxError:
+        return False
+
+
 def _in_common(one: str, other: str) -> int:
     """With how many letters two texts begin alike."""
     pairs = enumerate(zip(one, other, strict=False))
@@ -469,8 +478,8 @@ def unnatural(scope: Scope, edit: Edit) -> float:
             cost += 0.3  # turned round afterwards, alone, where it could be made so
         if edit.kind == "order" and ".pop(" in source.text and ".insert(0, " in new:
             cost += 0.3  # put in front, where it could be taken from the end
-    # What is added elsewhere already would be added twice, or for nothing.
-    cost += 0.9 * bool(adding(scope, edit))
+    # What is added elsewhere already would be added twice, or for nothing; so would a function be applied.
+    cost += 0.9 * bool(adding(scope, edit)) + 0.9 * once_more(scope, edit)
     if edit.kind == "statement" and any(not splice.text.strip() for splice in edit.splices):
         # A scale too many is no loss.
         cost += 0.5 if re.search(r"[*/]=", source.text[edit.splices[0].start : edit.splices[0].end]) else 1.0
@@ -486,6 +495,20 @@ def adding(scope: Scope, edit: Edit) -> list[ast.AugAssign]:
     added = edit.sentence.partition("`+ ")[2].partition("`")[0]
     nodes = walk(source.tree if function is None else function.node)
     return [n for n in nodes if isinstance(n, ast.AugAssign) and source.segment(n.value) == added]
+
+
+def once_more(scope: Scope, edit: Edit) -> bool:
+    """Whether an edit applies a function to what a name is set to, and the same is applied to the name again."""
+    function = scope.function_at(edit.path, edit.offset)
+    statement = scope.source(edit.path).statement_at(edit.offset)
+    if edit.kind != "function" or function is None or not isinstance(statement, ast.Assign):
+        return False
+    called, _, rest = edit.sentence.removeprefix("`").partition("`")
+    names = _named_alone(statement)
+    calls = (node for node in walk(function.node) if isinstance(node, ast.Call) and len(node.args) == 1)
+    return rest == " is missing" and any(
+        function.source.segment(one.func) == called and getattr(one.args[0], "id", None) in names for one in calls
+    )
 
 
 def _set_before(scope: Scope, edit: Edit) -> tuple[str, int]:
