@@ -25,6 +25,7 @@ from .align import Need, Trace
 from .bench import FRESH, Bench, Score, clock, home
 from .early import Early, early, finding, mends, without
 from .edits import Edit, Edits
+from .evidence import off
 from .found import nothing
 from .outcome import outcome
 from .places import earlier, places, ranking
@@ -33,7 +34,7 @@ from .roles import EXCHANGED, LEAVES_OUT, NEVER_ADDED, OFF, UNSUMMED
 from .screen import Screened, screened
 from .search import Search, Step
 from .source import Function, Scope
-from .suspects import TURNED_ROUND, Suspect, off, suspects
+from .suspects import TURNED_ROUND, Suspect, suspects
 from .text import Source, Splice, walk
 from .trace import Site
 from .translate import INSERTED, LAST_RESORT, Place, Translator
