@@ -53,7 +53,8 @@ def head(
         if t not in da_out:
             da_out[t] = np.zeros_like(a[t], dtype=da_out[T - 1].dtype)
 
-    loss = np.sum(list(losses.values()))
+    step_losses = list(losses.values())
+    loss = np.sum(step_losses)
     return loss, da_out, grads
 
 

@@ -7,13 +7,18 @@ from pathlib import Path
 import pytest
 
 from rowcol.bridge.case import cases
+from rowcol.bridge.declaration import side
 from rowcol.bridge.diagnose.align import Trace
 from rowcol.bridge.diagnose.source import Scope
 from rowcol.bridge.diagnose.suspects import Suspect, forward_last
 from rowcol.bridge.diagnose.trusted import Trusted
+from rowcol.bridge.family import FAMILIES, family_named
 from rowcol.bridge.load import load
+from rowcol.bridge.objective import Objective
+from rowcol.bridge.options import Options
 from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.run import run
+from rowcol.bridge.worker import examined
 
 # A cell in functions of its own, three mistakes on the way back, none on the way there.
 PORT = '''\
@@ -83,3 +88,28 @@ def test_where_the_loss_agrees_no_line_of_the_forward_pass_comes_first(trace: Tr
     assert forward_last(trace, [kept, backward]) == [kept, backward]
     changed = suspect("after = np.tanh", None)
     assert forward_last(trace, [changed, backward]) == [changed, backward]
+
+
+def test_a_new_buffer_holds_nothing_that_is_suspect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = Path(__file__).with_name("ports").joinpath("vectorised.py").read_text()
+    assert "np.empty_like(now)" in text
+    wrong = text.replace(".sum(axis=-1).mean()", ".max(axis=-1).min() ** 3")
+    (tmp_path / "mine.py").write_text(wrong)
+    monkeypatch.chdir(tmp_path)
+    diagnosis = examined("mine.py", Options())[0]["diagnosis"] or {}
+    assert [line["text"] for line in diagnosis["suspects"]][:1] == ["return -(targets * logp).max(axis=-1).min() ** 3"]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_users_are_told_are_names_of_the_equations(name: str) -> None:
+    family = family_named(name)
+    if family.reference is None:
+        pytest.skip("it has no equations of its own")
+    settings = {n: setting.values[0] for n, setting in family.settings.items()}
+    for objective in family.objectives:
+        for room in (family.reference, family.batched):
+            assert room is not None
+            ours = side(family, room, Objective(objective), settings)
+            case = next(cases(ours, 0))
+            said = [one.name for one in Trusted(ours, case, "float64").quantities]
+            assert not [words for words in said if "list(" in words or ".values()" in words or "np.empty" in words]

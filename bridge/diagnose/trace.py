@@ -74,6 +74,7 @@ _SEE, _EACH, _STORE, _CHANGE, _ENTER, _LEAVE, _TURN, _END = (
 )
 _NOWHERE = Memory(0, 0)
 NUMBERS = 300  # single numbers that a site reports: where elements are gone through one by one, no more are told apart
+BUFFERS = ("np.empty", "np.empty_like", "numpy.empty", "numpy.empty_like")  # they hold what was in memory before
 _NUMBERS = (float, complex, np.generic, np.ndarray)
 _SILENT = (ModuleType, FunctionType, type)
 
@@ -92,6 +93,7 @@ class Recorder:
         self.frames: list[Frame] = [Frame(0, "", "", 0, 0, ())]
         self._names: list[tuple[str, str]] = []  # of each entered function: name and path
         self._loop_names: list[tuple[str, ...]] = []
+        self._buffers: set[int] = set()  # sites that make buffers
         self._stack: list[tuple[int, int, Loops]] = [(0, -1, ())]
         self._open: list[tuple[int, int, Loops]] = []  # loop, frame, loops around it
         self._frame = 0
@@ -158,6 +160,8 @@ class Recorder:
 
     def _see(self, site: int, value: Any) -> Any:
         kind = type(value)
+        if site in self._buffers and isinstance(value, np.ndarray):
+            value.fill(0)  # what a new buffer holds by chance is nothing that the code has computed
         if (kind is np.ndarray or isinstance(value, np.ndarray)) and value.ndim:
             if len(self.events) < self.limit and value.dtype.kind in "fciub":
                 owner = value
@@ -271,6 +275,8 @@ class Recorder:
         self.sites.append(
             Site(number, source.path, start, end, text, node.lineno, kind, function, node, parent)
         )
+        if isinstance(node, ast.Call) and source.segment(node.func) in BUFFERS:
+            self._buffers.add(number)
         return number
 
     def function(self, name: str, path: str) -> int:
