@@ -143,7 +143,7 @@ def choose_sizes(
         clashes = _clashes(sizes, tied)
         if best is None or clashes < best[0]:
             best = (clashes, sizes)
-        if clashes == 0:
+        if clashes == 0 or not free:
             break
     assert best is not None
     return best[1]
