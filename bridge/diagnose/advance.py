@@ -18,8 +18,8 @@ import numpy as np
 
 from .align import Trace
 from .edits import Edit, Edits
+from .leaves import Leaf
 from .quantities import EXAMPLE, SO_FAR, STACK, STEP, Meaning, neutral
-from .roles import Leaf
 from .screen import Look, Looks, harmless, replaced, sometimes
 from .source import Scope
 from .suspects import Suspect

@@ -27,10 +27,10 @@ from .early import Early, early, finding, mends, without
 from .edits import Edit, Edits
 from .evidence import off
 from .found import nothing
+from .leaves import EXCHANGED, LEAVES_OUT, NEVER_ADDED, OFF, UNSUMMED
 from .outcome import outcome
 from .places import earlier, places, ranking
 from .repair import hunks, minimal, moves
-from .roles import EXCHANGED, LEAVES_OUT, NEVER_ADDED, OFF, UNSUMMED
 from .screen import Screened, screened
 from .search import Search, Step
 from .source import Function, Scope

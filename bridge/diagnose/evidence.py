@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from .align import Need, Trace
+from .leaves import Leaf
 from .pieces import called_name, is_view
 from .quantities import Meaning, Operand
-from .roles import Leaf
 from .text import walk
 from .trusted import series
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from .align import Trace
 from .explain import Explanation, Made
+from .leaves import Leaf
 from .quantities import Meaning, Quantity, trivial
-from .roles import Leaf
 from .suspects import Suspect
 
 LOOKED_AT = 2000  # values that are looked up, from the first on

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from .align import Trace
 from .edits import Edit, Edits
+from .leaves import Leaf
 from .quantities import neutral
-from .roles import Leaf
 from .source import Function, Scope
 from .suspects import Suspect
 from .text import COMPREHENSIONS, FUNCTIONS, Source, Splice, apply

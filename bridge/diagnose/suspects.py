@@ -11,9 +11,10 @@ from ..diff import LOSS
 from ..problem import Problem
 from .align import Need, Trace
 from .evidence import LOOKED, Evidence
+from .leaves import UNSUMMED, Leaf
 from .pieces import added_up
 from .quantities import Operand
-from .roles import UNSUMMED, Leaf, leaves
+from .roles import leaves
 from .source import Scope
 from .text import walk
 from .trusted import Trusted
