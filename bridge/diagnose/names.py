@@ -165,6 +165,7 @@ class Names:
             )
         )
         self.read = {n.id for n in self.nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        self.countless: set[str] = set()  # names of what is neither a number nor an array: slices, texts, objects
         if recorder is not None:
             self._learn(recorder)
         else:
@@ -209,6 +210,9 @@ class Names:
             self.atoms.setdefault(name, atom)
         for atom in self._elements():
             self.atoms.setdefault(atom.text, atom)
+        named = [s for s in recorder.sites if s.path == self.path and s.function == self.function.name]
+        counted = {s.text for s in named if s.number in recorder.ints or s.number in last}
+        self.countless = {s.text for s in named if isinstance(s.node, ast.Name)} - counted
         sizes = [name for name, value in ints.items() if value > 1 and name not in self.loops]
         self.sizes = sorted(sizes, key=lambda name: not name.isidentifier())  # those that have a name here first
 

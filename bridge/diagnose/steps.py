@@ -92,10 +92,9 @@ class Steps(Names):
             names = self.string_keys(part.value) if isinstance(part.value, str) else []
             found = [(name, 0.8 + 0.1 * i) for i, name in enumerate(names)]
             found += [(name, 0.9) for name in self.loops[:4] if isinstance(part.value, str)]
-        elif isinstance(part, ast.Name):
+        elif isinstance(part, ast.Name) and own not in self.countless:
             found = [(f"{own} - 1", 0.5), (f"{own} + 1", 0.5)]
-            around = self.loops_around(part)
-            found += [(name, 0.6 if name in around else 1.5) for name in self.loops[:4] if name != own]
+            found += [(name, 0.6 if near else 1.5) for name, near in self.counters(part) if name != own]
             found += [(f"{size} - 1 - {own}", 2.0) for size in self.sizes[:2]]
         elif isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub | ast.Mod):
             found = [(source.segment(part.left), 0.4)]
@@ -108,6 +107,17 @@ class Steps(Names):
                         text = f"{source.segment(part.left)} {'+' if other > 0 else '-'} {abs(other)}"
                         found.append((text, 0.9))
         return [(text, weight) for text, weight in found if text != own]
+
+    def counters(self, node: ast.expr) -> list[tuple[str, bool]]:
+        """The variables of loops that a step may be counted by, and whether a node stands in their loop: those first.
+
+        A loop over arrays, or over names, counts nothing.
+        """
+        around, valued = self.loops_around(node), {a.text for a in self.atoms.values() if a.shape is not None}
+        counting = [name for name in self.loops if name not in self.countless | valued]
+        near = [name for name in counting if name in around]
+        far = [name for name in counting if name not in around]
+        return [*((name, True) for name in near), *((name, False) for name in far)][: max(4, len(near))]
 
     def loops_around(self, node: ast.AST) -> set[str]:
         """The variables of the loops that a node stands in: of several, one is easily taken for another."""
