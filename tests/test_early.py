@@ -130,7 +130,7 @@ def test_every_hunk_of_a_patch_is_described(tmp_path: Path, monkeypatch: pytest.
     found = diagnosed(with_updates(UPDATES["in place, this step's"][0]), tmp_path, monkeypatch)
     reasons = [line["reason"] for line in found["lines"]]
     assert len(reasons) == len(set(reasons)) == 3  # the update, what is kept before the loop, where it is read
-    assert any("after this line comes `V_before = self.V.copy()`" in reason for reason in reasons)
+    assert any("before this line comes `V_before = self.V.copy()`" in reason for reason in reasons)
 
 
 def test_what_is_reset_too_often_is_taken_out_not_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,3 +163,37 @@ def test_an_update_called_beside_the_way_back_belongs_behind_the_loop(
     assert found["claim"] == "verified patch"
     assert found["lines"][0]["text"] == "self.learn(V=dV)"
     assert "\n        self.learn(V=dV)\n" in found["changes"][0]["after"]
+
+
+RETURNED = """
+import numpy as np
+from rowcol.bridge import port
+
+
+@port("dense", '''
+    W1: W1  input hidden1
+    W2: W2  hidden1 hidden2
+    W3: W3  hidden2 output
+    x: x    batch input
+    y: y    batch output
+''', activation="tanh")
+def mine(W1, W2, W3, x, y):
+    one = np.tanh(x @ W1)
+    two = np.tanh(one @ W2)
+    p = np.exp(two @ W3)
+    p /= p.sum(axis=1, keepdims=True)
+    e = p - y
+    loss, dW2, dW3 = -(y * np.log(p)).sum(), one.T @ ((e @ W3.T) * (1 - two * two)), two.T @ e
+    W3 -= 0.1 * dW3
+    W2 -= 0.1 * dW2
+    return loss, {"W1": x.T @ (((e @ W3.T) * (1 - two * two)) @ W2.T * (1 - one * one)), "W2": dW2, "W3": dW3}
+"""
+
+
+def test_where_the_weights_are_kept_the_line_that_changes_them_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = diagnosed(RETURNED, tmp_path, monkeypatch)
+    assert found["claim"] == "verified patch"
+    assert [line["text"] for line in found["lines"][:2]] == ["W3 -= 0.1 * dW3", "W2 -= 0.1 * dW2"]
+    assert "W3_before = W3.copy()" in found["lines"][0]["replacement"]

@@ -15,6 +15,7 @@ from .words import excerpt
 
 MOVING = ("statement", "moved", "kept", "carry", "accumulation")  # kinds of edits that may add or take lines
 
+
 def outcome(
     search: Search,
     begin: float,
@@ -92,14 +93,16 @@ def _changed_lines(search: Search, changed: Sequence[Splice]) -> list[dict[str, 
         about = source.line(left.get(splice, splice).start)
         step = _nearest_step(search, splice.path, about)
         away = abs(about - step.line) + (splice in left) if step is not None else 0
-        if not old:
+        # What is kept stands in front of what changes it; what was missing, behind what was there.
+        before = not old and step is not None and step.kind == "kept"
+        if not old and not before:
             line = max(1, line - 1)
         one = {
             "file": splice.path,
             "line": line,
             "text": source.line_text(line).strip(),
             "replacement": splice.text.rstrip("\r\n"),
-            "reason": _becomes(old, splice.text),
+            "reason": _becomes(old, splice.text, before),
             "quantity": None,
         }
         found.append((away, one, step))
@@ -119,9 +122,11 @@ def _changed_lines(search: Search, changed: Sequence[Splice]) -> list[dict[str, 
     return [one for _, one, _ in found]
 
 
-def _becomes(old: str, new: str) -> str:
+def _becomes(old: str, new: str, before: bool) -> str:
     """What a hunk does to its line, where the edit it belongs to was said beside another."""
     if not new.strip():
         return "with that, this line goes from here"
     text = " / ".join(f"`{line.strip()}`" for line in new.strip().splitlines())
-    return f"with that, this line becomes {text}" if old else f"with that, after this line comes {text}"
+    if old:
+        return f"with that, this line becomes {text}"
+    return f"with that, {'before' if before else 'after'} this line comes {text}"
