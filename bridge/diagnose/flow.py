@@ -275,6 +275,15 @@ class Flow:
                 return other
         return None
 
+    def set_outside(self, position: int) -> int | None:
+        """The last store of the name that a load reads; of a parameter's, the store of what the caller handed in."""
+        while (setter := self.setter(position)) is None:
+            outside = self.handed_in(position)
+            if outside is None:
+                return None
+            position = outside
+        return setter
+
     def packed_at(self, position: int) -> int | None:
         """Where the value of an element or of an unpacked name was put into the dict or tuple that it comes from."""
         event = self.trace.events[position]

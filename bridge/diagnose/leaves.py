@@ -321,19 +321,22 @@ class Reading(Known):
                 self.leaf(p, meaning.quantity, meaning.t, weight, OFF)
 
     def parting(self) -> None:
-        """Where a gradient is set that several statements read, all of which give what is off by a factor."""
-        off = [leaf for leaf in self.leaves if leaf.reason == OFF]
-        readers = {id(self.statement(leaf.position)) for leaf in off}
+        """Where a gradient is set that several are made from, all of which are off by a factor."""
+        made: dict[int, set[int]] = {}  # by statement
+        for leaf in self.leaves:
+            if leaf.reason == OFF:
+                made.setdefault(id(self.statement(leaf.position)), set()).add(leaf.quantity)
+        several = len(set().union(*made.values())) > 1
         found: dict[int, tuple[int, set[int]]] = {}
-        for number, site in enumerate(self.trace.sites if len(readers) > 1 else ()):
+        for number, site in enumerate(self.trace.sites if several else ()):
             reader = id(self.trace.scope.source(site.path).statement(site.node))
-            at = self.trace.at(number)[-1:] if site.kind == "load" and reader in readers else []
-            for setter in (one for p in at if (one := self.setter(p)) is not None):
-                if self.gradient(setter) is not None and id(self.statement(setter)) not in readers:
-                    found.setdefault(self.trace.events[setter].site, (setter, set()))[1].add(reader)
-        for setter, several in found.values():
+            at = self.trace.at(number)[-1:] if site.kind == "load" and reader in made else []
+            for setter in (one for p in at if (one := self.set_outside(p)) is not None):
+                if self.gradient(setter) is not None and id(self.statement(setter)) not in made:
+                    found.setdefault(self.trace.events[setter].site, (setter, set()))[1].update(made[reader])
+        for setter, wrong in found.values():
             meaning = self.gradient(setter)
-            if meaning is not None and len(several) > 1:
+            if meaning is not None and len(wrong) > 1:
                 first = next(p for p in self.trace.at(self.trace.events[setter].site) if self.gradient(p) is not None)
                 self.leaf(first, meaning.quantity, meaning.t, 0.0, OFF)
 
