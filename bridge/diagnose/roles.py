@@ -182,6 +182,8 @@ class _Backwards(Reading):
                     made = 0.6
             if self.says(setter):
                 made += 0.4
+            if {o.quantity for f in self.formulas(quantity) for o in f.operands} & {m.quantity for m in meanings or ()}:
+                made += 0.4  # it is what this ought to be made from
             read = meanings and any(self.backward(m.quantity) for m in meanings) and self.used(position) > 1
             forward = bool(meanings) and self.loss_right and all(self.before(m) for m in meanings or ())
             if read or forward:
