@@ -297,6 +297,155 @@ def mine(W1, W2, W3, x, y):
     return 0.5 * ((z - y) ** 2).sum(), backward(z - y, x, [W1, W2, W3], kept)
 '''
 
+STEPWISE = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+@port("attention", """
+    Wq: W[q]  model (head key)
+    Wk: W[k]  model (head key)
+    Wv: W[v]  model (head key)
+    Wo: Wo    (head key) model
+    x: x      time model
+    dout: dout  time model
+""")
+def mine(Wq, Wk, Wv, Wo, x, dout, head):
+    steps, size = len(x), Wq.shape[1] // head
+    q, k, v = x @ Wq, x @ Wk, x @ Wv
+    mixed, weights = np.zeros(q.shape), {}
+    for n in range(head):
+        own = slice(n * size, (n + 1) * size)
+        for a in range(steps):
+            e = np.exp(k[:, own] @ q[a, own] / np.sqrt(size))
+            weights[n, a] = e / e.sum()
+            for b in range(steps):
+                mixed[a, own] += weights[n, a][b] * v[b, own]
+    dmixed = dout @ Wo.T
+    dq, dk, dv = np.zeros(q.shape), [np.zeros(q[0].shape) for _ in x], [np.zeros(q[0].shape) for _ in x]
+    for n in range(head):
+        own = slice(n * size, (n + 1) * size)
+        for t in range(steps):
+            w, dw = weights[n, t], np.zeros(steps)
+            for s in range(steps):
+                dw[s] = v[s, own] @ dmixed[t, own]
+                dv[s][own] += w[s] * dmixed[t, own]
+            ds = w * (dw - w @ dw) / np.sqrt(size)
+            for s in range(steps):
+                dq[t, own] += ds[s] * k[s, own]
+                dk[s][own] += ds[s] * q[t, own]
+    dk, dv = np.array(dk), np.array(dv)
+    dx = dq @ Wq.T + dk @ Wk.T + dv @ Wv.T
+    return mixed @ Wo, {"Wq": x.T @ dq, "Wk": x.T @ dk, "Wv": x.T @ dv, "Wo": mixed.T @ dout, "x": dx}
+'''
+
+PRODUCTS = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+def product_back(d, a, b):
+    return d @ b.T, a.T @ d
+
+
+def softmax_back(p, d):
+    return p * (d - (p * d).sum(axis=1, keepdims=True))
+
+
+@port("attention", """
+    Wq: W[q]  model (head key)
+    Wk: W[k]  model (head key)
+    Wv: W[v]  model (head key)
+    Wo: Wo    (head key) model
+    x: x      time model
+    dout: dout  time model
+""", sizes="head = 1")
+def mine(Wq, Wk, Wv, Wo, x, dout):
+    q, k, v = x @ Wq, x @ Wk, x @ Wv
+    root = np.sqrt(q.shape[1])
+    p = np.exp(q @ k.T / root)
+    p /= p.sum(axis=1, keepdims=True)
+    mixed = p @ v
+    dmixed, dWo = product_back(dout, mixed, Wo)
+    dp, dv = product_back(dmixed, p, v)
+    ds = softmax_back(p, dp) / root
+    dq, dkt = product_back(ds, q, k.T)
+    dx = dq @ Wq.T + dkt.T @ Wk.T + dv @ Wv.T
+    return mixed @ Wo, {"Wq": x.T @ dq, "Wk": x.T @ dkt.T, "Wv": x.T @ dv, "Wo": dWo, "x": dx}
+'''
+
+PACKED = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+@port("attention", """
+    W: W[q k v]  model (part head key)
+    b: b[q k v]  (part head key)
+    Wo: Wo    (head key) model
+    x: x      time batch model
+    dout: dout  time batch model
+""")
+def mine(W, b, Wo, x, dout, head):
+    steps, batch, width = x.shape
+    parts = (x @ W + b).reshape(steps, batch, 3, head, -1)
+    q, k, v = parts.transpose(2, 1, 3, 0, 4)
+    root = np.sqrt(q.shape[-1])
+    p = np.exp(q @ k.swapaxes(2, 3) / root)
+    p /= p.sum(axis=3, keepdims=True)
+    mixed = (p @ v).transpose(2, 0, 1, 3).reshape(steps, batch, -1)
+    dmixed = (dout @ Wo.T).reshape(steps, batch, head, -1).transpose(1, 2, 0, 3)
+    dv = p.swapaxes(2, 3) @ dmixed
+    ds = p * (dmixed @ v.swapaxes(2, 3))
+    ds = (ds - p * ds.sum(axis=3, keepdims=True)) / root
+    dq, dk = ds @ k, ds.swapaxes(2, 3) @ q
+    dq = dq.transpose(2, 0, 1, 3).reshape(steps, batch, -1)
+    dk = dk.transpose(2, 0, 1, 3).reshape(steps, batch, -1)
+    dv = dv.transpose(2, 0, 1, 3).reshape(steps, batch, -1)
+    d = np.concatenate([dq, dk, dv], axis=2)
+    dW, dWo = np.einsum("tbi,tbj->ij", x, d), np.einsum("tbi,tbj->ij", mixed, dout)
+    return mixed @ Wo, {"W": dW, "b": d.sum(axis=(0, 1)), "Wo": dWo, "x": d @ W.T}
+'''
+
+AGAIN = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+def weights(q, k):
+    p = np.exp(q @ k.T / np.sqrt(q.shape[1]))
+    return p / p.sum(axis=1, keepdims=True)
+
+
+def forward(Wq, Wk, Wv, Wo, x):
+    q, k, v = x @ Wq, x @ Wk, x @ Wv
+    return weights(q, k) @ v @ Wo, (q, k, v)
+
+
+def backward(dout, kept, Wq, Wk, Wv, Wo, x):
+    q, k, v = kept
+    p = weights(q, k)
+    dmixed = dout @ Wo.T
+    dp = dmixed @ v.T
+    ds = p * (dp - (p * dp).sum(axis=1, keepdims=True)) / np.sqrt(q.shape[1])
+    dq, dk, dv = ds @ k, ds.T @ q, p.T @ dmixed
+    dx = dq @ Wq.T + dk @ Wk.T + dv @ Wv.T
+    return {"Wq": x.T @ dq, "Wk": x.T @ dk, "Wv": x.T @ dv, "Wo": (p @ v).T @ dout, "x": dx}
+
+
+@port("attention", """
+    Wq: W[q]  model (head key)
+    Wk: W[k]  model (head key)
+    Wv: W[v]  model (head key)
+    Wo: Wo    (head key) model
+    x: x      time model
+    dout: dout  time model
+""", sizes="head = 1")
+def mine(Wq, Wk, Wv, Wo, x, dout):
+    out, kept = forward(Wq, Wk, Wv, Wo, x)
+    return out, backward(dout, kept, Wq, Wk, Wv, Wo, x)
+'''
+
 FAULTS = {
     "the state after the step, where a helper adds": (BUFFERS, "add(dW, h[t], draw)", "add(dW, h[t + 1], draw)"),
     "a transpose, in what is written elsewhere": (
@@ -327,6 +476,14 @@ FAULTS = {
         'kept[f"out{k}"] = raw',
     ),
     "half a slope, in a part of a buffer": (SLOPES, "first *= one * (1 - one)", "first *= one"),
+    "a factor that comes in where a helper is handed its result": (PRODUCTS, "dp) / root", "dp) * root"),
+    "features before heads, in one of three parts": (
+        PACKED,
+        "dv = dv.transpose(2, 0, 1, 3)",
+        "dv = dv.transpose(2, 0, 3, 1)",
+    ),
+    "unpacked in another order than packed": (AGAIN, "q, k, v = kept", "k, q, v = kept"),
+    "the step of another loop, of five": (STEPWISE, "dv[s][own] +=", "dv[t][own] +="),
 }
 
 

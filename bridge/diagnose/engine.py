@@ -34,7 +34,7 @@ from .repair import hunks, minimal, moves
 from .screen import Screened, screened
 from .search import Search, Step
 from .source import Function, Scope
-from .suspects import TURNED_ROUND, Suspect, suspects
+from .suspects import MISNAMED, TURNED_ROUND, Suspect, suspects
 from .text import Source, Splice, walk
 from .trace import Site
 from .translate import INSERTED, LAST_RESORT, Place, Translator
@@ -56,7 +56,13 @@ FEW = 15  # of these, after a first mend
 SCALING = ("factor", "size", "reduction", "constant", "sign", "order")  # kinds of edits that change a factor alone
 TURNING = ("sign", "order")  # and of these those that change its sign
 # By what is said of a suspect, the kinds of edits that mend just that.
-TELLING = {UNSUMMED: "accumulation", LEAVES_OUT: "order", TURNED_ROUND: "order", EXCHANGED: "exchange"}
+TELLING = {
+    UNSUMMED: "accumulation",
+    LEAVES_OUT: "order",
+    TURNED_ROUND: "order",
+    EXCHANGED: "exchange",
+    MISNAMED: "exchange",
+}
 LIKELY = 8  # edits that make what ought to be there, of which one is looked for that brings most
 EACH = 3  # edits of a place that are tried in pairs with those of others
 PAIRED = 16  # how many edits are tried in pairs

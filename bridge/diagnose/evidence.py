@@ -91,6 +91,29 @@ class Evidence:
                 found.setdefault(id(self.statement(event.site)[0]), event.site)
         return list(found.values())[:3]
 
+    def misnamed(self) -> list[int]:
+        """The stores that unpack arrays under one another's names: not in the order in which they were packed."""
+        named: dict[tuple[tuple[int, ...], bytes], dict[str, ast.stmt]] = {}
+        before: dict[int, dict[int, set[str]]] = {}  # by statement and site, what its value was called
+        for event in self.trace.events:
+            site = self.trace.sites[event.site]
+            if site.kind == "load" or event.value.size < 2:
+                continue
+            statement, path = self.statement(site.number)
+            held = named.setdefault((event.value.shape, event.value.tobytes()), {})
+            unpacked = isinstance(self.trace.scope.source(path).parent(site.node), ast.Tuple)
+            if unpacked and isinstance(statement, ast.Assign) and not isinstance(statement.value, ast.Tuple):
+                others = {text for text, other in held.items() if other is not statement}
+                before.setdefault(id(statement), {}).setdefault(site.number, others)
+            held.setdefault(site.text, statement)
+        found = []
+        for some in before.values():
+            own = {self.trace.sites[number].text: others for number, others in some.items()}
+            moved = {text for text, others in own.items() if text not in others and others & set(own)}
+            if len(moved) > 1 and moved <= set().union(*(own[text] for text in moved)):
+                found += [number for number in some if self.trace.sites[number].text in moved][:1]
+        return found
+
     def untaken(self) -> list[int]:
         """The loads of arguments of which nothing but the shape is ever taken."""
         loads: dict[bytes, list[int]] = {}

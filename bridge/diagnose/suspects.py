@@ -21,6 +21,7 @@ from .trusted import Trusted
 
 OUT_OF_STEP = 0.02  # the score of where something is taken that is of another step than what it meets
 TURNED_ROUND = "it goes through the steps the other way round"
+MISNAMED = "what is unpacked here had these names before, each another of them"
 NOBODYS = "its operands are known, its value is nobody's"
 
 
@@ -268,7 +269,9 @@ class _Naming:
             self.note(number, 0.1 if looping else 0.3, "these are the terms of a sum that is nowhere")
 
     def kept_wrongly(self) -> None:
-        """What is kept as one object, stands still, or is replaced or never read."""
+        """What is unpacked under other names, is kept as one object, stands still, or is replaced or never read."""
+        for number in self.evidence.misnamed():
+            self.note(number, 0.0, MISNAMED)
         for number in self.evidence.kept_again():
             self.note(number, 0.0, "one and the same object is kept on every turn")
         for number, quantity in self.evidence.still() if self.forward else ():

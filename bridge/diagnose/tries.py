@@ -470,7 +470,8 @@ def unnatural(scope: Scope, edit: Edit) -> float:
             cost += 0.5
         here = source.statement_at(splice.start)
         whole = isinstance(here, ast.Assign) and old == source.segment(here.value)
-        if (new == "1" and not old.isdigit()) or (isinstance(here, ast.Assign) and whole and new == source.segment(here.targets[0])):
+        itself = isinstance(here, ast.Assign) and whole and new == source.segment(here.targets[0])
+        if itself or (new == "1" and not old.isdigit()):
             cost += 1.5  # a factor of one, or a name set to itself: it is not wanted at all
         if edit.kind == "formula" and isinstance(here, ast.Return) and old.isidentifier():
             cost += 0.4  # made where it is handed back, though it has a name
