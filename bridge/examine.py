@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+from .bound import cases_beyond, seen
 from .case import Case, cases
 from .declaration import DTYPES, Declaration, Sizes, parse_sizes, place_to_write, reduction_phrase
 from .diff import (
@@ -125,12 +126,18 @@ def _examined(
             raise port.problem(what, STATUS_DIFFERS)
         with stage("run"):
             expected = [expect(port, trusted, case) for case in chosen]
+            if isinstance(trusted, Declaration) and options.case is None and not by_numbers:
+                sizes = parse_sizes(options.sizes, port.family)
+                expected += cases_beyond(port, trusted, expected, options.seed + len(chosen), sizes)
+                chosen = [one.case for one in expected]
             answers = [run(port, case) for case in chosen]
         with stage("diff"):
             found = compared(port, expected, answers)
         with stage("judge"):
             judgement = judge(port, trusted, found, options.seed)
         port, found = judgement.port, judgement.found
+        if port.clip is not None and judgement.agrees:
+            judgement.remarks.append(seen(port, found))
     except Problem as problem:
         report = failed(problem.at(port.file, port.line), options.seed, _begun(port, options))
         if isinstance(problem, Raised) and against is None and not by_numbers:

@@ -44,7 +44,7 @@ def alternatives(port: Declaration) -> Iterator[tuple[str, Declaration]]:
                     phrase = f"objective='{objective}', reduction='{reduction_phrase(axes)}'"
                     yield phrase, port.with_(objective=objective, reduction=axes)
     if port.clip is not None:
-        yield f"{NOT_WRITTEN}clip=, since nothing is clipped", port.with_(clip=None)
+        yield f"{NOT_WRITTEN}clip= (nothing is clipped)", port.with_(clip=None)
 
 
 def _other_objectives(family: Family, objective: Objective) -> Iterator[Objective]:

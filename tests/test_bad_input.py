@@ -801,6 +801,30 @@ def test_clipping_without_saying_so_is_a_remark(said: Said, then: str, clip: str
     lines_of(text, f"remark: clips its gradients ({clip} would say so)")
 
 
+MEAN = "k = len(X) * X.shape[1]\ng = {n: v / k for n, v in g.items()}\nloss = loss / k\n"
+CLIPPED = "return loss, {n: np.clip(v, -5, 5) if n != 'h0' else v for n, v in g.items()}"
+
+
+@pytest.mark.parametrize(("before", "reduction"), [("", ""), (MEAN, ", reduction='mean over batch and time'")])
+def test_a_declared_clip_is_reached_on_some_case_and_that_is_said(said: Said, before: str, reduction: str) -> None:
+    status, text = said(source(before + CLIPPED, keywords=f"clip=5{reduction}"))
+    assert status == 0
+    lines_of(text, "remark: the bound clip=5 is reached, and the gradients are clipped to it")
+
+
+@pytest.mark.parametrize(("before", "reduction"), [("", ""), (MEAN, ", reduction='mean over batch and time'")])
+def test_a_declared_clip_that_is_not_there_is_found_out(said: Said, before: str, reduction: str) -> None:
+    status, text = said(source(before + "return loss, g", keywords=f"clip=5{reduction}"))
+    assert status == 1
+    lines_of(text, "with no clip= (nothing is clipped) everything agrees")
+
+
+def test_a_bound_that_no_gradient_reaches_is_not_called_verified(said: Said) -> None:
+    status, text = said(source(keywords="clip=1e9"))
+    assert status == 0
+    lines_of(text, "no gradient reaches the bound clip=1e+09 on these cases: whether the port clips is not verified")
+
+
 def test_clipping_more_than_the_parameters_is_a_remark(said: Said) -> None:
     status, text = said(
         source("return loss, {n: np.clip(v, -1, 1) for n, v in g.items()}", keywords="clip=1")
@@ -870,7 +894,7 @@ def squares(whole: bool, keywords: str) -> str:
         ),
         (source(keywords='activation="relu"'), "activation='tanh'"),
         (source(keywords='activation="sigmoid"'), "activation='tanh'"),
-        (source(keywords="clip=0.5"), "no clip=, since nothing is clipped"),
+        (source(keywords="clip=0.5"), "no clip= (nothing is clipped)"),
         (source(keywords='objective="logistic"'), "objective='softmax'"),
         (source(keywords='objective="squared error"'), "objective='softmax'"),
         (squares(False, 'objective="softmax"'), "objective='squared error'"),

@@ -1,0 +1,62 @@
+"""A declared bound on the gradients: does it show on the data, and a case on which it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from .case import LARGE, make_case
+from .declaration import Declaration, Sizes
+from .diff import AGREES, Diff, Expected, compare_once, expect, parameters_of, single_cases
+
+LARGER = (3, 8, 20, 50)  # times as large as what makes gradients large
+ALMOST = 1e-6  # of a norm: rounding
+
+
+def cases_beyond(
+    port: Declaration, trusted: Declaration, expected: Sequence[Expected], seed: int, sizes: Sizes | None
+) -> list[Expected]:
+    """What is expected of a port with a bound on a case where gradients are beyond it; nothing where some are already.
+
+    None may be: those of one dense layer are as large as its inputs.
+    """
+    if port.clip is None or any(beyond(port, one) for one in expected):
+        return []
+    for times in LARGER:
+        recipe = LARGE._replace(label="beyond the bound", upstream=LARGE.upstream * times)
+        more = [expect(port, trusted, case) for case in single_cases(port, [make_case(port, seed, recipe, sizes)])]
+        if any(one.extreme for one in more):
+            return []
+        if any(beyond(port, one) for one in more):
+            return more
+    return []
+
+
+def beyond(port: Declaration, expected: Expected, of: Iterable[str] | None = None) -> list[str]:
+    """The gradients (all, or some) that the port's bound changes on a case."""
+    assert port.clip is not None
+    names = parameters_of(port) & set(expected.gradients)
+    bound = port.clip.bound
+    if port.clip.norm:
+        norm = float(np.sqrt(sum(float(np.sum(expected.gradients[n] ** 2)) for n in names)))
+        names = names if norm >= bound * (1 - ALMOST) else set()
+    else:
+        names = {n for n in names if float(np.max(np.abs(expected.gradients[n]), initial=0.0)) >= bound}
+    return sorted(names if of is None else names & set(of))
+
+
+def seen(port: Declaration, found: Diff) -> str:
+    """What is said of the bound of a port that agrees: that it shows, or that these cases do not tell."""
+    for expected, answer in zip(found.expected, found.answers, strict=True):
+        verdicts = compare_once(port, expected, answer)
+        if any(verdicts[n].state == AGREES for n in beyond(port, expected, answer.gradients)):
+            return f"the bound clip={_written(port)} is reached, and the gradients are clipped to it"
+    return (
+        f"no gradient reaches the bound clip={_written(port)} on these cases: whether the port clips is not verified"
+    )
+
+
+def _written(port: Declaration) -> str:
+    assert port.clip is not None
+    return repr(str(port.clip)) if port.clip.norm else str(port.clip)
