@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 
-VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from . import THREADS
+
 TABLES = ("networks", "growth", "bridge")
 
 
@@ -18,9 +19,8 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", help="networks: these only")
     parser.add_argument("--sizes", nargs="+", type=int, metavar="N", help="networks: the N-th sizes only, from 1")
     args = parser.parse_args()
-    if any(os.environ.get(name) != str(args.threads) for name in VARIABLES):
-        # Both libraries read these when they are loaded.
-        environment = {**os.environ, **dict.fromkeys(VARIABLES, str(args.threads))}
+    if any(os.environ.get(name) != str(args.threads) for name in THREADS):
+        environment = {**os.environ, **dict.fromkeys(THREADS, str(args.threads))}
         os.execve(sys.executable, [sys.executable, "-m", "tests.benchmarks", *sys.argv[1:]], environment)
     _tell(args)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from rowcol.bridge.options import Options
 from rowcol.bridge.oracle import trusted_side
 from rowcol.bridge.run import run
 
-from . import loops
+from . import THREADS, loops
 from .measure import digits, ratio
 from .networks import SIZES, Array, Sizes, arrays
 
@@ -34,18 +35,32 @@ HEADS = ("what", "against", "ratio", "of", "to")
 
 
 def rows(runs: int) -> list[list[str]]:
-    """All lines of the table; the first two in seconds on the wall, the others in processor time."""
+    """All lines of the table; those of processes in seconds on the wall, the others in processor time."""
     with tempfile.TemporaryDirectory() as folder:
         wrong, right = Path(folder, "story.py"), Path(folder, "right.py")
         shutil.copy(STORY, wrong)
         text = STORY.read_text(encoding="utf-8")
         assert text.count(FAULT) == 1
         right.write_text(text.replace(FAULT, RIGHT), encoding="utf-8")
-        return [*processes(wrong, right, runs), *searching(wrong), *checks(right, runs)]
+        return [
+            *processes(wrong, right, runs, threads=None),
+            *processes(wrong, right, runs, threads=1),
+            *searching(wrong),
+            *checks(right, runs),
+        ]
 
 
-def processes(wrong: Path, right: Path, runs: int) -> Iterator[list[str]]:
-    """From the start of a process to the verdict on a right port, and to the verified patch of the story's."""
+def processes(wrong: Path, right: Path, runs: int, threads: int | None) -> Iterator[list[str]]:
+    """From the start of a process to the verdict on a right port, and to the verified patch of the story's.
+
+    With as many threads as NumPy's library likes, which is what people have, or with one; it starts them when it is
+    imported. What is imported has been compiled, as it is where it was installed or has run before.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in THREADS}
+    if threads is not None:
+        environment |= dict.fromkeys(THREADS, str(threads))
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPYCACHEPREFIX"] = str(right.parent / "compiled")
     numpy = [sys.executable, "-c", "import numpy"]
     rowcol = [sys.executable, "-c", "import sys; from rowcol.bridge.cli import main; sys.exit(main())"]
     commands = (numpy, [*rowcol, "diff", str(right)], [*rowcol, "fix", str(wrong)])
@@ -53,12 +68,13 @@ def processes(wrong: Path, right: Path, runs: int) -> Iterator[list[str]]:
     for k in range(runs + 1):
         for command, found in zip(commands, seconds, strict=True):
             begin = time.perf_counter()
-            done = subprocess.run(command, capture_output=True, check=False)
-            if k:  # the first only warms up
+            done = subprocess.run(command, capture_output=True, check=False, env=environment)
+            if k:  # the first only compiles
                 found.append(time.perf_counter() - begin)
             assert done.returncode == (command is commands[2]), done.stderr
     for found, name in zip(seconds[1:], ("rowcol diff, a right port", "rowcol fix, the story's port"), strict=True):
-        yield [name, 'python -c "import numpy"', str(ratio(found, seconds[0])), _ms(found), _ms(seconds[0])]
+        what = f"{name}; {'any number of threads' if threads is None else f'{threads} thread'}"
+        yield [what, 'python -c "import numpy"', str(ratio(found, seconds[0])), _ms(found), _ms(seconds[0])]
 
 
 def searching(wrong: Path) -> Iterator[list[str]]:
