@@ -483,6 +483,11 @@ FAULTS = {
         "dv = dv.transpose(2, 0, 3, 1)",
     ),
     "unpacked in another order than packed": (AGAIN, "q, k, v = kept", "k, q, v = kept"),
+    "another head's part of the arrays, on the way back": (
+        STEPWISE,
+        "own = slice(n * size, (n + 1) * size)\n        for t",
+        "own = slice((head - 1 - n) * size, (head - n) * size)\n        for t",
+    ),
     "the step of another loop, of five": (STEPWISE, "dv[s][own] +=", "dv[t][own] +="),
 }
 

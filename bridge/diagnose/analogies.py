@@ -44,6 +44,22 @@ class Analogies(Names):
                     sentence = f"`{text}` where `{self.segment(here)}` stands, as in line {other.lineno}"
                     yield self.make(here, "variable", sentence, 0.9, self.rewrite(here, Text(text, binds(there))))
 
+    def as_set_elsewhere(self, statement: ast.stmt) -> Iterator[Edit]:
+        """What another statement sets to something else under the same name: what is said twice is meant alike."""
+        if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+            return
+        value, own = statement.value, self.segment(statement.value)
+        for path, owner, other in self.usage.setting.get(statement.targets[0].id, ()):
+            source = self.usage.scope.source(path)
+            text, shape = source.segment(other.value), self.usage.shapes.get((path, *source.span(other.value)))
+            alike = shape == self.shape(value) and len(text) <= LONG and "\n" not in text
+            if alike and text != own and not nameable(other.value) and self.names_here(other.value, path, owner):
+                sentence = f"`{text}` where `{own}` stands, as in line {other.lineno}"
+                splice = self.rewrite(value, Text(text, binds(other.value)))
+                # What was written first is copied wrongly sooner than it is wrong.
+                first = path == self.path and statement.lineno < other.lineno
+                yield self.make(value, "variable", sentence, 0.6 + 0.8 * first, splice)
+
     def may_stand(self, node: ast.expr) -> bool:
         """Whether another expression may stand in a node's place: it is no function that is called, and is read."""
         return not self.is_called(node) and not isinstance(getattr(node, "ctx", None), ast.Store)

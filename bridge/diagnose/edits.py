@@ -156,6 +156,7 @@ class _Maker(Expressions, Analogies):
         roots = _header(statement)
         yield from self.expressions(roots, statement)
         yield from self.as_elsewhere(roots)
+        yield from self.as_set_elsewhere(statement)
         yield from self.patterned(roots)
         yield from self.contractions(roots)
         yield from self.crosswise(statement)

@@ -360,6 +360,16 @@ class Flow:
         nodes = walk(source.tree if function is None else function.node)
         return [n for n in nodes if isinstance(n, ast.stmt) and _changes(n, base, source.segment)]
 
+    def parts_set(self, position: int) -> list[ast.stmt]:
+        """The assignments of the names by which a part of an array is taken: `own = slice(0, n)` of `x[own]`."""
+        node, site = self.node(position), self.trace.sites[self.trace.events[position].site]
+        function = self.trace.scope.function_at(site.path, site.start)
+        if function is None or not isinstance(node, ast.Subscript):
+            return []
+        names = {n.id for n in walk(node.slice) if isinstance(n, ast.Name)}
+        setting = (one for one in walk(function.node) if isinstance(one, ast.Assign))
+        return [one for one in setting if isinstance(one.targets[0], ast.Name) and one.targets[0].id in names]
+
     def is_written(self, position: int) -> bool:
         """Whether an operand is only where a call writes its result: `out=grad`."""
         site = self.trace.sites[self.trace.events[position].site]

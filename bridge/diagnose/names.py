@@ -110,6 +110,17 @@ class Usage:
         return found
 
     @cached_property
+    def setting(self) -> dict[str, list[tuple[str, str, ast.Assign]]]:
+        """The statements that set a name of its own, by that name; each with its file and its class."""
+        found: dict[str, list[tuple[str, str, ast.Assign]]] = {}
+        for function in self.scope.functions:
+            for node in self.nodes[id(function)]:
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                    owner = function.name.rpartition(".")[0]
+                    found.setdefault(node.targets[0].id, []).append((function.path, owner, node))
+        return found
+
+    @cached_property
     def contractions(self) -> list[tuple[Function, ast.Call]]:
         """The calls of `einsum`."""
         nodes = [(function, node) for function in self.scope.functions for node in self.nodes[id(function)]]

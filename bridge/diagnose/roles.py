@@ -397,6 +397,8 @@ class _Backwards(Reading):
                     m.quantity == quantity and (step is None or m.t == step) for m in self.trace.within(pieces[-1])
                 ):
                     self.leaf(position, quantity, step, 0.0, "is another part of what it is taken from")
+                    for statement in self.parts_set(position):
+                        self.leaf(position, quantity, step, 0.0, "says which part is taken", statement)
                     return
                 self.leaf(pieces[-1], quantity, step, 0.3, "is set here")
                 if isinstance(site.node, ast.Subscript):
