@@ -141,14 +141,14 @@ def compare_once(port: Declaration, expected: Expected, answer: Answer) -> dict[
     """The verdict on every array of the port, and on its loss, on one case."""
     verdicts = {}
     if answer.loss is not None and LOSS in expected.deviations:
-        verdicts[LOSS] = _verdict(LOSS, answer.loss, expected.loss, expected)
+        verdicts[LOSS] = _verdict(LOSS, answer.loss, expected.loss, expected, bar_of(expected, answer, LOSS))
     for name, gradient in expected.gradients.items():
         if name in answer.unreadable:
             note, case = answer.unreadable[name], expected.case.label
             verdicts[name] = Verdict(name, DIFFERS, gradient.shape, size=_largest(gradient), case=case, note=note)
         elif name in answer.gradients:
-            recovered = answer.rounding.get(name, 0.0)
-            verdicts[name] = _verdict(name, answer.gradients[name], gradient, expected, recovered)
+            bar = bar_of(expected, answer, name)
+            verdicts[name] = _verdict(name, answer.gradients[name], gradient, expected, bar)
         else:
             verdicts[name] = Verdict(name, NOT_PROVIDED, gradient.shape, size=_largest(gradient))
     for name in port.parameters:
@@ -161,10 +161,14 @@ def compare_once(port: Declaration, expected: Expected, answer: Answer) -> dict[
     return verdicts
 
 
-def _verdict(name: str, port: Any, trusted: Any, expected: Expected, recovered: float = 0.0) -> Verdict:
-    """The verdict on one array; `recovered` is the rounding of the helper that recovered it from an update."""
+def bar_of(expected: Expected, answer: Answer, name: str) -> float:
+    """How far apart two right answers may be: by rounding, and by that of the helper that recovered one of them."""
+    return MARGIN * expected.deviations[name] + 10 * answer.rounding.get(name, 0.0)
+
+
+def _verdict(name: str, port: Any, trusted: Any, expected: Expected, bar: float) -> Verdict:
+    """The verdict on one array."""
     ours, theirs = np.asarray(trusted, dtype=np.float64), np.asarray(port, dtype=np.float64)
-    bar = MARGIN * expected.deviations[name] + 10 * recovered
     size = _largest(ours)
     found = Verdict(name, AGREES, ours.shape, bar=bar, size=size, case=expected.case.label)
     if not np.all(np.isfinite(ours)):

@@ -316,7 +316,7 @@ def _report(
 ) -> Report:
     report = _begun(port, options)
     report["trusted"] = trusted
-    report["arrays"] = [_array(port, v) for v in judgement.verdicts.values()]
+    report["arrays"] = [_array(port, v, judgement.found) for v in judgement.verdicts.values()]
     seen: dict[int, Case] = {e.case.seed: e.case for e in expected}
     report["cases"] = [{"label": c.label, "seed": c.seed, "sizes": dict(c.sizes)} for c in seen.values()]
     report["finding"] = judgement.finding
@@ -373,7 +373,9 @@ def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
     return STATUS_AGREES, f"{checked} of {total} gradients checked, all agree{' *' * excused}{blind}; {about_loss}"
 
 
-def _array(port: Declaration, verdict: Verdict) -> ArrayReport:
+def _array(port: Declaration, verdict: Verdict, found: Diff) -> ArrayReport:
+    from .pieces import pieces
+
     lines = [line for line in port.layout.lines if line.base == verdict.name]
     return {
         "name": verdict.name,
@@ -390,6 +392,7 @@ def _array(port: Declaration, verdict: Verdict) -> ArrayReport:
         "trusted": verdict.trusted,
         "case": verdict.case,
         "note": verdict.note,
+        "pieces": pieces(port, found, verdict.name) if verdict.state == DIFFERS else {},
     }
 
 

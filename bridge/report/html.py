@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..page import MINUS, asset, axis, document, escape, fragment, grid, tag
+from ..words import of_pieces
 from .chart import over_time
 from .gradients import gradients
 from .line import claimed
@@ -230,6 +231,8 @@ def _table(arrays: Sequence[ArrayReport], remarks: Sequence[str]) -> str:
         state = tag("span", a["state"], class_=f"verdict {STATE_CLASS[a['state']]}")
         # A remark that is said above is not said again at each array that it excuses.
         note = tag("small", escape(a["note"]), class_="note") if a["note"] and a["note"] not in remarks else ""
+        some = of_pieces(a["pieces"])
+        note += tag("small", escape(some), class_="note") if some else ""
         numbers = [
             f"{a['difference']:.1e}" if compared else "",
             f"{a['bar']:.1e}" if compared else "",

@@ -30,6 +30,7 @@ class ArrayReport(TypedDict):
     trusted: float
     case: str
     note: str
+    pieces: dict[str, str]  # of one that differs and holds several gates or arrays: the state of each
 
 
 class CaseReport(TypedDict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..timings import STAGES
+from ..words import of_pieces
 from .paper import Paper, grid, paragraphs, shown_path
 from .schema import ArrayReport, Report
 
@@ -72,6 +73,7 @@ def table(arrays: Sequence[ArrayReport], paper: Paper, verbose: bool = False, sa
             row += [f"{a['port']:.9g}", f"{a['trusted']:.9g}", shape, a["case"]] if compared else ["", "", shape, ""]
         rows.append(row)
     notes = [f"    {a['name']} {a['note']}" for a in arrays if a["note"] and a["note"] not in said]
+    notes += [f"    {a['name']}: {words}" for a in arrays if (words := of_pieces(a["pieces"]))]
     if verbose:
         heads += ["port there", "trusted there", "shape there", "case"]
     return "\n".join([grid(rows, heads), *notes])
