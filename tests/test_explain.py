@@ -122,6 +122,64 @@ def test_two_faults_are_explained_one_after_the_other(tmp_path: Path) -> None:
     }
 
 
+LAYERS = '''
+import numpy as np
+from rowcol.bridge import port
+
+ACTIVATIONS = [np.tanh, lambda raw: 1 / (1 + np.exp(-raw))]
+SLOPES = [lambda out: 1 - out ** 2, lambda out: out * (1 - out)]
+
+
+@port("dense", """
+    U: W1  input hidden1
+    V: W2  hidden1 hidden2
+    W: W3  hidden2 output
+    x: x   batch input
+    y: y   batch output
+""", activations="tanh, sigmoid", objective="OBJECTIVE", sizes="hidden1 = input, hidden2 = input, output = input")
+def layers(U, V, W, x, y):
+    weights, out = [U, V, W], [x]
+    for matrix, activation in zip(weights, ACTIVATIONS):
+        out.append(activation(out[-1] @ matrix))
+    z = out[-1] @ W
+    p = PROBABILITIES
+    loss = LOSS
+    d, grads = p - y, {}
+    for k in (2, 1, 0):
+        grads["UVW"[k]] = out[k].T @ d
+        if k > 0:
+            d = (d @ weights[k].T) * SLOPES[k - 1](out[k])
+    return loss, grads
+'''
+SOFTMAX = ("np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)", "-(y * np.log(p)).sum()")
+LOGISTIC = ("1 / (1 + np.exp(-z))", "-(y * np.log(p) + (1 - y) * np.log(1 - p)).sum()")
+
+
+@pytest.mark.parametrize(
+    ("objective", "right", "wrong", "operation"),
+    [
+        (SOFTMAX, "d @ weights[k].T", "d @ weights[k - 1].T", "da = W[n].T @ daraw"),
+        (SOFTMAX, "SLOPES[k - 1](out[k])", "SLOPES[k - 1](ACTIVATIONS[k - 1](out[k]))", "slope = g_slope(a[n])"),
+        (SOFTMAX, "d, grads = p - y", "d, grads = (p - y) * z", "dz = p - y"),
+        (SOFTMAX, "d, grads = p - y", "d, grads = p - y.max(axis=0)", "dz = p - y"),
+        (SOFTMAX, "(y * np.log(p))", "(y[-1] * np.log(p[-1]))", "loss = -np.sum(y * log_p)"),
+        (LOGISTIC, " + (1 - y) * np.log(1 - p)", "", "loss = np.sum(softplus(z) - y * z)"),
+        (LOGISTIC, "+ (1 - y) * np.log", "- (1 - y) * np.log", "loss = np.sum(softplus(z) - y * z)"),
+    ],
+)
+def test_a_fault_of_layers_or_of_a_loss_is_named_by_its_equation(
+    tmp_path: Path, objective: tuple[str, str], right: str, wrong: str, operation: str
+) -> None:
+    text = LAYERS.replace("OBJECTIVE", "softmax" if objective is SOFTMAX else "logistic")
+    text = text.replace("PROBABILITIES", objective[0]).replace("= LOSS", f"= {objective[1]}")
+    assert text.count(right) == 1
+    (tmp_path / "layers.py").write_text(text.replace(right, wrong))
+    found = explain(*numbers(tmp_path / "layers.py"), budget=6.0)
+    assert found is not None
+    assert not found["unexplained"]
+    assert found["operation"] == operation
+
+
 def test_what_stays_unexplained_is_said(tmp_path: Path) -> None:
     found = explained(
         tmp_path,

@@ -240,7 +240,8 @@ class _Writer(Variants):
         """A sum over the examples, where these come one at a time, that leaves some of them out."""
         table, bracket, _ = equation.target.partition("[")
         summed = isinstance(equation.node, ast.AugAssign)
-        if self.example_by_example and (summed or (bracket and table in self.part.returned)):
+        returned = table in self.part.returned and (bracket or table in self.part.numbers)
+        if self.example_by_example and (summed or returned):
             sign = "+=" if summed else "="
             for which, words, cost in (
                 (f"{EXAMPLE} == batch - 1", "only the last example in the sum", 1.7),

@@ -340,8 +340,8 @@ class _Explaining(Hunt):
             mark = self.fingerprint(side, equation, kind)
             alike = known.get((kind, *(mark or ())), [])
             if alike:
-                # A quantity that goes into one other only cannot be told from it: the name can.
-                named = next((e for e in alike if e.target == equation.target), alike[-1])
+                # A quantity that goes into one other only cannot be told from it: the name can, or the product.
+                named = next((e for e in alike if e.target == equation.target), _product_for(equation, alike))
                 return self.calling(self.summed_up(named)).text
         return (self.gradient_of_the_same(side, equation) or equation).text
 
@@ -451,6 +451,21 @@ class _Explaining(Hunt):
             one.parts, one.share_inside = side.parts, side.share_inside
             self._alone[side.name] = one, one.numbers(0)
         return self._alone[side.name]
+
+
+def _product_for(equation: Equation, alike: Sequence[Equation]) -> Equation:
+    """Of equations alike to one that multiplies matrices, one that does so too, or the one that makes what they scale.
+
+    The last of them for any other.
+    """
+
+    def multiplies(one: Equation) -> bool:
+        return isinstance(one.value, ast.BinOp) and isinstance(one.value.op, ast.MatMult)
+
+    if not multiplies(equation) or multiplies(alike[-1]):
+        return alike[-1]
+    before = [e for one in alike for e in one.block if e.makes_a_quantity and one.reads(e.target)]
+    return next((one for one in (*alike, *before) if multiplies(one)), alike[-1])
 
 
 def _different(found: list[Found]) -> list[Found]:

@@ -223,6 +223,8 @@ class Variants:
         before = ":, " * shape.index(batch)
         yield f"({text}[{before}:1] + 0 * {text})", f"{text} of the first example for every example", 2.2
         yield f"({text}[{before}-1:] + 0 * {text})", f"{text} of the last example for every example", 2.2
+        if len(shape) == 2:
+            yield f"({text}.max(axis=0) + 0 * {text})", f"{text} of any example for every example", 3.0
 
     def _other_indices(self, node: ast.Subscript, equation: Equation) -> Iterator[Variant]:
         loop, x = equation.loop, ast.unparse(node.value)
@@ -241,16 +243,19 @@ class Variants:
             return
         t = loop.target.id
         index, length = ast.unparse(node.slice), length_of(loop.iter)
-        if t not in {n.id for n in ast.walk(node.slice) if isinstance(n, ast.Name)} or length is None:
+        if t not in {n.id for n in ast.walk(node.slice) if isinstance(n, ast.Name)}:
             return
         text = ast.unparse(node)
+        for shift, words in ((-1, "before"), (1, "after"), (-2, "two before")):
+            yield f"{x}[{shifted(t, index, shift)}]", f"{x} of the step {words}", 1.5
+        if length is None:
+            return
         if index != t:
             yield f"{x}[({index}) % {length}]", f"{text} wraps around at the first step", 1.2
             yield f"({x}[{index}] if {index} >= 0 else 0 * {x}[{t}])", f"{text} zero before the start", 1.4
             yield f"{x}[max({index}, 0)]", f"{text} not before the first step", 2.4
         for shift, words in ((-1, "before"), (1, "after"), (-2, "two before")):
             i = shifted(t, index, shift)
-            yield f"{x}[{i}]", f"{x} of the step {words}", 1.5
             if (lowest := self.part.by_step.get(x, 0)) < 0:
                 rule = f"{x} of the step {words} (wrapping around, with the start)"
                 yield f"{x}[({i} + {-lowest}) % ({length} + {-lowest}) - {-lowest}]", rule, 1.8
@@ -288,6 +293,8 @@ class Variants:
                     rule = "the square taken outside"
                     yield f"(({left} - {factor}) * ({left} - {wrapped(node.right.right)}))", rule, 2.0
                 yield f"({right} - {left})", f"a sign: {right} - {left}", 1.2
+                yield from self._of_two_cases(node)
+                yield from self._by_another(node)
                 yield f"({left} - {right} / {SHARE})", f"{right} not averaged", 2.0
                 yield f"({left} / {SHARE} - {right})", f"{left} not averaged", 2.2
                 # A derivative of p once more, and through the softmax's diagonal only.
@@ -313,6 +320,28 @@ class Variants:
                 yield f"np.sum({left[:-2]} * {right})", "an inner product where the outer one belongs", 2.0
             if right.endswith(".T"):
                 yield f"np.sum({left} * {right[:-2]})", "an inner product where the outer one belongs", 2.0
+
+    def _of_two_cases(self, node: ast.BinOp) -> Iterator[Variant]:
+        """`u - y * v` is `y * (u - v) + (1 - y) * u`: one of the two cases alone, or with the other sign."""
+        product, u = node.right, wrapped(node.left)
+        multiplied = isinstance(product, ast.BinOp) and isinstance(product.op, ast.Mult)
+        if not isinstance(product, ast.BinOp) or not multiplied or not self.part.shape(product.left):
+            return
+        y, v = wrapped(product.left), wrapped(product.right)
+        one, other = f"{y} * ({u} - {v})", f"(1 - {y}) * {u}"
+        yield f"({one})", f"only where {y} is one", 2.0
+        yield f"({other})", f"only where {y} is zero", 2.2
+        yield f"({one} - {other})", f"the other sign where {y} is zero", 2.0
+        yield f"({other} - {one})", f"the other sign where {y} is one", 2.2
+
+    def _by_another(self, node: ast.BinOp) -> Iterator[Variant]:
+        """A difference of two arrays multiplied by another array of their shape."""
+        shape = self.part.shape(node.left)
+        if shape and self.part.shape(node.right) == shape:
+            own = {ast.unparse(node.left), ast.unparse(node.right)}
+            for other, its in self.part.quantities.items():
+                if its == shape and other not in own and self._made_before(other, node):
+                    yield f"({wrapped(node)} * {other})", f"times {other}", 2.4
 
     def _distributed(self, node: ast.expr, factor: str) -> Iterator[Variant]:
         """`(u + v) * w` read as `u * w + v`, also where the sum has a name."""
@@ -351,10 +380,21 @@ class Variants:
             for name in self._alike(node.func.id):
                 argument = ast.unparse(node.args[0])
                 yield f"{name}({argument})", f"{name} where {node.func.id} stands", 1.6
+            yield from self._after_the_other(node.func.id, ast.unparse(node.args[0]))
             yield from self._written_here(node.func.id, wrapped(node.args[0]))
         if method == "sum":
             yield text.replace(".sum(", ".mean("), "mean for sum", 1.4
             yield from self._summed_over_features(node)
+
+    def _after_the_other(self, called: str, argument: str) -> Iterator[Variant]:
+        """A function that is handed out beside another, a slope with its activation, applied to what that makes."""
+        for equation in self.part.equations:
+            target = equation.node.targets[0] if isinstance(equation.node, ast.Assign) else None
+            names = [ast.unparse(one) for one in target.elts] if isinstance(target, ast.Tuple) else []
+            if called in names and isinstance(equation.value, ast.Call):
+                for place in {*range(len(names))} - {names.index(called)}:
+                    inner = f"{ast.unparse(equation.value)}[{place}]({argument})"
+                    yield f"{called}({inner})", f"{called} of {inner}", 2.2
 
     def _written_here(self, called: str, argument: str) -> Iterator[Variant]:
         """A small function that makes one thing of its argument, with an edit of it, at one of its calls only."""

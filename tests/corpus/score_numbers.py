@@ -44,6 +44,9 @@ SAME = {
 }
 SAME |= {"e": "p", "log_total": "p", "logp": "loss", "dz_out": "dz", "error": "dz"}
 
+# What one equation of the side in rows makes at once: there p is exp(logp), and the loss is summed over logp.
+BOTH = {"logp": "p"}
+
 
 def quantity(operation: str) -> str:
     """What an equation makes, by its name on paper."""
@@ -58,6 +61,8 @@ def meant(wanted: str, operation: str, function: str) -> bool:
     A function that computes one thing is called by its own name (`sigmoid_slope`).
     """
     name = quantity(operation)
+    if wanted == BOTH.get(re.match(r"\w*", operation).group()):  # type: ignore[union-attr]
+        return True
     return wanted in (name, function, re.sub(r"_[a-z]$", "", name), re.sub(r"^d[a-z](?=raw$)", "d", name))
 
 
