@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from heapq import heappop, heappush
 from typing import Any, TypeAlias
@@ -69,9 +69,9 @@ class Edits:
         self._made: dict[tuple[int, int], list[Edit]] = {}
 
     @cached_property
-    def pure(self) -> Set[str]:
+    def pure(self) -> frozenset[str]:
         """The names of what may be called for what it gives."""
-        return computing(*(source.tree for source in self.scope.sources.values())) | PURE
+        return frozenset(computing(*(source.tree for source in self.scope.sources.values())) | PURE)
 
     def of(self, function: Function, statement: ast.stmt) -> list[Edit]:
         """The edits of one statement, the likeliest first; those that give the same text once."""

@@ -41,6 +41,9 @@ from .source import Function, Scope
 from .text import Splice, walk
 from .trace import Recorder
 
+_LAST_WORD = re.compile(r"\w+$")
+_BEFORE_AN_EXPRESSION = frozenset({"in", "return", "and", "or", "not", "if", "else", "is", "yield"})
+
 
 class Atom(NamedTuple):
     """A variable, attribute or element that a function can name, and the shape of its last value.
@@ -280,12 +283,12 @@ class Names:
             right += 1
         enclosed = text[left - 1 : left] == "(" and text[right : right + 1] == ")"
         if enclosed:
-            before = text[: left - 1].rstrip(" \t")[-1:]
-            grouping = not (before.isalnum() or before in "_)]")
-            word = re.search(r"\w+$", text[: left - 1].rstrip(" \t"))
-            if word and word.group() in ("in", "return", "and", "or", "not", "if", "else", "is", "yield"):
-                grouping = True
-            if grouping and new.binds >= self.needed(node):
+            before = text[self.source.line_start(self.source.line(left - 1)) : left - 1].rstrip(" \t")
+            # Behind a name, parentheses are a call's.
+            called = before[-1:].isalnum() or before[-1:] in ("_", ")", "]")
+            if called and (word := _LAST_WORD.search(before)) is not None:
+                called = word.group() not in _BEFORE_AN_EXPRESSION
+            if not called and new.binds >= self.needed(node):
                 return Splice(self.path, left - 1, right + 1, new.text)
             return Splice(self.path, start, end, new.text)
         return Splice(self.path, start, end, within(new, self.needed(node)))

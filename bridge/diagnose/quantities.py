@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate, pairwise, permutations, product
 from math import sqrt
 from operator import mul
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -118,14 +119,13 @@ def orders_of(count: int) -> list[tuple[int, ...]]:
     return list(permutations(range(count)))
 
 
-def moments(value: Array) -> tuple[int, float, float, float]:
-    """Size and norm, and two numbers that neither order, sign nor a common factor of the elements changes."""
+def moments(value: Array) -> tuple[float, float, float]:
+    """The norm, and two numbers that neither order, sign nor a common factor of the elements changes."""
     flat = np.abs(value.ravel())
-    square = flat * flat
-    norm = sqrt(float(square.sum()))
+    norm = sqrt(flat.dot(flat))
     if not (1e-90 < norm < 1e90):
-        return flat.size, norm, 0.0, 0.0
-    return flat.size, norm, float(flat.sum()) / norm, float(square.dot(flat)) / norm**3
+        return norm, 0.0, 0.0
+    return norm, float(np.add.reduce(flat)) / norm, float((flat * flat).dot(flat)) / norm**3
 
 
 def _moments(values: Array) -> Array:
@@ -153,23 +153,45 @@ def _places_of(grid: Grid) -> list[tuple[slice, ...]]:
     return [tuple(slice(*pair) for pair in place) for place in product(*map(pairwise, edges))]
 
 
+def stacked(runs: Sequence[Sequence[Array]]) -> tuple[list[Array | None], list[Key | None]]:
+    """The values of several runs, one stack at each place; and what the first of each is looked up under.
+
+    No stack where shapes differ, no key for what is trivial. Those of one shape are gone through at once.
+    """
+    found: list[Array | None] = [None] * len(runs[0])
+    keys: list[Key | None] = [None] * len(runs[0])
+    kinds: dict[tuple[tuple[int, ...], np.dtype[Any]], list[int]] = {}
+    for place, value in enumerate(runs[0]):
+        if all(run[place].shape == value.shape for run in runs[1:]):
+            kinds.setdefault((value.shape, value.dtype), []).append(place)
+    for places in kinds.values():
+        stacks = shown(np.array([[run[place] for run in runs] for place in places]))
+        for place, stack, key in zip(places, stacks, _keys(stacks[:, 0]), strict=True):
+            found[place], keys[place] = stack, key
+    return found, keys
+
+
 def keys_of(series: Mapping[int | None, Array]) -> dict[int | None, Key]:
     """What to look the values of some steps up under: those of the first example, where they are not trivial."""
     found: dict[int | None, Key] = {}
     for shape in dict.fromkeys(value.shape for value in series.values()):
         steps = [step for step, value in series.items() if value.shape == shape]
-        firsts = np.array([series[step][0] for step in steps])
-        size = firsts[0].size
-        for step, value, (norm, first, third) in zip(steps, firsts, _moments(firsts).T.tolist(), strict=True):
-            if first > 0:
-                sign = -1.0 if size == 1 and value.flat[0] < 0 else 1.0
-                found[step] = size, round(first, 9), round(third, 9), float(f"{sign * norm:.9e}")
+        keys = _keys(np.array([series[step][0] for step in steps]))
+        found |= {step: key for step, key in zip(steps, keys, strict=True) if key is not None}
     return found
+
+
+def _keys(values: Array) -> Iterator[Key | None]:
+    """What to look up each of some values of one shape under; None for what is trivial."""
+    size = values[0].size
+    for value, (norm, first, third) in zip(values, _moments(values).T.tolist(), strict=True):
+        sign = -1.0 if size == 1 and value.flat[0] < 0 else 1.0
+        yield (size, round(first, 9), round(third, 9), float(f"{sign * norm:.9e}")) if first > 0 else None
 
 
 def alike(one: Array, other: Array) -> bool:
     """Whether two stacks of examples are equal, up to the order of their axes and to axes that are merged."""
-    if one.shape == other.shape and _close(one, other):
+    if one.shape == other.shape and (one.tobytes() == other.tobytes() or _close(one, other)):
         return True
     one, other = (other, one) if one.ndim < other.ndim else (one, other)
     wanted = other.ravel()
@@ -237,26 +259,32 @@ class Group:
 
     def __init__(self, forms: Sequence[Forms]) -> None:
         self.forms = forms
-        norms, firsts, thirds = np.concatenate([_moments(one.values) for one in forms], axis=1)
+        norms, firsts, thirds = _moments(np.concatenate([one.values.reshape(len(one.values), -1) for one in forms]))
         # Of few numbers only their size tells anything.
         self.few = forms[0].values[0].size <= FEW
         order = np.argsort(norms if self.few else firsts)
         order = order[firsts[order] > 0]
-        self.norms, self.firsts, self.thirds = norms[order], firsts[order], thirds[order]
+        # One number is looked up among those of a list in a fraction of the time that an array takes.
+        self.keys = norms[order]
+        self.norms, self.firsts, self.thirds = self.keys.tolist(), firsts[order].tolist(), thirds[order].tolist()
         counts = [len(one.values) for one in forms]
         self.of = np.repeat(np.arange(len(forms)), counts)[order]
         self.place = np.concatenate([np.arange(count) for count in counts])[order]
 
     def near(self, norm: float, first: float, third: float, room: float, factors: Array) -> Iterator[Entry]:
         """The values that have these two numbers, nearly; of few numbers, those that are off by one of the factors."""
-        keys, wanted = (self.norms, norm / factors) if self.few else (self.firsts, np.array([first]))
-        lows, highs = keys.searchsorted(wanted * (1 - room)), keys.searchsorted(wanted * (1 + room))
-        spans = zip(lows[lows < highs], highs[lows < highs], strict=True)
+        spans: Iterable[tuple[int, int]]
+        if self.few:
+            wanted = norm / factors
+            lows, highs = self.keys.searchsorted(wanted * (1 - room)), self.keys.searchsorted(wanted * (1 + room))
+            spans = zip(lows[lows < highs].tolist(), highs[lows < highs].tolist(), strict=True)
+        else:
+            spans = [(bisect_left(self.firsts, first * (1 - room)), bisect_left(self.firsts, first * (1 + room)))]
         for k in (k for span in spans for k in range(*span)):
             if abs(self.firsts[k] - first) <= room * first and abs(self.thirds[k] - third) <= 3 * room * third + 1e-12:
                 forms, place = self.forms[self.of[k]], self.place[k]
                 value = forms.values[place].squeeze()
-                yield Entry(forms.quantity, forms.form, forms.steps[place], value, float(self.norms[k]))
+                yield Entry(forms.quantity, forms.form, forms.steps[place], value, self.norms[k])
 
 
 def forms_of(number: int, quantity: Quantity) -> Iterator[Forms]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .align import Trace
@@ -29,8 +30,7 @@ TURNS = 2  # turns on which an edit is looked at: the first that is wrong, and t
 
 _CALLED = re.compile(r"([^\W\d]\w*)\s*\(")
 _NO_CALLS = frozenset({"if", "else", "and", "or", "not", "in", "is"})
-_DOING = re.compile(r":=|\bout\s*=|\b(lambda|for|yield|await)\b|\)\s*\(|\]\s*\(")
-_TELLING = (":=", "out", "lambda", "for", "yield", "await", ")(", "](", ") ", "] ")  # without which that is not there
+_DOING = re.compile(r"[)\]]\s*\(|:=|\b(?:out\s*=|(?:lambda|for|yield|await)\b)")
 
 
 class Screened(NamedTuple):
@@ -230,10 +230,11 @@ def replaced(source: Source, statement: ast.stmt, node: ast.AST, splices: Sequen
     return ast.unparse(ast.BinOp(ast.parse(ast.unparse(target), mode="eval").body, after.op, after.value))
 
 
-def harmless(text: str, pure: Set[str]) -> bool:
+@lru_cache(maxsize=20_000)
+def harmless(text: str, pure: frozenset[str]) -> bool:
     """Whether a text calls nothing but what only computes something. (To parse each would take most of the time.)"""
-    doing = any(part in text for part in _TELLING) and _DOING.search(text)
-    return not doing and all(name in pure or name in _NO_CALLS for name in _CALLED.findall(text))
+    called = _CALLED.findall(text) if "(" in text else []
+    return all(name in pure or name in _NO_CALLS for name in called) and _DOING.search(text) is None
 
 
 def _fits(trace: Trace, leaf: Leaf, values: Sequence[Array | None]) -> int:

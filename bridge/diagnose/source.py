@@ -12,7 +12,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
@@ -153,11 +153,9 @@ class Unit:
         self.codes = _function_codes(self.module)
 
     def adopt(self, living: Mapping[CodeType, list[FunctionType]]) -> None:
-        """Find which living functions run codes of this unit."""
+        """Find which living functions, of those of its file, run codes of this unit."""
         taken = _keys(self.codes)
         for code, functions in living.items():
-            if code.co_filename != self.source.path and os.path.abspath(code.co_filename) != self.source.path:
-                continue
             index = next((i for i, own in enumerate(self.codes) if own == code), None)
             if index is None:
                 index = taken.get((code.co_name, code.co_firstlineno, 0))
@@ -239,11 +237,11 @@ class Scope:
             if mine(code.co_filename):
                 codes.setdefault(code.co_filename, []).append(code)
         referrers = gc.get_referrers(*(code for group in codes.values() for code in group)) if codes else []
-        living: dict[CodeType, list[FunctionType]] = {}
-        wanted = {id(code) for group in codes.values() for code in group}
+        living: dict[str, dict[CodeType, list[FunctionType]]] = {}  # of each file
+        wanted = {id(code): os.path.abspath(name) for name, group in codes.items() for code in group}
         for one in referrers:
             if isinstance(one, FunctionType) and id(one.__code__) in wanted:
-                living.setdefault(one.__code__, []).append(one)
+                living.setdefault(wanted[id(one.__code__)], {}).setdefault(one.__code__, []).append(one)
         sources: dict[str, Source] = {}
         units: list[Unit] = []
         functions: list[Function] = []
@@ -252,7 +250,7 @@ class Scope:
                 source = Source.read(name)
             except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
                 continue
-            found, of_file = _units(source, group, living)
+            found, of_file = _units(source, group, living.get(os.path.abspath(name), {}))
             if found:
                 sources[name] = source
                 units += found
@@ -506,6 +504,7 @@ def belongs(where: str | Iterable[str] | None, home: str | None = None) -> Calla
     folders = tuple(root + os.sep for root in [*(roots or ()), *([home] if home else ())])
     system = (os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.dirname(np.__file__)) + os.sep)
 
+    @cache
     def test(name: str) -> bool:
         if name.startswith("<") or not os.path.isfile(name):
             cached = getattr(sys.modules.get("linecache"), "cache", {}).get(name)
@@ -522,15 +521,16 @@ def belongs(where: str | Iterable[str] | None, home: str | None = None) -> Calla
 
 def _pieces(statements: Iterable[ast.AST], prefix: str) -> Iterator[tuple[FunctionNode, str]]:
     """Every function node under some nodes, in source order, with its qualified name."""
-    for node in statements:
+    waiting = [(node, prefix) for node in statements][::-1]
+    while waiting:
+        node, prefix = waiting.pop()
         if isinstance(node, FUNCTIONS):
             name = prefix + code_name(node)
             yield node, name
-            yield from _pieces(ast.iter_child_nodes(node), f"{name}.")
+            prefix = f"{name}."
         elif isinstance(node, ast.ClassDef):
-            yield from _pieces(ast.iter_child_nodes(node), f"{prefix}{node.name}.")
-        else:
-            yield from _pieces(ast.iter_child_nodes(node), prefix)
+            prefix = f"{prefix}{node.name}."
+        waiting += [(inner, prefix) for inner in ast.iter_child_nodes(node)][::-1]
 
 
 def _first_line(node: FunctionNode) -> int:

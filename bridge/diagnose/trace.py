@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -86,7 +86,7 @@ class Recorder:
         self.limit = limit
         self.sites: list[Site] = []
         self.events: list[Event] = []
-        self.memory: list[Memory] = []  # of each event
+        self._seen: list[Array | None] = []  # of each event the array itself, which keeps its place; None for a number
         self.given: dict[bytes, tuple[int, ...]] = {}  # what the outermost call was handed
         self.ints: dict[int, int] = {}  # the last value of every site that held an int
         self.numbers: dict[int, int] = {}  # how many single numbers every site has reported
@@ -107,11 +107,16 @@ class Recorder:
     @contextmanager
     def aside(self) -> Iterator[list[Event]]:
         """Events of what runs inside are collected apart, not among the recorder's own."""
-        kept, self.events, memory, self.memory = self.events, [], self.memory, []
+        kept, self.events, seen, self._seen = self.events, [], self._seen, []
         try:
             yield self.events
         finally:
-            self.events, self.memory = kept, memory
+            self.events, self._seen = kept, seen
+
+    @cached_property
+    def memory(self) -> list[Memory]:
+        """Where each event's array lies; for when the run is over."""
+        return [_NOWHERE if one is None else _place_of(one) for one in self._seen]
 
     def last(self) -> dict[int, Array]:
         """The last value of every site that has one."""
@@ -164,10 +169,7 @@ class Recorder:
             value.fill(0)  # what a new buffer holds by chance is nothing that the code has computed
         if (kind is np.ndarray or isinstance(value, np.ndarray)) and value.ndim:
             if len(self.events) < self.limit and value.dtype.kind in "fciub":
-                owner = value
-                while isinstance(owner.base, np.ndarray):
-                    owner = owner.base
-                self.memory.append(Memory(id(owner), value.__array_interface__["data"][0]))
+                self._seen.append(value)
                 self.events.append(Event(site, self._frame, self._loops, np.array(value)))
         elif kind is int:
             self.ints[site] = value
@@ -175,14 +177,14 @@ class Recorder:
             count = self.numbers.get(site, 0)
             if len(self.events) < self.limit and count < NUMBERS:
                 self.numbers[site] = count + 1
-                self.memory.append(_NOWHERE)
+                self._seen.append(None)
                 self.events.append(Event(site, self._frame, self._loops, np.array(value)))
         elif kind is list and value and _plain(value) and len(self.events) < self.limit:
             try:
                 array = np.array(value, dtype=float)
             except (TypeError, ValueError):
                 return value
-            self.memory.append(_NOWHERE)
+            self._seen.append(None)
             self.events.append(Event(site, self._frame, self._loops, array))
         return value
 
@@ -288,6 +290,13 @@ class Recorder:
         return len(self._loop_names) - 1
 
 
+def _place_of(array: Array) -> Memory:
+    owner = array
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    return Memory(id(owner), array.__array_interface__["data"][0])
+
+
 def _plain(value: list[Any]) -> bool:
     """Whether the first leaf of nested lists is a plain number."""
     first: Any = value
@@ -350,7 +359,7 @@ class _Rewrite:
             return new
         docstring = node.body[:1] if _is_docstring(node.body[0]) else []
         body = self.block(node.body[len(docstring) :], name)
-        if not _is_generator(node):
+        if "yield" not in self.source.segment(node) or not _is_generator(node):
             at = node.body[0]
             enter = [_statement(_call(_ENTER, at, number, first, *(_load(a.arg, at) for a in arguments)))]
             if node.args.vararg is not None:

@@ -12,8 +12,10 @@ import ast
 import builtins
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import permutations, product
 from math import prod
+from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +64,7 @@ class Seen:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.texts: dict[str, Any] = {}
+        self.texts: dict[str, CodeType] = {}
         self.values: dict[str, list[Array | None]] = {}
         self.turns = 0
         self.numpy = "np"
@@ -70,11 +72,8 @@ class Seen:
         self.zeros: set[str] = set()  # plain numbers that are zero: what is carried begins so
 
     def add(self, text: str) -> None:
-        if text not in self.texts and len(self.texts) < self.most:
-            try:
-                self.texts[text] = compile(text.strip(), "<probe>", "eval")
-            except (SyntaxError, ValueError):
-                return
+        if text not in self.texts and len(self.texts) < self.most and (code := compiled(text.strip())) is not None:
+            self.texts[text] = code
             self.values[text] = [None] * self.turns
 
     def look(self, frame: Any) -> None:
@@ -98,6 +97,15 @@ class Seen:
                 value = None
             self.values[text].append(_array(value))
         self.turns += 1
+
+
+@lru_cache(maxsize=20_000)
+def compiled(text: str) -> CodeType | None:
+    """The code of an expression, which may be asked for at several places and again after a mend."""
+    try:
+        return compile(text, "<probe>", "eval")
+    except (SyntaxError, ValueError):
+        return None
 
 
 def _array(value: Any) -> Array | None:

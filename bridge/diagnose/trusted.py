@@ -21,6 +21,7 @@ from ..declaration import Declaration
 from ..run import canonical
 from ..timings import stage
 from .quantities import (
+    HIDDEN,
     SO_FAR,
     STEP,
     TOTAL,
@@ -46,6 +47,7 @@ from .quantities import (
     neutral,
     orders_of,
     shown,
+    stacked,
     trivial,
 )
 from .source import Scope
@@ -112,39 +114,32 @@ class Trusted:
 
         `first` has seen the first example, `rest` are the events of the others.
         """
-        events: dict[Spot, list[tuple[int | None, Event, list[Array]]]] = {}
-        order: list[Spot] = []
+        stacks, keys_at = stacked([[event.value for event in run] for run in (first.events, *rest)])
+        at: dict[Spot, dict[int | None, int]] = {}  # of each spot its events, step by step
         visits: dict[tuple[int, int | None], int] = {}
         for position, event in enumerate(first.events):
             step = step_of(first, event)
-            values = [event.value, *(other[position].value for other in rest)]
             visit = visits.get((event.site, step), 0)
             visits[event.site, step] = visit + 1
-            if visit >= VISITS:
-                continue
-            spot = event.site, visit
-            if spot not in events:
-                order.append(spot)
-            events.setdefault(spot, []).append((step, event, values))
+            if visit < VISITS:
+                at.setdefault((event.site, visit), {})[step] = position
         # What is named by assignment first, so that a value is called by its name where it has one.
-        place = {spot: k for k, spot in enumerate(order)}
+        place = {spot: k for k, spot in enumerate(at)}
         top = first.frames[1].function
         # A function that helps at a step has names of its own for whatever it is handed.
-        helping = {s for s, some in events.items() if any("t" in dict(first.frames[e.frame].loops) for _, e, _ in some)}
-        rank = {s: max(_rank(first.sites[s[0]], top), 2 * (s in helping)) for s in order}
-        spots = sorted(order, key=lambda s: (rank[s], place[s]))
+        looping = {frame.number for frame in first.frames if "t" in dict(frame.loops)}
+        helping = {spot for spot, its in at.items() if any(first.events[p].frame in looping for p in its.values())}
+        rank = {s: max(_rank(first.sites[s[0]], top), 2 * (s in helping)) for s in at}
+        spots = sorted(at, key=lambda s: (rank[s], place[s]))
         of_site: dict[Spot, tuple[int, int | None]] = {}
         for spot in spots:
             site = first.sites[spot[0]]
-            series: dict[int | None, Array] = {}
-            for step, _, values in events[spot]:
-                if all(v.shape == values[0].shape for v in values):
-                    series[step] = shown(np.array(values))
+            series = {step: value for step, p in at[spot].items() if (value := stacks[p]) is not None}
             # A number that is the same for all examples is a number all the same: a scale.
             ends = [value[:1] if value[0].size == 1 else value for value in [*series.values()][:: len(series) - 1 or 1]]
             if all(map(trivial, ends)):
                 continue
-            keys = keys_of(series)
+            keys = {step: key for step in series if (key := keys_at[at[spot][step]]) is not None}
             found = self._same(series, keys)
             if found is None:
                 found = self._new(Quantity(_called(site), series, place[spot]), keys), 0
@@ -353,11 +348,14 @@ class Trusted:
         return known
 
     def _lookup(self, value: Array) -> tuple[Meaning, ...]:
-        value = shown(np.asarray(value, dtype=np.float64))
         group = self._groups.get(value.size)
         if group is None:
             return ()
-        _, norm, first, third = moments(value)
+        value = np.asarray(value, dtype=np.float64)
+        norm, first, third = moments(value)
+        if not norm < -HIDDEN:
+            value = shown(value)
+            norm, first, third = moments(value)
         if not (first > 0):
             return ()
         found: list[Meaning] = []
