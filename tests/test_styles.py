@@ -211,7 +211,8 @@ from rowcol.bridge import port
     Y: y    batch output
 """, objective="squared error", activation="sigmoid")
 def mine(W1, W2, X, Y):
-    loss, d1, d2 = 0.0, [[0.0] * len(row) for row in W1], [[0.0] * len(row) for row in W2]
+    loss, d2 = 0.0, [[0.0] * len(row) for row in W2]
+    d1 = [[0.0] * len(W1[0]) for _ in range(len(W1))]
     for x, y in zip(X, Y):
         h = [1 / (1 + np.exp(-sum(w * s for w, s in zip(row, x)))) for row in W1]
         e = [sum(w * s for w, s in zip(row, h)) - want for row, want in zip(W2, y)]
@@ -446,6 +447,38 @@ def mine(Wq, Wk, Wv, Wo, x, dout):
     return out, backward(dout, kept, Wq, Wk, Wv, Wo, x)
 '''
 
+OBJECTS = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+class Tanh:
+    def __call__(self, z):
+        self.out = np.tanh(z)
+        return self.out
+
+    def back(self, d):
+        return d * (1 - self.out * self.out)
+
+
+@port("dense", """
+    W1: W1  input hidden1
+    W2: W2  hidden1 hidden2
+    W3: W3  hidden2 output
+    x: x    batch input
+    y: y    batch output
+""", objective="squared error", activation="tanh")
+def mine(W1, W2, W3, x, y):
+    first = Tanh()
+    second = Tanh()
+    one = first(x @ W1)
+    two = second(one @ W2)
+    e = two @ W3 - y
+    dtwo = second.back(e @ W3.T)
+    done = first.back(dtwo @ W2.T)
+    return 0.5 * (e * e).sum(), {"W1": x.T @ done, "W2": one.T @ dtwo, "W3": two.T @ e}
+'''
+
 FAULTS = {
     "the state after the step, where a helper adds": (BUFFERS, "add(dW, h[t], draw)", "add(dW, h[t + 1], draw)"),
     "a transpose, in what is written elsewhere": (
@@ -488,6 +521,17 @@ FAULTS = {
         "own = slice(n * size, (n + 1) * size)\n        for t",
         "own = slice((head - 1 - n) * size, (head - n) * size)\n        for t",
     ),
+    "one row for all, of plain lists": (
+        PLAIN,
+        "d1 = [[0.0] * len(W1[0]) for _ in range(len(W1))]",
+        "d1 = [[0.0] * len(W1[0])] * len(W1)",
+    ),
+    "three names for one buffer": (
+        BUFFERS,
+        "later, dh, draw = np.zeros_like(h[0]), np.empty_like(h[0]), np.empty_like(h[0])",
+        "later = dh = draw = np.zeros_like(h[0])",
+    ),
+    "one layer in the place of two": (OBJECTS, "second = Tanh()", "second = first"),
     "the step of another loop, of five": (STEPWISE, "dv[s][own] +=", "dv[t][own] +="),
 }
 

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .analogies import Analogies
+from .apart import apart
 from .calling import PURE, computing
 from .expressions import Expressions
 from .names import Usage
@@ -162,6 +163,8 @@ class _Maker(Expressions, Analogies):
         yield from self.crosswise(statement)
         if isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign):
             yield from self.assignment(statement)
+        if (own := apart(self.source, statement, self.usage.scope.classes)) is not None:
+            yield self.make(statement, "alias", f"an object of its own for each: `{own.text}`", 0.2, own)
         if isinstance(statement, ast.Assign | ast.For):
             yield from self.targets(statement)
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .align import Need, Trace
+from .apart import apart, changes_elements
 from .leaves import Leaf
 from .pieces import called_name, is_view
 from .quantities import Meaning, Operand
@@ -244,7 +245,7 @@ class Evidence:
 
     def kept_again(self) -> list[int]:
         """Where a loop puts an object of the port's into a list, which is made once, in front of it."""
-        classes = {f.name.rpartition(".")[0].rpartition(".")[2] for f in self.trace.scope.functions} - {""}
+        classes = self.trace.scope.classes
         found = []
         for number, site in enumerate(self.trace.sites):
             source = self.trace.scope.source(site.path)
@@ -332,6 +333,26 @@ class Evidence:
                 later = {memory[p] for p in self.changes if p > at[0]}
                 if later & {memory[p] for p in at}:
                     found.append(number)
+        return found
+
+    def one_for_all(self) -> list[int]:
+        """The stores that give one object to several, where the port changes it, or it keeps what it was last given."""
+        classes, found = self.trace.scope.classes, []
+        seen: set[int] = set()
+        for number, site in enumerate(self.trace.sites):
+            statement, path = self.statement(number)
+            source = self.trace.scope.source(path)
+            if site.kind != "store" or id(statement) in seen or not isinstance(statement, ast.Assign):
+                continue
+            seen.add(id(statement))
+            if apart(source, statement, classes) is None:
+                continue
+            function = self.trace.scope.function_at(path, site.start)
+            names = {source.segment(target) for target in statement.targets}
+            # An object of the port's own, not an array.
+            kept = isinstance(statement.value, ast.Name | ast.Attribute) and not self.trace.at(number)
+            if kept or (function is not None and changes_elements(function.node, names, source)):
+                found.append(number)
         return found
 
     @cached_property

@@ -18,7 +18,7 @@ from .places import earlier, places, ranking
 from .screen import Screened, screened
 from .search import Search
 from .source import Scope
-from .suspects import MISNAMED, TURNED_ROUND, Suspect
+from .suspects import MISNAMED, ONE_FOR_ALL, TURNED_ROUND, Suspect
 from .text import Source, walk
 from .translate import INSERTED, LAST_RESORT, Place, Translator
 from .tries import DRASTIC, Tries, written
@@ -42,6 +42,7 @@ TELLING = {
     TURNED_ROUND: "order",
     EXCHANGED: "exchange",
     MISNAMED: "exchange",
+    ONE_FOR_ALL: "alias",
 }
 LIKELY = 8  # edits that make what ought to be there, of which one is looked for that brings most
 EACH = 3  # edits of a place that are tried in pairs with those of others

@@ -11,7 +11,7 @@ import builtins
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache, cached_property
 from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import Any
@@ -259,6 +259,11 @@ class Scope:
 
     def source(self, path: str) -> Source:
         return self.sources[path]
+
+    @cached_property
+    def classes(self) -> Set[str]:
+        """The names of the classes of which methods ran."""
+        return {function.name.rpartition(".")[0].rpartition(".")[2] for function in self.functions} - {""}
 
     def function_at(self, path: str, offset: int) -> Function | None:
         """The innermost function that ran and holds an offset."""

@@ -22,6 +22,7 @@ from .trusted import Trusted
 OUT_OF_STEP = 0.02  # the score of where something is taken that is of another step than what it meets
 TURNED_ROUND = "it goes through the steps the other way round"
 MISNAMED = "what is unpacked here had these names before, each another of them"
+ONE_FOR_ALL = "here several have one and the same object"
 NOBODYS = "its operands are known, its value is nobody's"
 
 
@@ -286,6 +287,8 @@ class _Naming:
 
     def changed(self) -> None:
         """What is changed in place though another name, or the caller, still has it."""
+        for number in self.evidence.one_for_all():
+            self.note(number, 0.0 if self.raised is None else -4.5, ONE_FOR_ALL)
         for number in self.evidence.shared():
             self.note(number, 0.3, "both names are one array, which is changed in place")
         for number, again in self.evidence.overwritten.items():

@@ -108,6 +108,8 @@ class Tries:
         doubtful = doubtful or unnatural(self.scope, first) > 0
         doubtful = doubtful or self.hands_on(first) or self.goes_round(trace, named)
         self.search.equivalent = [edit for edit, _ in self.survivors[1:]]
+        # That two have one object makes up for nothing else.
+        doubtful = doubtful and first.kind != "alias"
         if named and first.line == named[0].line and not doubtful:
             return self.survivors[0]
         places = [(suspect.path, suspect.start) for suspect in named]
