@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from .answer import Answer
 from .case import LARGE, make_case
 from .declaration import Declaration, Sizes
 from .diff import AGREES, Diff, Expected, compare_once, expect, parameters_of, single_cases
@@ -44,6 +45,14 @@ def beyond(port: Declaration, expected: Expected, of: Iterable[str] | None = Non
     else:
         names = {n for n in names if float(np.max(np.abs(expected.gradients[n]), initial=0.0)) >= bound}
     return sorted(names if of is None else names & set(of))
+
+
+def clear(port: Declaration, expected: Expected, answer: Answer) -> bool:
+    """Are the right gradients and the port's own both within its bound, if it has one?"""
+    if port.clip is None:
+        return True
+    own = {n: g for n, g in answer.gradients.items() if n in expected.gradients}
+    return not beyond(port, expected) and not beyond(port, expected._replace(gradients=own))
 
 
 def seen(port: Declaration, found: Diff) -> str:

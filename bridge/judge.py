@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .bound import clear
 from .case import Case, make_case, recipes
 from .declaration import Declaration, Sizes, place_to_write
 from .diff import AGREES, DIFFERS, LOSS, NOT_PROVIDED, Diff, Expected, Verdict, expect, parameters_of, single_cases
@@ -231,9 +232,11 @@ def _own_factor(expected: Expected, loss: float) -> bool:
 
 
 def _common_factor(found: Diff, judgement: Judgement) -> str | None:
-    """One factor by which every wrong gradient is off, on every case."""
-    factors: dict[str, list[float]] = {}
+    """One factor by which every wrong gradient is off, on every case on which no bound hides it."""
+    factors: dict[str, list[tuple[Case, float]]] = {}
     for expected, answer in zip(found.expected, found.answers, strict=True):
+        if not clear(judgement.port, expected, answer):
+            continue
         for name in judgement.wrong:
             port, trusted = answer.gradients.get(name), expected.gradients.get(name)
             if port is None or trusted is None or not np.all(np.isfinite(port)):
@@ -247,14 +250,11 @@ def _common_factor(found: Diff, judgement: Judgement) -> str | None:
                 > 1e-6 * float(np.max(np.abs(port), initial=0.0)) + 1e-300
             ):
                 return None
-            factors.setdefault(name, []).append(factor)
+            factors.setdefault(name, []).append((expected.case, factor))
     if not factors:
         return None
     pairs = [
-        (expected.case, factors[name][k], 1.0)
-        for name in factors
-        for k, expected in enumerate(found.expected)
-        if abs(factors[name][k] - 1) > 1e-6
+        (case, factor, 1.0) for each in factors.values() for case, factor in each if abs(factor - 1) > 1e-6
     ]
     names = listed(list(factors))
     phrase = factor_of_sizes(pairs) if len(pairs) > 1 else None
@@ -309,7 +309,8 @@ def pattern(
 def _between_steps(port: Declaration) -> str:
     """What stands between the steps of a family: states that are handed on, or all the other steps."""
     if set(port.family.data) - {"x"}:
-        return "the fault is in what one step hands to another, or in how steps are added up"
+        mean = ", or in where the mean over them is taken" * ("time" in port.reduction)
+        return f"the fault is in what one step hands to another, or in how steps are added up{mean}"
     return "the fault is in how one step looks at the others"
 
 

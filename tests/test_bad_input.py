@@ -825,6 +825,23 @@ def test_a_bound_that_no_gradient_reaches_is_not_called_verified(said: Said) -> 
     lines_of(text, "no gradient reaches the bound clip=1e+09 on these cases: whether the port clips is not verified")
 
 
+def test_a_factor_is_said_though_a_bound_cuts_it_off_on_some_cases(said: Said) -> None:
+    status, text = said(source("g = {n: v / X.shape[1] for n, v in g.items()}\n" + CLIPPED, keywords="clip=5"))
+    assert status == 1
+    lines_of(text, "the right ones times 1 / time.")
+
+
+@pytest.mark.parametrize(("reduction", "said_of_it"), [("batch and time", True), ("batch", False)])
+def test_of_a_mean_over_time_the_steps_may_be_averaged_wrongly(said: Said, reduction: str, said_of_it: bool) -> None:
+    k = "len(X) * X.shape[1]" if said_of_it else "len(X)"
+    then = f"k = {k}\ng = {{n: v / k for n, v in g.items()}}\ng['Wx'] = g['Wx'] * X.shape[1]\nreturn loss / k, g"
+    then = then.replace("g['Wx'] * X.shape[1]", "g['Wx'] * X.shape[1] + (X.shape[1] - 1)")
+    status, text = said(source(then, keywords=f"reduction='mean over {reduction}'"))
+    assert status == 1
+    lines_of(text, "With time = 1 everything agrees: the fault is in what one step hands to another")
+    assert ("where the mean over them is taken" in " ".join(text.split())) is said_of_it
+
+
 def test_clipping_more_than_the_parameters_is_a_remark(said: Said) -> None:
     status, text = said(
         source("return loss, {n: np.clip(v, -1, 1) for n, v in g.items()}", keywords="clip=1")

@@ -113,3 +113,14 @@ def test_what_users_are_told_are_names_of_the_equations(name: str) -> None:
             case = next(cases(ours, 0))
             said = [one.name for one in Trusted(ours, case, "float64").quantities]
             assert not [words for words in said if "list(" in words or ".values()" in words or "np.empty" in words]
+
+
+def test_the_factor_of_a_mean_is_called_by_what_is_divided_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = Path(__file__).with_name("ports").joinpath("vectorised.py").read_text()
+    assert '@ theta["R"].T' in text
+    (tmp_path / "mine.py").write_text(text.replace('@ theta["R"].T', '@ theta["R"]'))
+    monkeypatch.chdir(tmp_path)
+    diagnosis = examined("mine.py", Options())[0]["diagnosis"] or {}
+    beside = " ".join(words for row in diagnosis["annotation"] for words in row["meanings"])
+    assert "1/(batch*time) * daraw" in beside
+    assert "0.0" not in beside

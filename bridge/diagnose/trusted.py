@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property, reduce
 from itertools import combinations, product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,8 @@ from .source import Scope
 from .trace import Array, Event, Recorder, Site
 
 JOINS = frozenset({"concatenate", "stack", "hstack", "vstack", "column_stack", "append", "block", "r_", "c_"})
+MEANS = (("batch",), ("time",), ("batch", "time"), ("batch", "time", "output"))  # what a mean is taken over
+ROUNDED = 1e-5  # how near to that a factor is
 VAIN = 3  # how many arrays of a shape are cut along both axes in vain before no more are
 SIDE_BY_SIDE = 60  # values of a site that are cut in every way to see what they hold: a port may train for long
 
@@ -612,8 +615,18 @@ class Trusted:
         elif meaning.form in (SO_FAR, TOTAL):
             words = f"sum of {words}"
         if abs(meaning.factor - 1) > 1e-6:
-            words = f"-{words}" if abs(meaning.factor + 1) < 1e-6 else f"{meaning.factor:.3g} * {words}"
+            words = f"-{words}" if abs(meaning.factor + 1) < 1e-6 else f"{self._factor(meaning.factor)} * {words}"
         return words
+
+    def _factor(self, factor: float) -> str:
+        """A number; where it is just that of a mean, what is divided by: `1/(batch*time)`, and not 0.0556."""
+        counts = [n for n in MEANS if all(self.sizes.get(axis, 1) > 1 for axis in n)]
+        means = [n for n in counts if abs(abs(factor) * prod(self.sizes[axis] for axis in n) - 1) < ROUNDED]
+        # A half is a half, whatever else is two.
+        if len(means) != 1 or abs(abs(factor) - 0.5) < ROUNDED:
+            return f"{factor:.3g}"
+        below = "*".join(means[0])
+        return "-" * (factor < 0) + ("1/" + (f"({below})" if len(means[0]) > 1 else below))
 
     def outputs(self, names: Iterable[str]) -> list[int]:
         """The quantities that the trusted side returns, by canonical name (`Wax` -> `dWax`, `loss`)."""
