@@ -5,7 +5,7 @@ All of it is plain data, and made only for who asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from .answer import Answer
 from .case import Array, Case
 from .declaration import Declaration
+from .diagnosis import Diagnosis
 from .diff import DIFFERS, LOSS, Diff, Expected, Verdict, laid_out_for
 from .judge import Judgement, shortens
 from .oracle import OwnLoss
@@ -28,7 +29,7 @@ def details(
     trusted: Declaration | OwnLoss,
     expected: Sequence[Expected],
     judgement: Judgement | None,
-    diagnosis: Mapping[str, Any] | None,
+    diagnosis: Diagnosis | None,
 ) -> Details:
     """The details of a port that differs, or (without a judgement) raises."""
     from .diagnose.annotate import annotated
@@ -45,7 +46,7 @@ def details(
         found["arrays"] = arrays(port, judgement.found, judgement.verdicts)
         found["lengths"] = lengths(port, trusted, one.case, judgement.wrong)
     with np.errstate(all="ignore"):
-        shown = annotated(port, trusted, one, (diagnosis or {}).get("lines", ()))
+        shown = annotated(port, trusted, one, () if diagnosis is None else diagnosis["lines"])
     found["source"], found["steps"] = shown["source"], shown["steps"]
     return found
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from .bound import cases_beyond, seen
 from .case import Case, cases
 from .declaration import DTYPES, Declaration, Sizes, parse_sizes, place_to_write, reduction_phrase
+from .diagnosis import Diagnosis
 from .diff import (
     AGREES,
     BLIND,
@@ -225,7 +226,7 @@ def _diagnosis(
     judgement: Judgement,
     options: Options,
     by_numbers: bool,
-) -> dict[str, Any] | None:
+) -> Diagnosis | None:
     """The line, from the source; and what the numbers alone tell where there is none, or no patch was verified."""
     if isinstance(trusted, OwnLoss):
         from .diagnose.alone import diagnose_alone
@@ -259,7 +260,7 @@ def _says_something(judgement: Judgement, found: Diff) -> bool:
     return any(v.difference or v.name in misshapen for v in wrong)
 
 
-def _of_one_that_raises(port: Declaration, options: Options) -> dict[str, Any] | None:
+def _of_one_that_raises(port: Declaration, options: Options) -> Diagnosis | None:
     """The diagnosis of a port that raises on a legal case; None for one that does not."""
     from .diagnose.engine import diagnose
 
@@ -417,14 +418,15 @@ class Result:
         return {a["name"]: a["state"] for a in self.report["arrays"] if a["name"] != LOSS}
 
     @property
-    def diagnosis(self) -> dict[str, Any] | None:
+    def diagnosis(self) -> Diagnosis | None:
         """What was found about the line, as plain data; None where nothing differs."""
         return self.report["diagnosis"]
 
     @property
     def patch(self) -> str | None:
         """The verified patch as a unified diff, or None."""
-        return (self.report["diagnosis"] or {}).get("patch")
+        diagnosis = self.report["diagnosis"]
+        return None if diagnosis is None else diagnosis["patch"]
 
     def __str__(self) -> str:
         from .report.terminal import render

@@ -7,19 +7,12 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 from .arguments import natural
+from .diagnosis import VERIFIED_PATCH, Change
 from .problem import AGREES, DIFFERS, Problem
 from .report.schema import Report
-
-
-class Change(TypedDict):
-    """One file as it was when it was diagnosed, and as the patch makes it (text with its own line ends)."""
-
-    file: str
-    before: str
-    after: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,8 +42,8 @@ def command(args: argparse.Namespace) -> int:
     if report["finding"] is None and report["diagnosis"] is None:
         print(headline(report, paper), file=sys.stderr)
         return report["status"]
-    changes = changes_of(report)
-    if not changes:
+    changes, diagnosis = changes_of(report), report["diagnosis"]
+    if not changes or diagnosis is None or diagnosis["patch"] is None:
         print(headline(report, paper), file=sys.stderr)
         print("no verified patch was found; `rowcol diff` says what is known of the line.", file=sys.stderr)
         return DIFFERS
@@ -62,7 +55,7 @@ def command(args: argparse.Namespace) -> int:
         from .diagnose.repair import top_of
 
         print(f"apply it in {top_of(changes[0]['file'])}", file=sys.stderr)
-    _print_as_the_file((report["diagnosis"] or {})["patch"], changes[0]["file"])
+    _print_as_the_file(diagnosis["patch"], changes[0]["file"])
     return DIFFERS
 
 
@@ -78,8 +71,8 @@ def _print_as_the_file(patch: str, file: str) -> None:
 
 def changes_of(report: Report) -> list[Change]:
     """The files that a report's verified patch changes; none where there is no such patch."""
-    diagnosis = report["diagnosis"] or {}
-    return list(diagnosis["changes"]) if diagnosis.get("claim") == "verified patch" else []
+    diagnosis = report["diagnosis"]
+    return diagnosis["changes"] if diagnosis is not None and diagnosis["claim"] == VERIFIED_PATCH else []
 
 
 def apply(changes: Sequence[Change]) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rowcol.bridge.cli import main
-from rowcol.bridge.diagnose.found import nothing
+from rowcol.bridge.diagnosis import nothing
 from rowcol.bridge.problem import Problem
 from rowcol.bridge.report.html import page, pages
 from rowcol.bridge.report.overview import as_csv, lines

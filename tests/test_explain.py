@@ -13,11 +13,12 @@ from rowcol.bridge.answer import Answer
 from rowcol.bridge.case import cases
 from rowcol.bridge.declaration import Declaration
 from rowcol.bridge.diagnose.breaks import breaks
-from rowcol.bridge.diagnose.explain import Explanation, explain
+from rowcol.bridge.diagnose.explain import explain
 from rowcol.bridge.diagnose.numbers import diagnose_numbers
 from rowcol.bridge.diagnose.observed import Observed
 from rowcol.bridge.diagnose.parts import chunks
 from rowcol.bridge.diagnose.sums import NO_SUM, Sums, Watch
+from rowcol.bridge.diagnosis import Explanation
 from rowcol.bridge.diff import Expected, diff, expect, single_cases
 from rowcol.bridge.judge import judge
 from rowcol.bridge.load import load

@@ -8,18 +8,17 @@ gradients is none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ..case import fresh_cases
 from ..declaration import Declaration
+from ..diagnosis import VERIFIED_PATCH, Diagnosis, nothing
 from ..diff import LOSS, Expected, expect, single_cases
 from ..oracle import OwnLoss
 from .bench import FRESH, Bench, clock, home
 from .edits import edits
-from .found import VERIFIED_PATCH, changes, nothing
-from .repair import patch, repair
+from .repair import changes, patch, repair
 from .source import Scope
 from .trace import Recorder
 
@@ -27,7 +26,7 @@ BUDGET = 2.5  # seconds
 AWAY = 12.0  # the rank of a place that no wrong gradient is known to come from
 
 
-def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 0) -> dict[str, Any] | None:
+def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 0) -> Diagnosis | None:
     """The verified patch of one edit, or the lines that the wrong gradients come from; None without source."""
     begin = clock()
     measured = [_with_the_loss(port, one) for one in expected]
@@ -53,7 +52,8 @@ def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 
         before=before,
         confirm=lambda: all(bench.once(one).all_agree for one in measured[1:]),
     )
-    report = {**nothing(), "edits_tried": tried.tried, "edits_per_second": tried.per_second}
+    report = nothing()
+    report["edits_tried"], report["edits_per_second"] = tried.tried, tried.per_second
     if tried.mend is not None:
         edit = tried.mend.edit
         # The loss is the unedited port's: what is expected of the fresh cases is measured before the edit is in force.
@@ -64,14 +64,9 @@ def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 
         with scope.edited(edit.splices):
             verified = all(bench.once(one).all_agree for one in fresh)
         if verified:
-            report |= {
-                "claim": VERIFIED_PATCH,
-                "patch": patch(scope, edit.splices),
-                "verified_cases": len(fresh),
-                "hunks": 1,
-                "changes": changes(scope, edit.splices),
-                "steps": [{"kind": edit.kind, "sentence": edit.sentence, "line": edit.line, "path": edit.path}],
-            }
+            report["claim"], report["verified_cases"], report["hunks"] = VERIFIED_PATCH, len(fresh), 1
+            report["patch"], report["changes"] = patch(scope, edit.splices), changes(scope, edit.splices)
+            report["steps"] = [{"kind": edit.kind, "sentence": edit.sentence, "line": edit.line, "path": edit.path}]
             lines = [(edit.path, edit.line)]
             reason = edit.sentence
     if report["patch"] is None:

@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from ..case import Case
 from ..declaration import Declaration, side
+from ..diagnosis import Diagnosis, nothing
 from ..diff import DIFFERS, LOSS, Expected
 from ..judge import Judgement
 from ..timings import stage
@@ -26,7 +26,6 @@ from .bench import FRESH, Bench, Score, clock, home
 from .early import early, finding
 from .edits import Edit
 from .evidence import off
-from .found import nothing
 from .outcome import outcome
 from .repair import hunks, minimal, moves
 from .rounds import Round
@@ -52,7 +51,7 @@ def diagnose(
     judgement: Judgement | None,
     seed: int = 0,
     budget: float | None = None,
-) -> dict[str, Any] | None:
+) -> Diagnosis | None:
     """Find the line. `judgement` is None for a port that raises; the answer is None if it does not.
 
     `budget` is in seconds of this process; BUDGET where none is given.
@@ -79,7 +78,7 @@ def _diagnose(
     judgement: Judgement | None,
     seed: int,
     budget: float,
-) -> dict[str, Any] | None:
+) -> Diagnosis | None:
     begin = clock()
     excused = set() if judgement is None else {n for n, v in judgement.verdicts.items() if v.state != DIFFERS}
     bench = Bench(port, trusted, expected, set())
@@ -101,7 +100,9 @@ def _diagnose(
     case = bench.expected[0].case
     scope = Scope.discover(lambda: bench.once(bench.expected[0]), home=home(port))
     if not scope.functions and not scope.units:
-        return {**nothing(), "seconds": clock() - begin}
+        report = nothing()
+        report["seconds"] = clock() - begin
+        return report
     search = Search(scope, bench, case, _nearest(scope, bench, case), [], begin + budget)
     search.reference.ordered(bench.expected[0].gradients.values())
     search.outputs = list(dict.fromkeys(q for _, q in search.wrong(scores[most])))

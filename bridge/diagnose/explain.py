@@ -13,12 +13,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import process_time
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..answer import Answer
 from ..declaration import Declaration
+from ..diagnosis import EditReport, Explanation
 from ..diff import LOSS, Expected
 from .broken import (
     NOTE,
@@ -35,34 +36,6 @@ from .broken import (
 from .hunt import DEEPEST, LOOK_ROUND, WIDTH, Found, Hunt
 from .observed import unmoved
 from .parts import RATE, Break, Equation
-
-
-class EditReport(TypedDict):
-    """One edit of one of our implementations."""
-
-    side: str  # "reference" or "batched"
-    function: str
-    line: int
-    was: str
-    becomes: str  # empty: the line is taken out
-    rule: str
-    operation: str  # the equation of the reference that it hits, as far as that can be told
-
-
-class Explanation(TypedDict):
-    """What is said of a port's numbers; plain data."""
-
-    claim: str  # always "explanation": other claims are made elsewhere
-    sentence: str
-    operation: str
-    edits: list[EditReport]
-    equivalent: list[EditReport]  # other edits that give the same numbers on every case, most natural first
-    reproduced: list[str]
-    unexplained: list[str]
-    cases: int
-    shown_in: str  # "columns" or "rows"
-    tried: int
-    seconds: float
 
 
 class Made(NamedTuple):

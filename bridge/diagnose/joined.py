@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..diagnosis import Explanation
 from .align import Trace
-from .explain import Explanation, Made
+from .explain import Made
 from .leaves import Leaf
 from .quantities import Meaning, Quantity, trivial
 from .suspects import Suspect

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ..declaration import Declaration
+from ..diagnosis import Diagnosis, nothing
 from ..diff import DIFFERS, LOSS, Diff
 from ..judge import Judgement
 from ..timings import stage
 from .explain import explain
-from .found import nothing
 
 BUDGET = 3.0
 FURTHER = 1.5  # where the source was searched before
@@ -21,7 +20,7 @@ FURTHER = 1.5  # where the source was searched before
 @stage("explain")
 def diagnose_numbers(
     port: Declaration, found: Diff, judgement: Judgement, budget: float = BUDGET
-) -> dict[str, Any] | None:
+) -> Diagnosis | None:
     """What explains the numbers that a port gave; None where nothing does, or where some of them are none.
 
     `budget` is in seconds.
@@ -39,11 +38,9 @@ def diagnose_numbers(
     sentence = explanation["sentence"]
     if f"`{explanation['operation']}`" not in sentence and explanation["edits"][0]["side"] != "reference":
         sentence += f" (in columns, as the reference writes it: `{explanation['operation']}`)"
-    return {
-        **nothing(),
-        "claim": explanation["claim"],
-        "edits_tried": explanation["tried"],
-        "edits_per_second": explanation["tried"] / explanation["seconds"] if explanation["seconds"] else 0.0,
-        "seconds": explanation["seconds"],
-        "explanation": {**explanation, "sentence": sentence},
-    }
+    explanation["sentence"] = sentence
+    report = nothing()
+    report["claim"], report["explanation"] = explanation["claim"], explanation
+    report["edits_tried"], report["seconds"] = explanation["tried"], explanation["seconds"]
+    report["edits_per_second"] = report["edits_tried"] / report["seconds"] if report["seconds"] else 0.0
+    return report

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from ..diagnosis import DIVERGENT, SUSPECTS, VERIFIED_PATCH, Diagnosis, NamedLine, StepReport, nothing
 from .bench import clock
-from .found import DIVERGENT, SUSPECTS, VERIFIED_PATCH, changes, nothing
-from .repair import moves, patch
+from .repair import changes, moves, patch
 from .search import Search, Step
 from .suspects import forward_last
 from .text import Splice
@@ -22,7 +21,8 @@ def outcome(
     changed: Sequence[Splice],
     verified: int,
     loss_agrees: bool = False,
-) -> dict[str, Any]:
+) -> Diagnosis:
+    """`begin` is when the search began, by its own clock; `changed` what a patch of `verified` fresh cases changes."""
     report = nothing()
     bench, scope = search.bench, search.scope
     suspects = forward_last(search.first, search.first_suspects) if loss_agrees else search.first_suspects
@@ -48,16 +48,19 @@ def outcome(
     report["edits_per_second"] = bench.tried / bench.seconds if bench.seconds else 0.0
     report["equivalent"] = [edit.sentence for edit in search.equivalent[:5]]
     report["ended_early"] = not changed and search.late
-    report["steps"] = [vars(step) for step in (search.steps if changed else search.partial)]
+    taken = search.steps if changed else search.partial
+    report["steps"] = [StepReport(kind=s.kind, sentence=s.sentence, line=s.line, path=s.path) for s in taken]
     report["seconds"] = clock() - begin
     return report
 
 
-def _with_partial(search: Search, named: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_partial(search: Search, named: list[NamedLine]) -> list[NamedLine]:
     """The suspects, and behind the first of them the lines whose mends brought arrays to agree."""
-    found: list[dict[str, Any]] = []
+    found: list[NamedLine] = []
     for step in search.partial if search.most[0] > search.agreed else ():
-        found.append(_line(search, step, None) | {"reason": f"more agrees with this: {step.sentence}"})
+        one = _line(search, step, None)
+        one["reason"] = f"more agrees with this: {step.sentence}"
+        found.append(one)
         if step.kind in MOVING:
             break  # further lines have another number in the user's file
     places = {(one["file"], one["line"]) for one in found}
@@ -65,7 +68,7 @@ def _with_partial(search: Search, named: list[dict[str, Any]]) -> list[dict[str,
     return [first, *(one for one in found if (one["file"], one["line"]) != (first["file"], first["line"])), *rest]
 
 
-def _line(search: Search, step: Step, replacement: str | None) -> dict[str, Any]:
+def _line(search: Search, step: Step, replacement: str | None) -> NamedLine:
     return {
         "file": step.path,
         "line": step.line,
@@ -82,9 +85,9 @@ def _nearest_step(search: Search, path: str, line: int) -> Step | None:
     return min(steps, key=lambda step: abs(step.line - line), default=None)
 
 
-def _changed_lines(search: Search, changed: Sequence[Splice]) -> list[dict[str, Any]]:
+def _changed_lines(search: Search, changed: Sequence[Splice]) -> list[NamedLine]:
     """The lines that the patch changes: of each edit what was said of it, and what becomes of its other lines."""
-    found: list[tuple[int, dict[str, Any], Step | None]] = []
+    found: list[tuple[int, NamedLine, Step | None]] = []
     left = {into: out for out, into in moves(search.scope, changed)}
     for splice in changed:
         source = search.scope.source(splice.path)
@@ -97,7 +100,7 @@ def _changed_lines(search: Search, changed: Sequence[Splice]) -> list[dict[str, 
         before = not old and step is not None and step.kind == "kept"
         if not old and not before:
             line = max(1, line - 1)
-        one = {
+        one: NamedLine = {
             "file": splice.path,
             "line": line,
             "text": source.line_text(line).strip(),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from ..diagnosis import Change
 from .bench import clock
 from .edits import Edit
 from .source import NotInForce, Scope
@@ -187,6 +188,14 @@ def rewritten(scope: Scope, splices: Iterable[Splice]) -> dict[str, bytes]:
     return {
         source.path: new.encode(source.encoding) for source, new in _changed(scope, splices) if source.on_disk
     }
+
+
+def changes(scope: Scope, splices: Iterable[Splice]) -> list[Change]:
+    """Each file that a patch touches: its text as it was diagnosed, and as the patch makes it."""
+    return [
+        {"file": path, "before": scope.source(path).text, "after": text.decode(scope.source(path).encoding)}
+        for path, text in rewritten(scope, splices).items()
+    ]
 
 
 def _changed(scope: Scope, splices: Iterable[Splice]) -> list[tuple[Source, str]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence, Set
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ..diagnosis import NamedLine
 from ..diff import LOSS
 from ..problem import Problem
 from .align import Need, Trace
@@ -40,7 +41,7 @@ class Suspect(NamedTuple):
     leaves: tuple[Leaf, ...] = ()
     lacking: tuple[int, ...] = ()  # what is to be added to what it makes, or taken times it
 
-    def plain(self, scope: Scope) -> dict[str, Any]:
+    def plain(self, scope: Scope) -> NamedLine:
         source = scope.source(self.path)
         return {
             "file": self.path,

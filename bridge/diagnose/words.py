@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
 
 import numpy as np
 
 from ..case import Case
 from ..declaration import Declaration
+from ..diagnosis import SourceLine
 from ..run import arguments
 from .align import Trace
 from .pieces import Edit
@@ -19,13 +19,13 @@ AROUND = 2  # lines shown before and after the one in question
 MEANINGS = 4  # expressions of the line in question whose meaning is shown; of the others, one
 
 
-def excerpt(trace: Trace, path: str, line: int) -> list[dict[str, Any]]:
+def excerpt(trace: Trace, path: str, line: int) -> list[SourceLine]:
     """The lines around one, each with what its expressions are on the trusted side."""
     source = trace.scope.sources.get(path)
     if source is None:
         return []
     last = source.text.count("\n") + 1
-    rows = []
+    rows: list[SourceLine] = []
     for number in range(max(1, line - AROUND), min(last, line + AROUND) + 1):
         rows.append(
             {

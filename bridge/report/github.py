@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from .line import SUSPECTS, claimed
+from ..diagnosis import SUSPECTS
+from .line import claimed
 from .paper import Paper
 from .schema import Report
 from .terminal import headline
@@ -23,7 +24,7 @@ def as_annotations(reports: Sequence[Report]) -> str:
 
 
 def _annotations(report: Report) -> Iterator[str]:
-    error, diagnosis = report["error"], report["diagnosis"] or {}
+    error, diagnosis = report["error"], report["diagnosis"]
     name = report["port"] or "rowcol"
     if error is not None:
         said = [error["what"]]
@@ -32,11 +33,12 @@ def _annotations(report: Report) -> Iterator[str]:
         verdict = "differs" if report["status"] == 1 else "no verdict"
         said = [f"{verdict}: {report['headline']}", *report["sentences"]]
         file, line = report["file"], report["line"]
-    patch, named = diagnosis.get("patch"), diagnosis.get("lines") or []
-    if not named:
-        explanation = diagnosis.get("explanation") or {}
+    named = [] if diagnosis is None else diagnosis["lines"]
+    patch = None if diagnosis is None else diagnosis["patch"]
+    if diagnosis is not None and not named:
+        explanation = diagnosis["explanation"]
         said += [explanation["sentence"]] if explanation else []
-    elif diagnosis["claim"] != SUSPECTS:
+    elif diagnosis is not None and diagnosis["claim"] != SUSPECTS:
         first, *named = named
         file, line = first["file"], first["line"]
         said += [f"{first['text']}\n{first['reason']}", claimed(diagnosis)]

@@ -7,9 +7,9 @@ the pointer, and elements of a gradient one by one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from ..diagnosis import Diagnosis
 from ..page import MINUS, asset, axis, document, escape, fragment, grid, tag
 from ..words import of_pieces
 from .chart import over_time
@@ -190,7 +190,7 @@ def _head(report: Report, level: int, titled: bool) -> str:
     return f"{tag('p', escape(above), class_='facts')}{title}{tag('p', prose(report['headline']), class_='lead')}"
 
 
-def _line(diagnosis: Mapping[str, Any], h: str) -> list[str]:
+def _line(diagnosis: Diagnosis, h: str) -> list[str]:
     """The lines that are named, why, and the patch."""
     out: list[str] = []
     lines = diagnosis["lines"][: None if diagnosis["patch"] else 3]
@@ -204,7 +204,7 @@ def _line(diagnosis: Mapping[str, Any], h: str) -> list[str]:
         out.append(tag("div", place + code + reason, class_="sheet culprit"))
     if diagnosis["patch"]:
         out.append(_patch(diagnosis["patch"]))
-    explanation = diagnosis.get("explanation")
+    explanation = diagnosis["explanation"]
     if explanation and not diagnosis["patch"]:
         said = tag("strong", "From the numbers alone: ") + prose(explanation["sentence"])
         out.append(tag("p", said))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from ..diagnosis import SUSPECTS, Diagnosis, EditReport, NamedLine, SourceLine
 from .paper import Paper, paragraphs, shown_path
 
-SUSPECTS = "suspects"
 OTHERS = 10  # edits that would give the same numbers, at most
 # What each claim says, and does not say, of itself.
 CLAIMS = {
@@ -23,13 +22,13 @@ CLAIMS = {
 LEGEND = "  beside a line: what its values are by the reference's names; nobody's: nothing there has that value"
 
 
-def claimed(diagnosis: Mapping[str, Any]) -> str:
+def claimed(diagnosis: Diagnosis) -> str:
     """What a diagnosis claims, in words."""
     words = CLAIMS[diagnosis["claim"]].format(**diagnosis)
-    return f"{words}; the search for a patch ran out of time" if diagnosis.get("ended_early") else words
+    return f"{words}; the search for a patch ran out of time" if diagnosis["ended_early"] else words
 
 
-def render_diagnosis(diagnosis: Mapping[str, Any], paper: Paper, verbose: bool = False) -> list[str]:
+def render_diagnosis(diagnosis: Diagnosis, paper: Paper, verbose: bool = False) -> list[str]:
     """The lines of the report that follow the verdict."""
     out = [""]
     lines = diagnosis["lines"]
@@ -42,7 +41,7 @@ def render_diagnosis(diagnosis: Mapping[str, Any], paper: Paper, verbose: bool =
         out += ["", *_excerpt(diagnosis["annotation"], lines, paper)]
     if diagnosis["patch"]:
         out += ["", *(_coloured(line, paper) for line in diagnosis["patch"].rstrip("\n").split("\n"))]
-    explanation = diagnosis.get("explanation")
+    explanation = diagnosis["explanation"]
     if explanation and not diagnosis["patch"]:
         out += [""] * (out[-1] != "")
         out += paragraphs([explanation["sentence"]], paper, "explanation, from the numbers alone: ")
@@ -51,7 +50,7 @@ def render_diagnosis(diagnosis: Mapping[str, Any], paper: Paper, verbose: bool =
     return out
 
 
-def _others(edits: Sequence[Mapping[str, Any]], paper: Paper) -> list[str]:
+def _others(edits: Sequence[EditReport], paper: Paper) -> list[str]:
     """The other edits that would give the same numbers, the most natural first."""
     out = ["  the same numbers would come of:"] if edits else []
     for edit in edits[:OTHERS]:
@@ -61,7 +60,7 @@ def _others(edits: Sequence[Mapping[str, Any]], paper: Paper) -> list[str]:
     return out + [f"    and {len(edits) - OTHERS} more"] * (len(edits) > OTHERS)
 
 
-def _excerpt(annotation: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]], paper: Paper) -> list[str]:
+def _excerpt(annotation: Sequence[SourceLine], lines: Sequence[NamedLine], paper: Paper) -> list[str]:
     """The source around the first line, each line with what its expressions are on the trusted side."""
     culprits = {(line["file"], line["line"]) for line in lines}
     sources = [row["source"].rstrip().expandtabs() for row in annotation]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from ..diagnosis import SUSPECTS, Diagnosis
 from ..problem import NOT_ANSWERED
-from .line import SUSPECTS
 from .paper import Paper, shown_path
 from .schema import Report
 
@@ -79,7 +78,7 @@ def first_line(report: Report) -> tuple[str | None, int | None]:
     return report["file"], report["line"]
 
 
-def _named(report: Report) -> dict[str, Any] | None:
+def _named(report: Report) -> Diagnosis | None:
     """The diagnosis, where it names lines; of a port that raises, its line is known, and only a patch says more."""
     diagnosis = report["diagnosis"]
     if diagnosis is None or not diagnosis["lines"]:
@@ -127,8 +126,8 @@ def fault(report: Report) -> str:
 
 def _kinds(report: Report) -> list[str]:
     """The kinds of the edits that a verified patch is made of; none where there is no such patch."""
-    diagnosis: dict[str, Any] = report["diagnosis"] or {}
-    if diagnosis.get("claim") not in ("verified patch", "patch withheld"):
+    diagnosis = report["diagnosis"]
+    if diagnosis is None or diagnosis["claim"] not in ("verified patch", "patch withheld"):
         return []
     kinds = KINDS | OVER_TIME if any("time" in case["sizes"] for case in report["cases"]) else KINDS
     return list(dict.fromkeys(kinds.get(step["kind"], "a formula") for step in diagnosis["steps"]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from ..diagnosis import Diagnosis
 from ..problem import NOT_ANSWERED, Problem
 
 SCHEMA = 1
@@ -110,7 +111,7 @@ class Report(TypedDict):
     declared: str | None
     arrays: list[ArrayReport]
     cases: list[CaseReport]
-    diagnosis: dict[str, Any] | None
+    diagnosis: Diagnosis | None
     error: ErrorReport | None
     timings: dict[str, float] | None  # seconds of each stage, where they were asked for
     details: Details | None  # what a page shows besides, where it was asked for

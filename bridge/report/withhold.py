@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
+from ..diagnosis import Diagnosis, NamedLine
 from .schema import Report
 
 WITHHELD = "patch withheld"
@@ -21,7 +21,7 @@ def withheld(report: Report) -> Report:
     if diagnosis is None:
         return report
     of = _reasons(diagnosis)
-    kept: dict[str, Any] = {
+    kept: Diagnosis = {
         **diagnosis,
         "claim": WITHHELD if diagnosis["patch"] is not None else diagnosis["claim"],
         "lines": [_without(line, of) for line in diagnosis["lines"]],
@@ -36,12 +36,12 @@ def withheld(report: Report) -> Report:
     return {**report, "diagnosis": kept, "remarks": remarks}
 
 
-def _without(line: dict[str, Any], of: Callable[[str, int], str]) -> dict[str, Any]:
+def _without(line: NamedLine, of: Callable[[str, int], str]) -> NamedLine:
     """A line that is named, without what it should be."""
     return {**line, "replacement": None, "reason": of(line["file"], line["line"]), "quantity": None}
 
 
-def _reasons(diagnosis: dict[str, Any]) -> Callable[[str, int], str]:
+def _reasons(diagnosis: Diagnosis) -> Callable[[str, int], str]:
     """What is said of a line: whether it is wrong, or whether the patch only adds something to it."""
     if diagnosis["patch"] is None:
         return lambda file, line: MAYBE

@@ -19,7 +19,8 @@ from time import process_time
 from rowcol.bridge.answer import Answer
 from rowcol.bridge.case import cases
 from rowcol.bridge.declaration import Declaration, Sizes
-from rowcol.bridge.diagnose.explain import Explanation, explain
+from rowcol.bridge.diagnose.explain import explain
+from rowcol.bridge.diagnosis import Explanation
 from rowcol.bridge.diff import Expected, compare_once, expect, single_cases
 from rowcol.bridge.load import load as load_port
 from rowcol.bridge.oracle import trusted_side
