@@ -479,6 +479,35 @@ def mine(W1, W2, W3, x, y):
     return 0.5 * (e * e).sum(), {"W1": x.T @ done, "W2": one.T @ dtwo, "W3": two.T @ e}
 '''
 
+ONE_HOT = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+def one(W1, W2, x, y, sums):
+    h = np.tanh(W1 @ x)
+    p = np.exp(W2 @ h)
+    p /= p.sum()
+    loss = -np.log(p) @ y
+    p -= y
+    sums["W2"] += np.outer(p, h)
+    dh = (1 - h * h) * (W2.T @ p)
+    sums["W1"] += np.outer(dh, x)
+    return loss
+
+
+@port("dense", """
+    W1: W1  hidden1 input
+    W2: W2  output hidden1
+    X: x    batch input
+    Y: y    batch output
+""", activation="tanh")
+def mine(W1, W2, X, Y):
+    sums = {"W1": np.zeros_like(W1), "W2": np.zeros_like(W2)}
+    loss = sum(one(W1, W2, x, y, sums) for x, y in zip(X, Y))
+    return loss, sums
+'''
+
 FAULTS = {
     "the state after the step, where a helper adds": (BUFFERS, "add(dW, h[t], draw)", "add(dW, h[t + 1], draw)"),
     "a transpose, in what is written elsewhere": (
@@ -532,6 +561,11 @@ FAULTS = {
         "later = dh = draw = np.zeros_like(h[0])",
     ),
     "one layer in the place of two": (OBJECTS, "second = Tanh()", "second = first"),
+    "sums that are emptied for every example": (
+        ONE_HOT,
+        "    h = np.tanh(W1 @ x)",
+        "    for total in sums.values(): total[:] = 0\n    h = np.tanh(W1 @ x)",
+    ),
     "the step of another loop, of five": (STEPWISE, "dv[s][own] +=", "dv[t][own] +="),
 }
 
@@ -555,6 +589,12 @@ def test_the_line_is_named_and_mended(name: str, tmp_path: Path, monkeypatch: py
     diagnosis = diagnosed(faulty, tmp_path, monkeypatch)["diagnosis"]
     assert diagnosis["claim"] == "verified patch"
     assert diagnosis["lines"][0]["line"] == faulty[: faulty.index(wrong)].count("\n") + 1
+
+
+def test_what_empties_sums_goes_with_its_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, right, wrong = FAULTS["sums that are emptied for every example"]
+    diagnosis = diagnosed(text.replace(right, wrong), tmp_path, monkeypatch)["diagnosis"]
+    assert "total" not in diagnosis["changes"][0]["after"]
 
 
 def test_what_a_first_mend_brought_is_named_where_not_all_is_mended(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import permutations
 
 from .names import Names, operation
-from .pieces import Edit, Text, binds, called_name, inside, nameable, unlike
+from .pieces import ATOM, Edit, Text, binds, called_name, inside, nameable, unlike
 from .text import walk
 
 NEIGHBOURS = 3  # statements before and after one with which it may be crossed
 LONG = 60  # letters of what stands elsewhere in an expression that is the same otherwise
+_NUMBERED = re.compile(r"\b([^\W\d]\w*?)(\d+)\b")
 _SPEC = re.compile(r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]*)")
 
 
@@ -81,6 +82,34 @@ class Analogies(Names):
                 if text != own:
                     sentence = f"`{text}` where `{own}` stands, as in line {model.lineno}"
                     yield self.make(node, "name", sentence, 0.9, self.rewrite(node, Text(text, binds(node))))
+
+    def renumbered(self, roots: Sequence[ast.expr]) -> Iterator[Edit]:
+        """An operation on what another layer has: `W2.T @ d2` for `W3.T @ d3`."""
+        known = {found.group() for found in _NUMBERED.finditer(self.source.text)}
+        for node in (n for root in roots for n in inside(root) if isinstance(n, ast.BinOp)):
+            own = self.segment(node)
+            numbered = {(name, int(number)) for name, number in _NUMBERED.findall(own)}
+            for by in (-1, 1):
+                others = {f"{name}{number}": f"{name}{number + by}" for name, number in numbered}
+                if len(others) > 1 and known.issuperset(others.values()):
+                    text = _NUMBERED.sub(partial(_among, others), own)
+                    sentence = f"`{text}` where `{own}` stands: the names of another layer"
+                    yield self.make(node, "variable", sentence, 0.8, self.rewrite(node, Text(text, binds(node))))
+
+    def cut_off(self, roots: Sequence[ast.expr]) -> Iterator[Edit]:
+        """A part of what an operation makes, as the part of another is taken: `(W2.T @ d2)[1:]`."""
+        sliced = [
+            (self.segment(node.slice), node.value)
+            for node in self.nodes
+            if isinstance(node, ast.Subscript) and isinstance(node.value, ast.BinOp)
+        ]
+        for node in (n for root in roots for n in inside(root) if sliced and isinstance(n, ast.BinOp)):
+            alike = {text: other for text, other in sliced if operation(other) == operation(node)}
+            for text, model in alike.items():
+                if not isinstance(self.source.parent(node), ast.Subscript):
+                    new = Text(f"({self.segment(node)})[{text}]", ATOM)
+                    sentence = f"`[{text}]` is missing, as in line {model.lineno}"
+                    yield self.make(node, "step", sentence, 0.8, self.rewrite(node, new))
 
     def names_here(self, node: ast.AST, path: str, owner: str) -> bool:
         """Whether all that an expression names can be named in this function, too."""
@@ -194,6 +223,10 @@ class Analogies(Names):
                             sentence = f"the way back of line {call.lineno}: `{new}`"
                             splice = self.source.replace(node, new)
                             yield self.make(node, "derivative", sentence, 1.3 + atom.far, splice)
+
+
+def _among(others: dict[str, str], found: re.Match[str]) -> str:
+    return others[found.group()]
 
 
 def _difference(

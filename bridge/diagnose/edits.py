@@ -133,14 +133,19 @@ class _Maker(Expressions, Analogies):
     def text_with(self, edit: Edit) -> str:
         """The text around the function as an edit makes it: what tells edits apart."""
         unit = self.function.unit
-        return apply(self.source.text[unit.start : unit.end], edit.splices, unit.start)
+        start = min(unit.start, *(splice.start for splice in edit.splices))
+        end = max(unit.end, *(splice.end for splice in edit.splices))
+        return apply(self.source.text[start:end], edit.splices, start)
 
     def of(self, statement: ast.stmt) -> Iterator[Edit]:
         """Every edit of one statement."""
         here, unit = self.source.text, self.function.unit
+        beside = [one for one in self.usage.scope.units if one.source.path == self.path]
         for edit in self._of(statement):
-            within_it = all(unit.start <= s.start and s.end <= unit.end for s in edit.splices)
-            if within_it and any(here[s.start : s.end] != s.text for s in edit.splices):
+            # What goes through a whole class touches its other methods, too.
+            units = [unit, *beside] if len(edit.splices) > 1 else [unit]
+            inside = all(any(one.start <= s.start and s.end <= one.end for one in units) for s in edit.splices)
+            if inside and any(here[s.start : s.end] != s.text for s in edit.splices):
                 yield edit
 
     def _of(self, statement: ast.stmt) -> Iterator[Edit]:
@@ -159,6 +164,9 @@ class _Maker(Expressions, Analogies):
         yield from self.as_elsewhere(roots)
         yield from self.as_set_elsewhere(statement)
         yield from self.patterned(roots)
+        yield from self.renumbered(roots)
+        yield from self.cut_off(roots)
+        yield from self.its_own(statement)
         yield from self.contractions(roots)
         yield from self.crosswise(statement)
         if isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign):
@@ -248,7 +256,7 @@ class _Maker(Expressions, Analogies):
             yield from self.too_early(statement, target, value)
         if isinstance(target, ast.Subscript) and own == "=":
             head = source.replace(target, self.segment(target.value))
-            if isinstance(target.slice, ast.Slice):
+            if isinstance(target.slice, ast.Slice) and not makes_nothing(value):
                 yield self.make(target, "alias", "a new array, not the old one overwritten", 0.8, head)
         if isinstance(target, ast.Name) and own in ("+=", "-=", "*=", "/="):
             # `x += y` changes an array that others may hold; `x = x + y` does not.

@@ -21,7 +21,7 @@ from .pieces import (
     terms_of,
 )
 from .steps import Steps
-from .text import Splice
+from .text import Splice, walk
 
 # Calls of two operands that do not commute, of whatever shapes.
 _ORDERED = frozenset({"subtract", "divide", "true_divide", "power"})
@@ -173,6 +173,30 @@ class Members(Steps):
                 1.2 + 0.2 * place,
                 Splice(self.path, end, end, text),
             )
+
+    def its_own(self, statement: ast.stmt) -> Iterator[Edit]:
+        """What a method keeps in its class, which all objects share, kept in the object throughout."""
+        owner = self.function.name.rpartition(".")[0]
+        shared = {self.segment(n) for n in walk(statement) if isinstance(n, ast.Attribute) and self.of_class(n, owner)}
+        node: ast.AST | None = self.function.node
+        while shared and node is not None and not isinstance(node, ast.ClassDef):
+            node = self.source.parent(node)
+        if not shared or not isinstance(node, ast.ClassDef):
+            return
+        methods = [n for n in node.body if isinstance(n, ast.FunctionDef) and "self" in [a.arg for a in n.args.args]]
+        inner = [n for method in methods for n in walk(method) if isinstance(n, ast.Attribute)]
+        for text in sorted(shared):
+            uses = [n for n in inner if self.segment(n) == text]
+            if any(isinstance(n.ctx, ast.Store) for n in uses):
+                new = f"self.{text.rpartition('.')[2]}"
+                sentence = f"`{new}` where `{text}` stands, which all objects share"
+                splices = [self.source.replace(n.value, "self") for n in uses]
+                yield self.make(statement, "name", sentence, 0.5, *splices)
+
+    def of_class(self, node: ast.Attribute, owner: str) -> bool:
+        """Whether something is an attribute of the class that a method stands in."""
+        texts = (owner.rpartition(".")[2], "type(self)", "self.__class__")
+        return bool(owner) and self.segment(node.value) in texts
 
     def together(self, text: str, nodes: list[ast.expr], statement: ast.stmt) -> Iterator[Edit]:
         """The same change wherever an expression stands in a statement."""

@@ -222,7 +222,7 @@ class Needed:
         u, v = random.uniform(0.5, 1.5, (2, elements))
         first, second = moved(u), moved(v)
         if isinstance(first, _Verdict) or isinstance(second, _Verdict):
-            return NEVER if NEVER in (first, second) else UNKNOWN
+            return NEVER if any(one is NEVER for one in (first, second)) else UNKNOWN
         moves = np.maximum(np.abs(first), np.abs(second)) > NOTHING * self.sizes
         # Where each entry moves with one element only, two movements tell with which.
         apart = np.abs(np.outer(first, v) - np.outer(second, u)) / np.maximum(np.abs(np.outer(first, v)), 1e-300)

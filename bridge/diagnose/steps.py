@@ -32,6 +32,10 @@ _SLICES: dict[str, tuple[str, ...]] = {
 }
 
 
+# A step beside the one that is counted, and how far-fetched it is.
+_BESIDE = (("", 0.5), (" - 1", 0.7), (" + 1", 0.7))
+
+
 class Steps(Names):
     """Makes the edits of subscripts."""
 
@@ -82,6 +86,10 @@ class Steps(Names):
                 found = [(str(1 - value), 0.6), (str(-value - 1), 0.8), ("0", 1.0)]
         elif isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.USub) and isinstance(part.operand, ast.Name):
             found = [(f"{own} - 1", 0.5), (f"{own} + 1", 0.5), (part.operand.id, 1.0)]
+        elif (end := _clamped(part)) is not None:
+            sign = "-" if end is not part else ""
+            counters = dict.fromkeys(n.id for n in ast.walk(end) if isinstance(n, ast.Name) and n.id in self.loops)
+            found = [(f"{sign}{name}{by}", weight) for name in counters for by, weight in _BESIDE]
         elif isinstance(part, ast.IfExp):
             counters = dict.fromkeys(n.id for n in ast.walk(part) if isinstance(n, ast.Name) and n.id in self.loops)
             found = [(name, 0.5) for name in counters]
@@ -313,3 +321,9 @@ class Steps(Names):
         # A dict of gradients often has the names of the weights' attributes.
         keys += [key for key in self.usage.attributes if key[1:-1] not in known]
         return sorted(keys, key=lambda key: unlike(own, key[1:-1]))[: 2 * MOST]
+
+
+def _clamped(part: ast.expr) -> ast.Call | None:
+    """The `max(t - 1, 0)` of an index, which may be counted from the end."""
+    end = part.operand if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.USub) else part
+    return end if isinstance(end, ast.Call) and called_name(end) in ("min", "max") else None

@@ -29,6 +29,7 @@ AS_MANY = 12  # edits of the statement that sets what is read where one mends ev
 LOOKING = 0.2  # the share of the time that is left for traces of what may be followed
 CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
 _ARITHMETIC = (ast.BinOp, ast.AugAssign)
+_ITSELF = re.compile(r"(?:\s*for [^=\n]+:)?\s*([^=\n]+?)(?:\[[:., ]*\])? = \1\s*")  # `x = x`, `x[:] = x`
 _NAME = re.compile(r"[^\W\d]\w*")
 
 
@@ -79,7 +80,7 @@ class Tries:
         return bool(self.survivors)
 
     def idle(self, edit: Edit) -> bool:
-        """Whether an edit is no mend, whatever it brings: where none may be, or one that leaves `x = x`."""
+        """Whether an edit is no mend, whatever it brings: it stands where none may, or leaves `x = x` or `x[:] = x`."""
         for splice in edit.splices:
             source = self.scope.source(splice.path)
             if any(own is source and splice.start < end and splice.end > start for own, start, end in self.frozen):
@@ -88,7 +89,7 @@ class Tries:
             start, end = source.line_start(first), source.line_start(last + 1)
             if "=" in source.text[start:end]:
                 line = source.text[start : splice.start] + splice.text + source.text[splice.end : end]
-                if re.fullmatch(r"\s*([^=\n]+?) = \1\s*", line):
+                if _ITSELF.fullmatch(line):
                     return True
         return False
 
