@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..answer import Answer
 from ..case import Case
+from ..problem import Problem
 from ..timings import stage
 from .quantities import (
     SO_FAR,
@@ -35,12 +36,12 @@ class Trace:
     def __init__(self, scope: Scope, answer: Callable[[Case], Answer], case: Case, trusted: Trusted) -> None:
         self.scope, self.case, self.trusted = scope, case, trusted
         self.recorder = Recorder(limit=20_000)
-        self.failed: Exception | None = None
+        self.failed: Problem | None = None
         self.answer: Answer | None = None
         with scope.traced(self.recorder):
             try:
                 self.answer = answer(case)
-            except Exception as problem:
+            except Problem as problem:
                 self.failed = problem
         self.meanings: list[tuple[Meaning, ...] | None] = [
             None if neutral(event.value) else trusted.lookup(event.value) for event in self.recorder.events

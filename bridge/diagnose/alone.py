@@ -16,7 +16,8 @@ from ..declaration import Declaration
 from ..diagnosis import VERIFIED_PATCH, Diagnosis, nothing
 from ..diff import LOSS, Expected, expect, single_cases
 from ..oracle import OwnLoss
-from .bench import FRESH, Bench, clock, home
+from .allowance import clock
+from .bench import FRESH, Bench, home
 from .edits import edits
 from .repair import changes, patch, repair
 from .source import Scope

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,11 +27,10 @@ from ..diff import (
 )
 from ..problem import Problem
 from ..run import canonical, run
+from .allowance import Allowance, clock
 from .source import NotInForce, Scope
 from .text import Splice
 
-# Seconds of this process: what else the machine does is not the port's fault.
-clock = time.process_time
 FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 
 
@@ -61,13 +59,15 @@ class Bench:
         self.expected = list(expected)
         self.quick: dict[int, Expected] = {}  # those whose bars were taken from others
         self.measured: dict[int, Expected] = {}  # and the same, measured
+        self.allowance = Allowance()
         self.tried = 0
         self.seconds = 0.0
         # An edited loop may never end: no run is given much longer than the port takes as it is.
         self.limit = running.limit or 10.0
 
     def answer(self, case: Case) -> Answer:
-        """What the port gives on a case, in time. Raises `Problem` where it gives nothing."""
+        """What the port gives on a case, in time. Raises `Problem` where it gives nothing, `Late` after the search."""
+        self.allowance.check()
         patient, running.limit = running.limit, self.limit
         try:
             return run(self.port, case)

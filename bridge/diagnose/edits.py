@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .allowance import Allowance
 from .analogies import Analogies
 from .apart import apart
 from .calling import PURE, computing
@@ -63,8 +64,8 @@ class Edits:
     `recorder` holds a traced run of the scope: it tells which variables have fitting shapes.
     """
 
-    def __init__(self, scope: Scope, recorder: Recorder | None = None) -> None:
-        self.scope, self.recorder = scope, recorder
+    def __init__(self, scope: Scope, recorder: Recorder | None = None, allowance: Allowance | None = None) -> None:
+        self.scope, self.recorder, self.allowance = scope, recorder, allowance or Allowance()
         self._usage: Usage | None = None
         self._makers: dict[int, _Maker] = {}
         self._made: dict[tuple[int, int], list[Edit]] = {}
@@ -78,6 +79,7 @@ class Edits:
         """The edits of one statement, the likeliest first; those that give the same text once."""
         key = id(function), function.source.span(statement)[0]
         if key not in self._made:
+            self.allowance.check()
             maker, texts = self._maker(function), set[str]()
             made = []
             for edit in sorted(maker.of(statement), key=lambda edit: edit.weight):

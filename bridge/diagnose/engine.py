@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from functools import partial
+from math import inf
 
 import numpy as np
 
@@ -22,7 +23,8 @@ from ..diff import DIFFERS, LOSS, Expected
 from ..judge import Judgement
 from ..timings import stage
 from .align import Trace
-from .bench import FRESH, Bench, Score, clock, home
+from .allowance import Late, clock
+from .bench import FRESH, Bench, Score, home
 from .early import early, finding
 from .edits import Edit
 from .evidence import off
@@ -103,7 +105,7 @@ def _diagnose(
         report = nothing()
         report["seconds"] = clock() - begin
         return report
-    search = Search(scope, bench, case, _nearest(scope, bench, case), [], begin + budget)
+    search = Search(scope, bench, case, _nearest(scope, bench, case), [])
     search.reference.ordered(bench.expected[0].gradients.values())
     search.outputs = list(dict.fromkeys(q for _, q in search.wrong(scores[most])))
     search.agreed = len(scores[most].agree)
@@ -115,7 +117,12 @@ def _diagnose(
         wanted = frozenset(line.base for line in port.layout.lines if set(line.arrays) & set(weights)) & given
     possible = _possible(scope, bench)
     bench.tried, bench.seconds = 0, 0.0
-    solved = _mend(search, scope, scores[most], wanted)
+    bench.allowance.until = begin + budget
+    try:
+        solved = _mend(search, scope, scores[most], wanted)
+    except Late:
+        solved, search.ended_early = None, True
+    bench.allowance.until = inf
     tried, spent = bench.tried, bench.seconds
     verified = 0
     changed: list[Splice] = []
@@ -133,7 +140,7 @@ def _diagnose(
     bench.tried, bench.seconds = tried, spent
     # What the numbers took is counted where they are.
     loss_agrees = judgement is not None and LOSS in judgement.verdicts and LOSS in excused
-    report = outcome(search, begin + search.explaining, changed, verified, loss_agrees)
+    report = outcome(search, begin + bench.allowance.apart, changed, verified, loss_agrees)
     report["possible_per_second"] = possible
     return report
 
@@ -178,7 +185,7 @@ def _possible(scope: Scope, bench: Bench) -> float:
 
 def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) -> Scope | None:
     """The scope in which everything agrees, or None: a mend, and what is left mended likewise, or another mend."""
-    begins = scope is search.scope
+    begins, began = scope is search.scope, clock()
     trace = search.first if begins else Trace(scope, search.bench.answer, search.case, search.reference)
     needs = trace.unreached(search.outputs)
     named = suspects(trace, needs, search.wrong(score), score.raised, search.factors)
@@ -194,6 +201,7 @@ def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) ->
         named = first + [one for one in named if all((one.path, one.line) != (own.path, own.line) for own in first)]
     if begins:
         search.first_suspects = named
+    search.reading = clock() - began
     for found, new in Round(search, scope, trace, needs, named, scaled, score, wanted, changed).in_turn():
         edits = [found] if isinstance(found, Edit) else found
         mended = scope.mended([splice for edit in edits for splice in edit.splices])
@@ -208,8 +216,6 @@ def _mend(search: Search, scope: Scope, score: Score, wanted: frozenset[str]) ->
         if solved is not None:
             return solved
         del search.steps[-len(edits) :]
-        if search.late:
-            break
     return None
 
 

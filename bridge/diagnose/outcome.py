@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..diagnosis import DIVERGENT, SUSPECTS, VERIFIED_PATCH, Diagnosis, NamedLine, StepReport, nothing
-from .bench import clock
+from .allowance import clock
 from .repair import changes, moves, patch
 from .search import Search, Step
 from .suspects import forward_last
@@ -47,7 +47,7 @@ def outcome(
     report["edits_tried"] = bench.tried
     report["edits_per_second"] = bench.tried / bench.seconds if bench.seconds else 0.0
     report["equivalent"] = [edit.sentence for edit in search.equivalent[:5]]
-    report["ended_early"] = not changed and search.late
+    report["ended_early"] = not changed and search.ended_early
     taken = search.steps if changed else search.partial
     report["steps"] = [StepReport(kind=s.kind, sentence=s.sentence, line=s.line, path=s.path) for s in taken]
     report["seconds"] = clock() - begin

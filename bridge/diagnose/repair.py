@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..diagnosis import Change
-from .bench import clock
+from .allowance import clock
 from .edits import Edit
 from .source import NotInForce, Scope
 from .text import Source, Splice, apply

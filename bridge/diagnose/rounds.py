@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..diff import LOSS
 from .advance import Advance, advances, crossed
 from .align import Need, Trace
+from .allowance import Late
 from .bench import Score
 from .early import Early, mends, without
 from .edits import Edit, Edits
@@ -83,7 +84,7 @@ class Round:
     ) -> None:
         self.search, self.scope, self.trace, self.score = search, scope, trace, score
         self.needs, self.named, self.scaled, self.changed = needs, named, scaled, changed
-        self.makers = Edits(scope, trace.recorder)
+        self.makers = Edits(scope, trace.recorder, search.bench.allowance)
         self.tries = Tries(search, scope, score, wanted, self.makers)
         self.translator = Translator(scope, trace, search.run)
         self.runs = trace.failed is None
@@ -91,7 +92,6 @@ class Round:
         self.mended = bool(search.steps)
         self.several = self.mended or len({need.quantity for need in needs}) > 1
         self.solved: Mend | None = None
-        self.over = False  # there is no time left for another stage
         # What one stage leaves to the next.
         self.crossings: list[Edit] = []
         self.sifted = Screened([], [], set())
@@ -122,10 +122,14 @@ class Round:
             self.all_that_is_left,
             self.what_nobody_writes,
         ):
-            yield from stage()
+            try:
+                yield from stage()
+            except Late:
+                if not self.tries.survivors:
+                    raise
+                self.solved = self.tries.survivors[0]
             if self.solved is not None:
                 yield self.solved
-            if self.solved is not None or self.over:
                 return
 
     def solves(self, *groups: Iterable[Edit], named: Sequence[Suspect] | None = None) -> bool:
@@ -195,9 +199,6 @@ class Round:
                 if place == 0 and tries.goes_round(trace, self.named):
                     continue  # what may only go round a fault is held against the mends of the next suspects
                 self.solved = tries.survivor(trace, self.named)
-                return
-            if search.late:
-                self.over = True
                 return
             if self.mended and made and (joint := tries.jointly(trace, advancing)) is not None:
                 yield joint

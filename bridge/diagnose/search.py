@@ -13,7 +13,8 @@ from ..diff import LOSS, parameters_of
 from ..problem import Problem
 from ..run import arguments
 from .align import Trace
-from .bench import Bench, Score, clock
+from .allowance import Late, clock
+from .bench import Bench, Score
 from .edits import Edit
 from .explain import explained
 from .joined import joined
@@ -48,7 +49,6 @@ class Search:
     case: Case
     first: Trace  # of the port as it is
     outputs: list[int]
-    until: float
     steps: list[Step] = field(default_factory=list)
     first_suspects: list[Suspect] = field(default_factory=list)
     equivalent: list[Edit] = field(default_factory=list)
@@ -56,7 +56,8 @@ class Search:
     agreed: int = 0  # how many arrays agreed at the beginning
     most: tuple[int, int] = (0, 0)  # what they brought: arrays that agree, and how many mends there were
     seen: set[tuple[str, ...]] = field(default_factory=set)
-    explaining: float = 0.0  # seconds that the numbers took: they are not the search's
+    reading: float = 0.0  # seconds that the last round took before anything was tried
+    ended_early: bool = False
     updates: set[str] = field(default_factory=set)  # statements that came too early: no edit touches them
 
     @property
@@ -68,15 +69,18 @@ class Search:
         if (brought := (len(score.agree), len(self.steps))) > self.most:
             self.most, self.partial = brought, list(self.steps)
         text = tuple(source.text for source in mended.sources.values())
-        if self.late or len(self.steps) >= ROUNDS or text in self.seen:
-            return None
-        self.seen.add(text)
-        left = KEPT if score.agree > before.agree or len(self.steps) > 1 else LEFT
-        until, self.until = self.until, self.until - left * (self.until - self.now)
+        allowance, until = self.bench.allowance, self.bench.allowance.until
+        kept = KEPT if score.agree > before.agree or len(self.steps) > 1 else LEFT
+        allowance.until -= kept * allowance.left
         try:
+            if len(self.steps) >= ROUNDS or text in self.seen or allowance.left < self.reading:
+                return None
+            self.seen.add(text)
             return search()
+        except Late:
+            return None
         finally:
-            self.until = until
+            allowance.until = until
 
     def run(self) -> None:
         """Run the port on the first case, as it is mended. Raises `Problem` where it gives nothing."""
@@ -119,20 +123,13 @@ class Search:
         names = {line.base: "|".join(line.arrays) for line in port.layout.lines}
         return {np.asarray(given[name]).tobytes(): names[name] for name in parameters_of(port) & set(given)}
 
-    @property
-    def now(self) -> float:
-        """The time, as far as the search has taken it."""
-        return clock() - self.explaining
-
-    @property
-    def late(self) -> bool:
-        return self.now > self.until
-
     def told(self, scope: Scope, trace: Trace, single: bool) -> list[Suspect]:
         """The statements that the port's numbers tell of, as far as they tell of any."""
         # Of several faults each explanation has its share; after a mend there are fewer.
-        begin, budget = clock(), min(EXPLAINING - self.explaining, EXPLAINING if single else EXPLAINING / 3)
-        if self.late or budget < 0.1:
+        allowance = self.bench.allowance
+        allowance.check()
+        begin, budget = clock(), min(EXPLAINING - allowance.apart, EXPLAINING if single else EXPLAINING / 3)
+        if budget < 0.1:
             return []
         observed = []
         with scope.edited(()):
@@ -145,7 +142,7 @@ class Search:
                 observed.append((one, replace(answer, loss=loss)))
         explanation, made = explained(self.bench.port, observed, budget, EQUIVALENT)
         found = [] if explanation is None else joined(trace, explanation, made)
-        self.explaining += clock() - begin
+        allowance.apart += clock() - begin  # is not the search's
         if not self.steps:
             places = {(one.path, one.line) for one in found}
             others = [s for s in self.first_suspects if (s.path, s.line) not in places]

@@ -13,7 +13,8 @@ from itertools import combinations
 from ..diff import parameters_of
 from .advance import Advance
 from .align import Trace
-from .bench import Score, clock
+from .allowance import clock
+from .bench import Score
 from .edits import Edit, Edits
 from .repair import better
 from .search import EQUIVALENT, Search
@@ -27,6 +28,7 @@ SOUGHT = 8  # suspects among which what is missing may be made
 ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only make up for
 AS_MANY = 12  # edits of the statement that sets what is read where one mends everything
 LOOKING = 0.2  # the share of the time that is left for traces of what may be followed
+CHOOSING = 0.3  # seconds that are left for this, however late it is
 CHOICE = 3  # edits that mend everything, of which the one that a person would make is chosen
 _ARITHMETIC = (ast.BinOp, ast.AugAssign)
 _ITSELF = re.compile(r"(?:\s*for [^=\n]+:)?\s*([^=\n]+?)(?:\[[:., ]*\])? = \1\s*")  # `x = x`, `x[:] = x`
@@ -60,7 +62,7 @@ class Tries:
         """
         bench, stop = self.search.bench, float("inf")
         for edit in some:
-            if self.search.late or clock() > stop:
+            if clock() > stop:
                 break
             if self.idle(edit):
                 continue
@@ -74,6 +76,7 @@ class Tries:
                 if bench.holds(self.scope, edit.splices, bench.further, self.wanted):
                     if not self.survivors:
                         stop = clock() + EQUIVALENT
+                        bench.allowance.extend(CHOOSING)
                     self.survivors.append((edit, new))
             elif better(new, self.score):
                 self.progress.append((edit, new))
@@ -369,8 +372,6 @@ class Tries:
         """Two edits of different places that mend everything together."""
         bench = self.search.bench
         for one, other in combinations(some, 2):
-            if self.search.late:
-                break
             if _apart(one, other):
                 splices = [*one.splices, *other.splices]
                 new = bench.score(self.scope, splices)
@@ -397,7 +398,7 @@ class Tries:
             return None
         least: tuple[bool, int, int] = (around, lacking, 0)
         # A port that takes long to trace leaves no time for all of them.
-        until = clock() + LOOKING * (self.search.until - self.search.now)
+        until = clock() + LOOKING * self.search.bench.allowance.left
         best: tuple[Edit, Score] | None = None
         for edit, new in self.others(some):
             if edit.splices in self.taken or not self.score.agree <= new.agree:
@@ -414,7 +415,7 @@ class Tries:
                 left = late, len(missed) + 2 * len(missed - before) + 2 * gone, strangers
                 if left < least and left[1] < lacking:
                     least, best = left, (edit, new)
-            if self.search.late or clock() > until:
+            if clock() > until:
                 break
         return None if best is None else self.take(*best)
 
