@@ -508,3 +508,17 @@ def test_zeros_are_not_multiplied_by_anything(tmp_path: Path) -> None:
     splices = [splice for edit in shop.edits() for splice in edit.splices]
     assert splices
     assert not [splice.text for splice in splices if re.match(r"np\.zeros\(.*\) [*/]", splice.text)]
+
+
+def test_an_index_that_is_held_at_an_end_is_let_go(tmp_path: Path) -> None:
+    text = """
+        import numpy as np
+        def f(x):
+            total = 0.0
+            for k in range(1, len(x)):
+                total = total + x[max(k - 2, 0)] * x[-min(k + 1, 3)]
+            return total
+    """
+    shop = Workshop(tmp_path, text, lambda module: {"total": module.f(np.arange(4.0))})
+    offered = {splice.text for edit in shop.edits() if edit.kind == "step" for splice in edit.splices}
+    assert {"k", "k - 1", "k + 1", "-k", "-k - 1", "-k + 1"} <= offered

@@ -14,6 +14,7 @@ from rowcol.bridge.case import cases
 from rowcol.bridge.declaration import Declaration
 from rowcol.bridge.diagnose.breaks import breaks
 from rowcol.bridge.diagnose.explain import explain
+from rowcol.bridge.diagnose.needed import NEVER, Needed, _Call
 from rowcol.bridge.diagnose.numbers import diagnose_numbers
 from rowcol.bridge.diagnose.observed import Observed
 from rowcol.bridge.diagnose.parts import chunks
@@ -283,6 +284,14 @@ def test_a_port_that_raises_is_explained_where_sizes_are_equal(tmp_path: Path) -
     assert found is not None
     assert found["operation"] == "dby += dz[t]"
     assert "summed over the features, not over the examples" in found["sentence"]
+
+
+def test_of_two_movements_one_may_break_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What an equation makes is moved twice: a sum of its kind may come of it the first time only.
+    needed = Needed.__new__(Needed)
+    moves = iter([np.ones(2), NEVER])
+    monkeypatch.setattr(Needed, "_moved", lambda self, by: next(moves))
+    assert needed._effect(None, {0: _Call({}, np.ones(2))}, None) is NEVER  # type: ignore[arg-type]
 
 
 def test_a_sum_tells_at_which_turn_of_which_example_it_is_off() -> None:

@@ -508,6 +508,69 @@ def mine(W1, W2, X, Y):
     return loss, sums
 '''
 
+NUMBERED = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+def with_one(a):
+    return np.hstack([np.ones((len(a), 1)), a])
+
+
+@port("dense", """
+    M1: b1|W1  (1|input) hidden1
+    M2: b2|W2  (1|hidden1) hidden2
+    M3: b3|W3  (1|hidden2) output
+    x: x       batch input
+    y: y       batch output
+""", objective="squared error", sizes="hidden2 = hidden1, output = hidden1")
+def mine(M1, M2, M3, x, y):
+    a1 = with_one(x)
+    a2 = with_one(np.tanh(a1 @ M1))
+    a3 = with_one(np.tanh(a2 @ M2))
+    d4 = a3 @ M3 - y
+    d3 = (d4 @ M3.T)[:, 1:] * (1 - a3[:, 1:] ** 2)
+    d2 = (d3 @ M2.T)[:, 1:] * (1 - a2[:, 1:] ** 2)
+    return 0.5 * (d4 ** 2).sum(), {"M1": a1.T @ d2, "M2": a2.T @ d3, "M3": a3.T @ d4}
+'''
+
+SQUASHED = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+class Squashed:
+    def __init__(self, matrix):
+        self.matrix = matrix
+
+    def back(self, d):
+        d = d * (1 - self.out ** 2)
+        self.grad = self.x.T @ d
+        return d @ self.matrix.T
+
+    def there(self, x):
+        self.x = x
+        self.out = np.tanh(x @ self.matrix)
+        return self.out
+
+
+@port("dense", """
+    U: W1  input hidden1
+    V: W2  hidden1 hidden2
+    W: W3  hidden2 output
+    x: x   batch input
+    y: y   batch output
+""", objective="squared error", sizes="hidden2 = hidden1")
+def mine(U, V, W, x, y):
+    first, second = Squashed(U), Squashed(V)
+    h = second.there(first.there(x))
+    e = h @ W - y
+    dx = first.back(second.back(e @ W.T))
+    return 0.5 * (e ** 2).sum(), {"x": dx, "U": first.grad, "V": second.grad, "W": h.T @ e}
+'''
+
+KEPT = SQUASHED[SQUASHED.index("        d = d * ") : SQUASHED.index("\n\n\n@port")]
+
 FAULTS = {
     "the state after the step, where a helper adds": (BUFFERS, "add(dW, h[t], draw)", "add(dW, h[t + 1], draw)"),
     "a transpose, in what is written elsewhere": (
@@ -537,6 +600,9 @@ FAULTS = {
         'kept[f"out{k}"] = out',
         'kept[f"out{k}"] = raw',
     ),
+    "another layer's matrix and error": (NUMBERED, "d2 = (d3 @ M2.T)", "d2 = (d4 @ M3.T)"),
+    "a bias that is not cut off": (NUMBERED, "(d3 @ M2.T)[:, 1:]", "(d3 @ M2.T)"),
+    "what a layer keeps, kept in its class": (SQUASHED, KEPT, KEPT.replace("self.out", "Squashed.out")),
     "half a slope, in a part of a buffer": (SLOPES, "first *= one * (1 - one)", "first *= one"),
     "a factor that comes in where a helper is handed its result": (PRODUCTS, "dp) / root", "dp) * root"),
     "features before heads, in one of three parts": (
