@@ -1,4 +1,4 @@
-"""`rowcol diff --watch`: the verdict at every save of a port, or of a module beside it."""
+"""`rowcol diff --watch`: the verdict at every save of a port, or of a file of the user's own that it loads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from types import FrameType
 from typing import NamedTuple
 
@@ -18,10 +19,12 @@ from .process import Abandoned
 from .report.paper import Paper, shown_path
 from .report.schema import Report
 from .report.terminal import headline, render
+from .words import listed
 from .worker import examined, import_for_all
 
 POLL = 0.1  # seconds between two looks at the files
 SETTLED = 0.03  # a file that is read alike twice, so far apart, has been written whole (or is as good as that)
+NAMED = 3  # files that are watched, by their names; more are counted
 RECENT = 1.0  # of a file saved so short ago, time and size do not tell whether it was saved again
 
 
@@ -41,14 +44,18 @@ def watch(ports: Sequence[str], options: Options, *, limit: float, quiet: bool, 
         signal.signal(signal.SIGINT, watched.press)
     try:
         while True:
-            begin = time.perf_counter()
-            reports = _verdicts(ports, options, limit, quiet)
+            begin, since = time.perf_counter(), time.time()
+            loaded: list[str] = []
+            reports = _verdicts(ports, options, limit, quiet, loaded)
+            more = watched.add(loaded, since)
             status = max(report["status"] for report in reports)
             _say(f"{_of(changed)}{time.perf_counter() - begin:.2f} s", paper)
             for report in reports:
                 print(headline(report, paper), flush=True)
             _warm(reports)
             _look_for_the_line(reports, ports, options, limit, quiet, verbose, watched, paper)
+            if more:
+                print(paper.paint(f"watching {_in_folders(watched.known)}", "dim"), flush=True)
             changed = watched.next_change()
     except KeyboardInterrupt:
         print()
@@ -57,9 +64,11 @@ def watch(ports: Sequence[str], options: Options, *, limit: float, quiet: bool, 
         signal.signal(signal.SIGINT, before)
 
 
-def _verdicts(ports: Sequence[str], options: Options, limit: float, quiet: bool) -> list[Report]:
+def _verdicts(
+    ports: Sequence[str], options: Options, limit: float, quiet: bool, loaded: list[str]
+) -> list[Report]:
     only = options._replace(diagnose=False)
-    return [report for port in ports for report in examined(port, only, limit=limit, quiet=quiet)]
+    return [r for port in ports for r in examined(port, only, limit=limit, quiet=quiet, loaded=loaded.extend)]
 
 
 def _warm(reports: Sequence[Report]) -> None:
@@ -96,6 +105,15 @@ def _look_for_the_line(
         return
 
 
+def _in_folders(files: Iterable[str]) -> str:
+    """`"4 files: 1 in tests, 3 in src/net"`; a few are named."""
+    names = sorted(map(shown_path, files))
+    if len(names) <= NAMED:
+        return listed(names)
+    numbers = Counter(os.path.dirname(name) or "this folder" for name in names)
+    return f"{len(names)} files: " + ", ".join(f"{number} in {folder}" for folder, number in numbers.items())
+
+
 def _of(changed: Sequence[str]) -> str:
     names = ", ".join(map(shown_path, changed[:3]))
     return f"{names}{' and others' * (len(changed) > 3)} saved, " if changed else ""
@@ -117,21 +135,35 @@ Files = dict[str, File]
 
 
 class Watched:
-    """The port files and the Python files beside them, and what was in them when they were last compared.
+    """The port files, what they load, and the Python files beside these; what was in them when last compared.
 
     Ctrl-C is watched for, too: its exception is lost where Python raises it in code that nobody called (while a
     module is imported or an object goes away), so that it was pressed is kept, and asked for at every look.
     """
 
     def __init__(self, files: Sequence[str]) -> None:
-        self.files = [os.path.normpath(file) for file in files]
+        self.files = [os.path.abspath(file) for file in files]
+        self.loaded: list[str] = []
         self.pressed = False
+        self.shown: set[str] = set()
         self.known = self._read({})
 
     def press(self, number: int, frame: FrameType | None) -> None:
         """Ctrl-C."""
         self.pressed = True
         raise KeyboardInterrupt
+
+    def add(self, loaded: Sequence[str], since: float) -> bool:
+        """Watch what a port has loaded, too; True where that is more than was said so far.
+
+        A file that was saved after the moment `since`, when it was about to be loaded, has changed.
+        """
+        self.loaded = list(dict.fromkeys([*self.loaded, *loaded]))
+        for path, file in self._read(self.known).items():
+            if path not in self.known and max(file.mark[:2]) <= since * 1e9:
+                self.known[path] = file
+        before, self.shown = self.shown, set(self.known)
+        return not self.shown <= before
 
     def is_stale(self) -> bool:
         """Has a file changed since?"""
@@ -170,23 +202,18 @@ class Watched:
         return found
 
     def _paths(self) -> Iterator[tuple[str, os.stat_result]]:
-        """The Python files in the folders of the ports, and in the packages beside them."""
-        folders = list(dict.fromkeys(os.path.dirname(file) for file in self.files))
-        inner = []
-        for folder in folders:
-            for entry in _entries(folder):
-                if entry.is_dir() and os.path.isfile(os.path.join(entry.path, "__init__.py")):
-                    inner.append(entry.path)
-        seen = set()
-        for folder in [*folders, *inner]:
-            for entry in _entries(folder):
-                path = os.path.normpath(os.path.join(folder, entry.name))
-                if entry.name.endswith(".py") and path not in seen:
-                    seen.add(path)
-                    try:
-                        yield path, entry.stat()
-                    except OSError:
-                        continue
+        """The files that were loaded, and the Python files in their folders and in the packages beside the ports."""
+        beside = list(dict.fromkeys(os.path.dirname(file) for file in self.files))
+        packages = [e.path for folder in beside for e in _entries(folder) if _is_package(e)]
+        folders = dict.fromkeys([*beside, *packages, *map(os.path.dirname, self.loaded)])
+        found = [e.path for folder in folders for e in _entries(folder) if e.name.endswith(".py")]
+        for path in dict.fromkeys([*found, *self.loaded]):
+            with contextlib.suppress(OSError):
+                yield path, os.stat(path)
+
+
+def _is_package(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir() and os.path.isfile(os.path.join(entry.path, "__init__.py"))
 
 
 def _changed(before: Files, now: Files) -> list[str]:
@@ -200,7 +227,7 @@ def _changed(before: Files, now: Files) -> list[str]:
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder or ".") as entries:
+        with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError:
         return []

@@ -43,18 +43,23 @@ def examined(
     limit: float = CALL_LIMIT,
     quiet: bool = True,
     abandon: Callable[[], bool] | None = None,
+    loaded: Callable[[list[str]], object] | None = None,
 ) -> list[Report]:
     """The reports of a port file, examined in a process of its own.
 
     `limit` is what one call of the port may take, in seconds. What the port prints is thrown away,
-    unless `quiet` is False. `abandon` is asked from time to time: raises `Abandoned` where it says so.
+    unless `quiet` is False. `abandon` is asked from time to time: raises `Abandoned` where it says so. `loaded` is told
+    which files of the user's own were run.
     """
-    task = {"path": path, "options": tuple(options), "limit": limit, "quiet": quiet}
+    task = {"path": path, "options": tuple(options), "limit": limit, "quiet": quiet, "files": loaded is not None}
     answer = _asked(task, lambda tell: perform(task, tell), abandon)
+    if loaded is not None:
+        loaded(answer.get("files", []))
     if "several" in answer:  # each port of a file gets a worker of its own
         names, file = answer["several"], path.partition("::")[0]
         import_for_all()
-        return [r for name in names for r in examined(f"{file}::{name}", options, limit=limit, quiet=quiet)]
+        each = [f"{file}::{name}" for name in names]
+        return [r for one in each for r in examined(one, options, limit=limit, quiet=quiet, loaded=loaded)]
     reports: list[Report] = answer["reports"]
     return reports
 
@@ -215,6 +220,14 @@ def perform(task: dict[str, Any], tell: Tell) -> bytes:
 
     def work() -> dict[str, Any]:
         path = task["path"]
+        if task.get("files"):
+            from .loaded import gathered
+
+            files = gathered()
+            return {**examined_here(path), "files": files()}
+        return examined_here(path)
+
+    def examined_here(path: str) -> dict[str, Any]:
         if "list" in task:
             from .case import recipes
             from .load import load

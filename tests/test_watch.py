@@ -182,6 +182,44 @@ def test_a_module_beside_the_port_and_in_a_package_is_watched(
     assert any("parts/net.py saved" in line for line in one.until(DIFFERS))
 
 
+@pytest.mark.parametrize("broken_at_first", [False, True])
+def test_the_user_s_files_are_watched_wherever_they_lie(
+    watching: Callable[..., Watching], tmp_path: Path, broken_at_first: bool
+) -> None:
+    """A package under src, as an editable install finds it, and its port among the tests."""
+    head, _, tail = RIGHT.partition("@port")
+    package = tmp_path / "src" / "parts"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from .net import net\n", encoding="utf-8")
+    (package / "net.py").write_text(head + "x = (" * broken_at_first, encoding="utf-8")
+    (tmp_path / "tests").mkdir()
+    port = f"import sys\nsys.path.append({str(tmp_path / 'src')!r})\n"
+    port += "from rowcol.bridge import port\nfrom parts import net\n\n@port" + tail
+    (tmp_path / "tests" / "port_nets.py").write_text(port, encoding="utf-8")
+    one = watching("--verdict-only", "tests/port_nets.py")
+    if broken_at_first:
+        one.until("net.py:")
+        one.until("watching")
+        (package / "net.py").write_text(head, encoding="utf-8")
+    one.until(AGREES)
+    said = "watching src/parts/__init__.py, src/parts/net.py and tests/port_nets.py"
+    assert broken_at_first or one.until("watching")[-1] == said
+    (package / "net.py").write_text(head.replace("carry = d @ Wh.T", "carry = d @ Wh"), encoding="utf-8")
+    assert any("src/parts/net.py saved" in line for line in one.until(DIFFERS))
+
+
+def test_a_script_of_which_functions_are_taken_is_watched(watching: Callable[..., Watching], tmp_path: Path) -> None:
+    head, _, tail = RIGHT.partition("@port")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "train.py").write_text(head + "\nprint(1 / 0)\n", encoding="utf-8")
+    port = "from rowcol.bridge import definitions, port\nnet = definitions('old/train.py').net\n\n@port" + tail
+    one = watching("--verdict-only", "check.py", check=port)
+    one.until(AGREES)
+    spoilt = head.replace("carry = d @ Wh.T", "carry = d @ Wh")
+    (tmp_path / "old" / "train.py").write_text(spoilt, encoding="utf-8")
+    one.until(DIFFERS)
+
+
 def test_a_half_written_file_gives_one_message_and_the_next_save_a_verdict(
     watching: Callable[..., Watching], tmp_path: Path
 ) -> None:
