@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .answer import loss_of
 from .case import Array, Case
 from .declaration import Declaration, side
-from .run import arguments, call, run
+from .run import arguments, call, copies, run
 
 STEP = 1e-200  # its square underflows to zero: nothing is left of the second order
 Loss = Callable[[dict[str, Any]], Any]
@@ -170,7 +170,7 @@ def slope(side: Declaration, case: Case, name: str, gradient: NDArray[Any], seed
     def loss(distance: float) -> float | None:
         moved = arguments(side, layout, case)
         moved[name] = (arrays[name] + distance * direction).astype(side.dtype)
-        return loss_of(side, moved, call(side, moved, case.sizes))
+        return loss_of(side, moved, call(side, copies(moved), case.sizes))
 
     near, far = (_difference(loss, h) for h in (step, 2 * step))
     base = run(side, case).loss

@@ -29,14 +29,15 @@ ALARMS = 2  # how often it is told: Python itself drops what is raised while an 
 def run(side: Declaration, case: Case, arrays: dict[str, Any] | None = None) -> Answer:
     """Call a side on a case (of one example, if its arrays have no batch axis) and read its answer.
 
-    `arrays` are others than those of the case, in the side's own layout.
+    `arrays` are others than those of the case, in the side's own layout. The side is handed copies, so that its
+    answer is read beside what it was given, whatever it wrote there.
     Raises `Problem` where there is no answer to read: the side raises, returns nothing, or returns
     something that is not `(loss, {name: gradient})`.
     """
     layout = side.bind(case.sizes)
     arrays = arguments(side, layout, case) if arrays is None else arrays
-    kept = {name: value.copy() for name, value in arrays.items() if isinstance(value, np.ndarray)}
-    returned = call(side, arrays, case.sizes)
+    handed = copies(arrays)
+    returned = call(side, handed, case.sizes)
     try:
         with in_time():
             answer = read(side, layout, arrays, returned)
@@ -46,7 +47,7 @@ def run(side: Declaration, case: Case, arrays: dict[str, Any] | None = None) -> 
         if not isinstance(error, OutOfTime) and own_frame(error, side.file)[0] is None:
             raise
         raise raised(side, error) from None  # what it returned runs code of its own, or is too much to read
-    written = [n for n, value in kept.items() if not np.array_equal(value, arrays[n], equal_nan=True)]
+    written = [n for n, value in arrays.items() if not np.array_equal(value, handed[n], equal_nan=True)]
     if written:
         answer.remarks.append(f"writes into its argument{'s' * (len(written) > 1)} {', '.join(written)}")
     return answer
@@ -57,6 +58,11 @@ def arguments(side: Declaration, layout: Map, case: Case) -> dict[str, Any]:
     dtype = np.dtype(side.dtype)
     canonical = {name: value.astype(dtype) for name, value in case.arrays.items()}
     return layout.parameters(canonical, np.random.default_rng([case.seed, 21]))
+
+
+def copies(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The same arrays for a side to do with as it likes."""
+    return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in arrays.items()}
 
 
 def call(side: Declaration, arrays: Mapping[str, Any], sizes: Mapping[str, int]) -> Any:
@@ -194,7 +200,7 @@ def sum_of(values: list[Array]) -> Array:
 def _canonical_once(side: Declaration, case: Case, handed: Callable[[Any], Any]) -> tuple[float, dict[str, Array]]:
     layout = side.bind(case.sizes)
     arrays = {name: handed(value) for name, value in arguments(side, layout, case).items()}
-    answer = read(side, layout, arrays, call(side, arrays, case.sizes))
+    answer = read(side, layout, arrays, call(side, copies(arrays), case.sizes))
     if answer.loss is None or answer.unreadable:
         trouble = "; ".join(f"the gradient of {n} {w}" for n, w in answer.unreadable.items())
         raise side.problem(f"{side.name}() is trusted here, but {trouble or 'gives no loss'}.", NOT_ANSWERED)

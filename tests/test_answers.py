@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -102,6 +104,61 @@ def test_a_gradient_that_is_returned_on_some_cases_only_does_not_agree(
     printed = capsys.readouterr().out
     assert "5 of 7 gradients checked" in printed
     assert re.search(r"Wh is returned on \d of 3 cases only: it counts as not provided", printed)
+
+
+# People reuse the gradient that they are handed as the buffer of their own (in ReLU's, in `dh += carry`).
+IN_PLACE = '''
+import numpy as np
+from rowcol.bridge import compare, port
+from rowcol.bridge.testing import assert_agrees
+
+@port("rnn", """
+    W: Wax  input hidden
+    R: Waa  prev hidden
+    b: b    hidden
+    x: x    batch time input
+    g: da   batch time hidden
+""")
+def layer(W, R, b, x, g):
+    h = np.zeros((g.shape[0], g.shape[1] + 1, g.shape[2]))
+    for t in range(g.shape[1]):
+        h[:, t + 1] = np.tanh(x[:, t] @ W + h[:, t] @ R + b)
+    for t in reversed(range(g.shape[1])):
+        g[:, t] *= 1 - h[:, t + 1] ** 2
+        if t > 0:
+            g[:, t - 1] += g[:, t] @ R.T
+    grads = {"W": np.einsum("bti,btj->ij", x, g), "R": np.einsum("bti,btj->ij", h[:, :-1], g), "b": g.sum((0, 1))}
+    return h[:, 1:], grads
+'''
+
+
+def test_an_upstream_gradient_that_is_written_into_is_taken_as_it_was_handed_over(tmp_path: Path) -> None:
+    report = verdict(tmp_path, IN_PLACE)
+    assert report["agrees"], report["headline"]
+    assert "the loss agrees" in report["headline"]
+    assert any("writes into its argument g" in remark for remark in report["remarks"])
+
+
+def test_a_wrong_line_that_writes_into_the_upstream_gradient_is_mended(tmp_path: Path) -> None:
+    """What is said of the loss, of the gradients along it, and of the mended port needs the gradient as it was."""
+    report = verdict(tmp_path, IN_PLACE.replace("g[:, t] @ R.T", "g[:, t] @ R"))
+    assert report["finding"] == "wrong gradient"
+    assert "+            g[:, t - 1] += g[:, t] @ R.T" in report["diagnosis"]["patch"]
+
+
+@pytest.mark.parametrize("asked", ["assert compare(layer).agrees", "assert_agrees(layer)"])
+def test_so_it_is_in_a_suite_and_in_a_notebook(asked: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"{IN_PLACE}\nif __name__ == '__main__':\n    {asked}\n    print('agreed')\n")
+    done = subprocess.run([sys.executable, path], capture_output=True, text=True)
+    assert done.stdout == "agreed\n", done.stderr
+
+
+def test_so_it_is_of_one_example_and_of_a_wrong_forward_pass(tmp_path: Path) -> None:
+    one = re.sub(r"(x: x |g: da)   batch", r"\1", IN_PLACE)
+    one = one.replace("def layer(W, R, b, x, g):", "def layer(W, R, b, x, g):\n    x, g = x[None], g[None]")
+    assert verdict(tmp_path, one.replace("return h[:, 1:]", "return h[0, 1:]"))["agrees"]
+    assert "the loss differs" in verdict(tmp_path, one.replace("return h[:, 1:]", "return h[0, :-1]"))["headline"]
 
 
 @pytest.mark.parametrize("limit", ["0", "-1"])

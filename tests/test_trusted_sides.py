@@ -106,6 +106,19 @@ def test_a_family_of_ones_own_agrees_with_its_trusted_function(
     assert set(states(found).values()) == {"agrees"}
 
 
+def test_a_trusted_function_may_write_into_the_gradient_that_it_is_handed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The port hands out its output, and so does the trusted function: its product with that gradient is the loss."""
+    text = LAYER_NORM.replace('return (out * dout).sum(), {"gain": dgain, "shift": dout.sum(axis=0), "x": dx}', """\
+shift_gradient = dout.sum(axis=0)
+    dout *= dout
+    return out, {"gain": dgain, "shift": shift_gradient, "x": dx}""")
+    status, found = report(written(tmp_path, text), capsys)
+    assert status == 0
+    assert set(states(found).values()) == {"agrees"}
+
+
 def test_a_wrong_port_of_a_family_of_ones_own_differs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
