@@ -266,6 +266,7 @@ PIECES = """
             "there": there,
             "last": last,
             "squashed": Squash().slope(x),
+            "above": np.triu(x, 1) @ p,
         }
 """
 
@@ -292,6 +293,8 @@ OTHER_FAULTS = {
         "    start = last\n    for row in x:\n",
     ),
     "the slope at the output": ("self(z) * (1 - self(z))", "z * (1 - z)"),
+    "below the diagonal, not above it": ("np.triu(x, 1)", "np.tril(x, -1)"),
+    "with the diagonal": ("np.triu(x, 1)", "np.triu(x)"),
     "half a cross-entropy": ("x * np.log(p) + (1 - x) * np.log(1 - p)", "x * np.log(p)"),
 }
 

@@ -657,6 +657,17 @@ def test_the_line_is_named_and_mended(name: str, tmp_path: Path, monkeypatch: py
     assert diagnosis["lines"][0]["line"] == faulty[: faulty.index(wrong)].count("\n") + 1
 
 
+def test_of_two_faults_that_which_puts_parts_in_order_is_mended_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty = PACKED.replace("[dq, dk, dv]", "[dv, dk, dq]").replace("d.sum(axis=(0, 1))", "d.mean(axis=(0, 1))")
+    diagnosis = diagnosed(faulty, tmp_path, monkeypatch)["diagnosis"]
+    assert diagnosis["claim"] == "verified patch"
+    assert [step["line"] for step in diagnosis["steps"]] == [
+        faulty[: faulty.index(wrong)].count("\n") + 1 for wrong in ("[dv, dk, dq]", "d.mean(")
+    ]
+
+
 def test_what_empties_sums_goes_with_its_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text, right, wrong = FAULTS["sums that are emptied for every example"]
     diagnosis = diagnosed(text.replace(right, wrong), tmp_path, monkeypatch)["diagnosis"]

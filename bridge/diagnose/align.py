@@ -114,6 +114,10 @@ class Trace:
             found |= {(m.quantity, "", t) for t in self.trusted.quantities[m.quantity].values}
         elif m.form == TOTAL:
             found.add((m.quantity, TOTAL, None))
+        # What is packed has all that it is put together from.
+        quantities = self.trusted.quantities
+        if quantities[m.quantity].steps[-1:] == [m.t]:
+            found |= {(part, "", quantities[part].steps[-1]) for part in self.trusted.parts(m.quantity)}
         return found
 
     def unknown(self, position: int) -> bool:

@@ -122,6 +122,7 @@ class Expressions(Members, Slopes, Layouts):
             yield from self.terms(node, own, shape, statement)
             yield from self.likewise(node, own)
             yield from self.every_step(node)
+        yield from self.triangles(node)
         yield from self.simpler(node, own)
         yield from self.reductions(node, own, shape)
         yield from self.nested(node)

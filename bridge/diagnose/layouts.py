@@ -146,6 +146,22 @@ class Layouts(Names):
             return self.text(bare)
         return Text(f"{within(self.text(node), ATOM)}.T", ATOM)
 
+    def triangles(self, node: ast.expr) -> Iterator[Change]:
+        """The other half of a matrix, with its diagonal or without: `np.triu(a, 1)` where `np.tril(a, -1)` stands."""
+        sides = {"tril": -1, "triu": 1}
+        if not isinstance(node, ast.Call) or called_name(node) not in sides or not node.args:
+            return
+        own, among = called_name(node), [*node.args[1:], *(one.value for one in node.keywords)]
+        shift = self.segment(among[0]) if among else "0"
+        if len(among) > 1 or not re.fullmatch(r"-?\d+", shift):
+            return
+        other, k = "triu" if own == "tril" else "tril", int(shift)
+        edge = {name: 0 if k else side for name, side in sides.items()}
+        for name, to, weight in ((other, -k, 0.4), (own, edge[own], 0.6), (other, edge[other], 0.8)):
+            head = self.segment(node.func).removesuffix(own) + name
+            text = f"{head}({self.segment(node.args[0])}{f', {to}' if to else ''})"
+            yield "function", Text(text, ATOM), weight, f"`{text}` where `{self.segment(node)}` stands"
+
     def reductions(self, node: ast.expr, own: Text, shape: tuple[int, ...] | None) -> Iterator[Change]:
         """Sums and means: the other one, along another axis, of another array, one more or one less."""
         if isinstance(node, ast.Call) and called_name(node) in REDUCTIONS:

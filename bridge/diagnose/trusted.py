@@ -77,6 +77,7 @@ class Trusted:
         self._index()
         self._known: dict[tuple[bytes, tuple[int, ...]], tuple[Meaning, ...]] = {}
         self._split: dict[tuple[bytes, tuple[int, ...]], list[tuple[Meaning, ...] | None]] = {}
+        self._parts: dict[int, list[int]] = {}
         # How arrays of a shape were cut, and how often no cut of both axes said anything.
         self._grids: dict[tuple[int, ...], list[Grid]] = {}
         self._vain: dict[tuple[int, ...], int] = {}
@@ -667,6 +668,11 @@ class Trusted:
 
     def parts(self, whole: int) -> list[int]:
         """What another is put together from, or ends as the slices of along its first axis: one for each gate, say."""
+        if whole not in self._parts:
+            self._parts[whole] = self._put_together(whole)
+        return self._parts[whole]
+
+    def _put_together(self, whole: int) -> list[int]:
         formulas = self.quantities[whole].formulas
         if formulas:
             node = formulas[0].node
