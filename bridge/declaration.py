@@ -19,7 +19,8 @@ from .problem import NOT_ANSWERED, Problem, about, nearest
 F = TypeVar("F", bound=Callable[..., Any])
 DTYPES = ("float64", "float32")
 REDUCIBLE = ("batch", "time", "output")
-LAYOUT_LINE, NOT_WRITTEN = "the layout line ", "no "  # what a finding says in place of a keyword begins so
+# What a finding says in place of a keyword begins so.
+LAYOUT_LINE, LAYOUT_LINES, NOT_WRITTEN = "the layout line ", "the layout lines ", "no "
 IN_ORDER = " in the order "  # what it says of gates has this in it
 KEYWORDS = ("objective", "reduction", "clip", "sizes", "dtype", "dialect")
 
@@ -300,10 +301,11 @@ def place_to_write(port: Declaration, phrase: str) -> str:
     if port.file is None or port.line is None:
         return "Say so to `rowcol export`, and export anew."
     name = phrase.partition("'")[2].partition(":")[0]
-    for line in port.layout.lines if phrase.startswith(LAYOUT_LINE) else ():
+    for line in port.layout.lines if phrase.startswith((LAYOUT_LINE, LAYOUT_LINES)) else ():
         if line.text.partition(":")[0] == name:
             number = line_of_text(port.file, port.line, port.given[1], line.number)
-            return f"That line stands at {os.path.basename(port.file)}:{number}."
+            which = "That line" if phrase.startswith(LAYOUT_LINE) else "The first of them"
+            return f"{which} stands at {os.path.basename(port.file)}:{number}."
     what = "Take it out of" if phrase.startswith(NOT_WRITTEN) else "Write it behind the layout in"
     what = "Write it in the layout of" if IN_ORDER in phrase else what
     return f"{what} the @port of {port.name}(), at {os.path.basename(port.file)}:{port.line}."

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, product
 
 import numpy as np
 
 from .case import Case, cases
-from .declaration import IN_ORDER, LAYOUT_LINE, NOT_WRITTEN, Clip, Declaration, parse_sizes, reduction_phrase, side
+from .declaration import (
+    IN_ORDER,
+    LAYOUT_LINE,
+    LAYOUT_LINES,
+    NOT_WRITTEN,
+    Clip,
+    Declaration,
+    parse_sizes,
+    reduction_phrase,
+    side,
+)
 from .diff import AGREES, LOSS, Diff, Expected, clipped, compare_once, expect, merged, parameters_of, single_cases
 from .diff import diff as diff_of
 from .family import Family
-from .notation import orders, steps, swaps
+from .notation import exchanges, orders, steps, swaps
 from .objective import Objective
 from .oracle import trusted_side
 from .problem import Problem
-from .run import arguments, canonical, scale
+from .run import arguments, canonical, run, scale
 from .words import listed
 
 CLOSE = 1e-4  # how near a port's loss is to what it would be, relative to it: float32 will do
@@ -67,25 +77,44 @@ def other_declaration(port: Declaration, found: Diff) -> str | None:
 
 
 def _reordered(port: Declaration, found: Diff) -> Iterator[tuple[str, Declaration]]:
-    """Declarations with what is packed in another order, under which the port's loss is the right one."""
+    """Declarations with what is packed in another order, or lines exchanged, under which the port's loss is right."""
     loss, first = found.answers[0].loss, found.expected[0]
     if loss is None or found.verdicts[LOSS].state == AGREES or port.family.batched is None:
         return
     quick = side(port.family, port.family.batched, port.objective, port.settings)
     share = first.loss / canonical(quick, first.case)[0]
-    for layout, names, order in orders(port.layout):
-        other = port.with_(layout=layout)
+    for phrase, other in chain(_in_another_order(port), _exchanged(port, first.case)):
         would_be = share * canonical(quick, _read_as(first.case, port, other))[0]
         if abs(would_be - loss) <= CLOSE * abs(loss):
-            axis = next((axis for axis, letters in port.family.letters.items() if order[0] in letters), "part")
-            yield f"the {axis}s of {listed(names)}{IN_ORDER}[{' '.join(order)}]", other
+            yield phrase, other
+
+
+def _in_another_order(port: Declaration) -> Iterator[tuple[str, Declaration]]:
+    for layout, names, order in orders(port.layout):
+        axis = next((axis for axis, letters in port.family.letters.items() if order[0] in letters), "part")
+        yield f"the {axis}s of {listed(names)}{IN_ORDER}[{' '.join(order)}]", port.with_(layout=layout)
+
+
+def _exchanged(port: Declaration, case: Case) -> Iterator[tuple[str, Declaration]]:
+    """Declarations in which names of arrays of one shape stand for one another."""
+    shapes = port.bind(case.sizes).shapes
+    for layout, lines in exchanges(port.layout):
+        other = port.with_(layout=layout)
+        if other.bind(case.sizes).shapes == shapes:
+            yield _lines(lines), other
+
+
+def _lines(texts: Sequence[str]) -> str:
+    return f"{LAYOUT_LINES}{listed([repr(text) for text in texts])}"
 
 
 def declaration_that_runs(port: Declaration, seed: int) -> str | None:
     """Of a port that raises: what to write so that it runs and everything it gives agrees, its loss too."""
     for phrase, other in _steps_away(port):
         try:
-            if _all_agree(other, other, single_cases(other, cases(other, seed, None, 2))):
+            chosen = single_cases(other, cases(other, seed, None, 2))
+            run(other, chosen[0])  # most raise, and then nothing need be expected of them
+            if _all_agree(other, other, chosen):
                 return phrase
         except (Problem, ValueError):
             continue
@@ -95,6 +124,8 @@ def declaration_that_runs(port: Declaration, seed: int) -> str | None:
 def _steps_away(port: Declaration) -> Iterator[tuple[str, Declaration]]:
     for layout, text in steps(port.layout):
         yield f"{LAYOUT_LINE}'{text}'", port.with_(layout=layout)
+    for layout, lines in exchanges(port.layout):
+        yield _lines(lines), port.with_(layout=layout)
     axes = {axis for shape in port.family.every_array().values() for axis in shape}
     if not port.sizes.tied and not port.sizes.fixed and {"input", "output"} <= axes:
         yield 'sizes="output = input"', port.with_(sizes=parse_sizes("output = input", port.family))

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import permutations
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations, permutations
 from typing import TypeAlias
 
 from .axes import Group, Layout, LayoutError, Line, Ref, Vocabulary, printable, written, wrong_line
@@ -510,6 +510,41 @@ def orders(layout: Layout) -> Iterator[tuple[Layout, list[str], tuple[str, ...]]
                         lines[place] = _in_order(lines[place], letters, order, layout.vocabulary)
                     names = [lines[place].name for place in some]
                     yield layout._replace(lines=tuple(lines)), names, order
+
+
+def exchanges(layout: Layout) -> Iterator[tuple[Layout, list[str]]]:
+    """Every layout in which two names each stand for what the other did, or two letters do wherever they stand alone.
+
+    With the new lines.
+    """
+    for second, other in enumerate(layout.lines):
+        for first, one in enumerate(layout.lines[:second]):
+            if one.indices or other.indices:
+                continue  # the classes of one need not be those of the other
+            (name, _, what), (other_name, _, other_what) = (line.text.partition(":") for line in (one, other))
+            yield from _with_lines(layout, {first: f"{name}:{other_what}", second: f"{other_name}:{what}"})
+    alone = dict.fromkeys(ref.letters[0] for line in layout.lines for ref in line.refs if len(ref.letters) == 1)
+    for letter, other_letter in combinations(alone, 2):
+        texts = [_turned(line.text, f"[{letter}]", f"[{other_letter}]") for line in layout.lines]
+        changed = {place: text for place, text in enumerate(texts) if text != layout.lines[place].text}
+        if len(changed) > 2:  # of two lines each has been the other already
+            yield from _with_lines(layout, changed)
+
+
+def _turned(text: str, one: str, other: str) -> str:
+    """A text with two parts of it exchanged."""
+    return other.join(part.replace(other, one) for part in text.split(one))
+
+
+def _with_lines(layout: Layout, texts: Mapping[int, str]) -> Iterator[tuple[Layout, list[str]]]:
+    """The layout with other lines in these places, if they can be read, and the lines."""
+    lines = list(layout.lines)
+    try:
+        for place, text in texts.items():
+            lines[place] = _Reader(text, lines[place].number, layout.vocabulary).line()
+    except LayoutError:
+        return
+    yield layout._replace(lines=tuple(lines)), list(texts.values())
 
 
 def _in_order(line: Line, letters: tuple[str, ...], order: tuple[str, ...], vocabulary: Vocabulary) -> Line:

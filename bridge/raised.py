@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .declaration import Declaration
 from .problem import DIFFERS, NOT_ANSWERED, Problem, Raised
+
+if TYPE_CHECKING:
+    import ast
 
 
 class OutOfTime(BaseException):
@@ -81,10 +84,11 @@ def own_frame(error: BaseException, file: str | None) -> tuple[FrameType | None,
 
 
 def shapes_on_line(frame: FrameType, file: str, line: int, set_then: Mapping[str, Any] | None = None) -> list[str]:
-    """`"x is (3, 5)"` for each array that a source line names, as the frame holds them."""
+    """`"x is (3, 5)"` for each array that a source line names, or an item of a list, as the frame holds them."""
     import linecache
 
-    text = re.sub(r"""("[^"]*"|'[^']*')""", " ", linecache.getline(file, line))
+    source = linecache.getline(file, line)
+    text = re.sub(r"""("[^"]*"|'[^']*')""", " ", source)
     outer = {**frame.f_globals, **(set_then or {})}
     found: dict[str, str] = {}
     for word in re.findall(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*", text):
@@ -98,4 +102,54 @@ def shapes_on_line(frame: FrameType, file: str, line: int, set_then: Mapping[str
             value, shown = inner, f"{shown}.{part}"
         if isinstance(value, np.ndarray) and shown not in found:
             found[shown] = f"{shown} is {value.shape}"
+    everything = outer if frame.f_locals is frame.f_globals else {**outer, **frame.f_locals}
+    for item in _items(source):
+        value = _looked_up(item, everything)
+        if isinstance(value, np.ndarray):
+            found.setdefault(item, f"{item} is {value.shape}")
     return list(found.values())
+
+
+def _items(source: str) -> Iterator[str]:
+    """What a line takes out of lists, tuples and dicts (and arrays), such as `hs[t - 1]`."""
+    for name in re.finditer(r"[^\W\d][\w.]*(?=\[)", source):
+        depth = 0
+        for end in range(name.end(), len(source)):
+            depth += (source[end] == "[") - (source[end] == "]")
+            if not depth:
+                yield source[name.start() : end + 1]
+                break
+
+
+def _looked_up(item: str, names: Mapping[str, Any]) -> Any:
+    """The value of an item of a list, a tuple or a dict; None where it has none, or other code would run for it."""
+    import ast
+
+    try:
+        return _value(ast.parse(item, mode="eval").body, names)
+    except (SyntaxError, LookupError, TypeError):
+        return None
+
+
+def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
+    """The value of a name, an attribute, an item, or a sum of numbers."""
+    import ast
+
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.Name():
+            return names[node.id]
+        case ast.Attribute():
+            return vars(_value(node.value, names))[node.attr]
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)):
+            return -number
+        case ast.BinOp(op=ast.Add() | ast.Sub()):
+            left, right = _value(node.left, names), _value(node.right, names)
+            if type(left) is int and type(right) is int:
+                return left + right if isinstance(node.op, ast.Add) else left - right
+        case ast.Subscript():
+            holder, key = _value(node.value, names), _value(node.slice, names)
+            if type(holder) in (list, tuple, dict) and type(key) in (int, str):
+                return holder[key]
+    raise LookupError

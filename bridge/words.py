@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+# What is said of a suspect where it tells more than the line at which a port raises.
+TAKEN = "what it made is taken where the port raises"
+MORE_AGREES = "more agrees with this: "
+
 
 def listed(names: list[str]) -> str:
     """`"W"`, `"W and b"`, `"W, V and b"`."""

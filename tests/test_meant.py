@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rowcol.bridge.options import Options
+from rowcol.bridge.report.terminal import render
 from rowcol.bridge.worker import examined
 from tests.test_early import with_updates
 
@@ -143,3 +144,69 @@ def test_a_bound_that_is_declared_larger_than_the_code_has_it_is_named(
     assert report["status"] == 1
     assert (report["finding"], report["declared"]) == ("declaration", "clip=0.5")
     assert report["diagnosis"] is None
+
+
+def ported(name: str, *changes: tuple[str, str]) -> str:
+    text = Path(__file__).with_name("ports").joinpath(name).read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def test_two_layout_lines_exchanged_are_named_where_the_port_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchanged = ("Wf: (Waa|Wax)[f]", "Wf: (Waa|Wax)[i]"), ("Wu: (Waa|Wax)[i]", "Wu: (Waa|Wax)[f]")
+    report = report_of(ported("lstm_separate_gates.py", *exchanged), tmp_path, monkeypatch)
+    assert report["finding"] == "declaration"
+    assert "'Wf: (Waa|Wax)[f]  hidden (prev|input)' and 'Wu: (Waa|Wax)[i]  hidden (prev|input)'" in report["headline"]
+    assert "The first of them stands at mine.py:111" in report["sentences"][-1]
+
+
+def test_two_gates_exchanged_in_all_lines_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exchanged = [("[f]", "[Q]"), ("[i]", "[f]"), ("[Q]", "[i]")]
+    report = report_of(ported("lstm_separate_gates.py", *exchanged), tmp_path, monkeypatch)
+    assert report["finding"] == "declaration"
+    assert all(line in report["declared"] for line in ("'Wf: (Waa|Wax)[f]", "'bu: b[i]"))
+
+
+def test_two_layout_lines_exchanged_are_named_where_the_port_raises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = with_updates().replace("U: Wax  input hidden", "U: Wya  hidden output", 1)
+    text = "V: Wax  input hidden".join(text.rsplit("V: Wya  hidden output", 1))
+    assert text.count("Wax") == text.count("Wya") == 1
+    report = report_of(text, tmp_path, monkeypatch)
+    assert "with the layout lines 'U: Wax  input hidden' and 'V: Wya  hidden output'" in report["error"]["what"]
+    assert report["diagnosis"] is None
+
+
+LITERAL = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+@port("rnn", """
+    U: Wax  input hidden
+    W: Waa  prev hidden
+    x: x    batch time input
+    da: da  batch time hidden
+""")
+def mine(U, W, x, da):
+    hs = {-1: np.zeros((len(x), 100))}
+    for t in range(x.shape[1]):
+        hs[t] = np.tanh(x[:, t] @ U + hs[t - 1] @ W)
+    return sum((da[:, t] * hs[t]).sum() for t in range(x.shape[1])), {"U": U}
+'''
+
+
+def test_of_a_port_that_raises_only_what_the_line_works_with_is_suspected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = report_of(LITERAL, tmp_path, monkeypatch)
+    assert "hs[t - 1] is (" in report["error"]["what"]
+    shown = render(report)  # type: ignore[arg-type]
+    assert "mine.py:13: hs = {-1: np.zeros((len(x), 100))}" in shown
+    assert "could be made" not in shown
+    assert shown.count("raised ValueError") == 1

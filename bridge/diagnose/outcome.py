@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..diagnosis import DIVERGENT, SUSPECTS, VERIFIED_PATCH, Diagnosis, NamedLine, StepReport, nothing
+from ..words import MORE_AGREES
 from .allowance import clock
 from .repair import changes, moves, patch
 from .search import Search, Step
@@ -59,7 +60,7 @@ def _with_partial(search: Search, named: list[NamedLine]) -> list[NamedLine]:
     found: list[NamedLine] = []
     for step in search.partial if search.most[0] > search.agreed else ():
         one = _line(search, step, None)
-        one["reason"] = f"more agrees with this: {step.sentence}"
+        one["reason"] = f"{MORE_AGREES}{step.sentence}"
         found.append(one)
         if step.kind in MOVING:
             break  # further lines have another number in the user's file

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..diagnosis import NamedLine
 from ..diff import LOSS
 from ..problem import Problem
+from ..words import TAKEN
 from .align import Need, Trace
 from .evidence import LOOKED, Evidence
 from .leaves import UNSUMMED, Leaf
@@ -151,7 +152,7 @@ class _Naming:
         for number, site in enumerate(trace.sites):
             if site.path == raised.file and site.line == raised.line and trace.at(number):
                 for away, origin in enumerate(self.evidence.origins(trace.at(number)[-1])):
-                    self.note(origin, -4.0 + 0.2 * away, "what it made is taken where the port raises")
+                    self.note(origin, -4.0 + 0.2 * away, TAKEN)
 
     @cached_property
     def parted(self) -> list[Leaf]:

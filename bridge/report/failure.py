@@ -28,7 +28,7 @@ def failure(report: Report) -> str:
         from .line import render_diagnosis
 
         patch = report["diagnosis"]["patch"]
-        shown = render_diagnosis({**report["diagnosis"], "annotation": []}, paper)
+        shown = render_diagnosis({**report["diagnosis"], "annotation": []}, paper, raises=report["error"] is not None)
         more = len(patch.splitlines()) - PATCH if patch else 0
         if more > 0:
             shown = [*shown[:-more], f"  ... and {more} lines more: rowcol fix prints the whole patch"]

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from ..diagnosis import SUSPECTS
-from .line import claimed
+from .line import claimed, doubtful, lines_of
 from .paper import Paper
 from .schema import Report
 from .terminal import headline
-
-SHOWN = 3  # lines that are only suspected, at most
 
 
 def as_annotations(reports: Sequence[Report]) -> str:
@@ -33,19 +30,19 @@ def _annotations(report: Report) -> Iterator[str]:
         verdict = "differs" if report["status"] == 1 else "no verdict"
         said = [f"{verdict}: {report['headline']}", *report["sentences"]]
         file, line = report["file"], report["line"]
-    named = [] if diagnosis is None else diagnosis["lines"]
+    named = [] if diagnosis is None else lines_of(diagnosis, error is not None)
     patch = None if diagnosis is None else diagnosis["patch"]
     if diagnosis is not None and not named:
         explanation = diagnosis["explanation"]
         said += [explanation["sentence"]] if explanation else []
-    elif diagnosis is not None and diagnosis["claim"] != SUSPECTS:
+    elif diagnosis is not None and named and not doubtful(diagnosis, error is not None):
         first, *named = named
         file, line = first["file"], first["line"]
-        said += [f"{first['text']}\n{first['reason']}", claimed(diagnosis)]
+        said += [f"{first['text']}\n{first['reason']}", claimed(diagnosis, error is not None)]
         said += [patch] if patch else []
     yield _command("error", file, line, name, said)
     # What is only suspected must not look as certain as what was verified.
-    for one in named if patch else named[:SHOWN]:
+    for one in named:
         level = "error" if patch else "warning"
         yield _command(level, one["file"], one["line"], name, [f"{one['text']}\n{one['reason']}"])
     for remark in report["remarks"]:

@@ -14,7 +14,7 @@ from ..page import MINUS, asset, axis, document, escape, fragment, grid, tag
 from ..words import of_pieces
 from .chart import over_time
 from .gradients import gradients
-from .line import claimed
+from .line import claimed, lines_of
 from .listing import source
 from .overview import claim, counts, doubtful, fault, frequent, of_several, places, summary, verdict
 from .paper import shown_path
@@ -167,7 +167,7 @@ def _report(report: Report, level: int, room: Room, titled: bool) -> str:
         parts.append(tag("p", f"{lead} {prose(' '.join(report['sentences']))}"))
     parts += [tag("p", f"{tag('strong', 'Remark.')} {prose(remark)}", class_="remark") for remark in report["remarks"]]
     if diagnosis is not None:
-        parts += _line(diagnosis, h)
+        parts += _line(diagnosis, h, report["error"] is not None)
     if report["arrays"]:
         parts += [tag(h, "Array by array"), _table(report["arrays"], report["remarks"])]
     if details is not None:
@@ -190,12 +190,12 @@ def _head(report: Report, level: int, titled: bool) -> str:
     return f"{tag('p', escape(above), class_='facts')}{title}{tag('p', prose(report['headline']), class_='lead')}"
 
 
-def _line(diagnosis: Diagnosis, h: str) -> list[str]:
+def _line(diagnosis: Diagnosis, h: str, raises: bool) -> list[str]:
     """The lines that are named, why, and the patch."""
     out: list[str] = []
-    lines = diagnosis["lines"][: None if diagnosis["patch"] else 3]
+    lines = lines_of(diagnosis, raises)
     if lines or diagnosis["patch"]:
-        claim = claimed(diagnosis)
+        claim = claimed(diagnosis, raises)
         out += [tag(h, "The line" if len(lines) < 2 else "The lines"), tag("p", escape(sentence(claim)))]
     for line in lines:
         place = tag("span", escape(f"{shown_path(line['file'])}:{line['line']}"), class_="place")

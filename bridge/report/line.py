@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from ..diagnosis import SUSPECTS, Diagnosis, EditReport, NamedLine, SourceLine
+from ..diagnosis import DIVERGENT, SUSPECTS, Diagnosis, EditReport, NamedLine, SourceLine
+from ..words import MORE_AGREES, TAKEN
 from .paper import Paper, paragraphs, shown_path
 
 OTHERS = 10  # edits that would give the same numbers, at most
@@ -14,31 +15,55 @@ CLAIMS = {
     "verified patch": "verified patch: with it every gradient and the loss agree on {verified_cases} fresh cases",
     "patch withheld": "where to look: with a change here every gradient and the loss agree on {verified_cases} fresh "
     "cases; which change is left to you",
-    "first divergent expression": "first divergent expression: what it is made from is right, and it is not",
+    DIVERGENT: "first divergent expression: what it is made from is right, and it is not",
     SUSPECTS: "suspects, the likeliest first: nothing is certain",
     "another model": "where it parts from the declared model",
     "explanation": "explanation: from the numbers alone",
 }
+RAISES = "where that may come from: nothing is certain"
+SHOWN = 3  # lines that no patch mends, at most
 LEGEND = "  beside a line: what its values are by the reference's names; nobody's: nothing there has that value"
 
 
-def claimed(diagnosis: Diagnosis) -> str:
+def claimed(diagnosis: Diagnosis, raises: bool) -> str:
     """What a diagnosis claims, in words."""
     words = CLAIMS[diagnosis["claim"]].format(**diagnosis)
+    words = RAISES if _vague(diagnosis, raises) else words
     return f"{words}; the search for a patch ran out of time" if diagnosis["ended_early"] else words
 
 
-def render_diagnosis(diagnosis: Diagnosis, paper: Paper, verbose: bool = False) -> list[str]:
-    """The lines of the report that follow the verdict."""
-    out = [""]
+def lines_of(diagnosis: Diagnosis, raises: bool) -> list[NamedLine]:
+    """The lines that are shown: where a port raises, that line is known, and only what it works with says more."""
     lines = diagnosis["lines"]
+    if _vague(diagnosis, raises):
+        lines = [line for line in lines if line["reason"].startswith((TAKEN, MORE_AGREES))]
+    return lines if diagnosis["patch"] else lines[:SHOWN]
+
+
+def doubtful(diagnosis: Diagnosis, raises: bool) -> bool:
+    """Are the lines only suspected?"""
+    return diagnosis["claim"] == SUSPECTS or _vague(diagnosis, raises)
+
+
+def _vague(diagnosis: Diagnosis, raises: bool) -> bool:
+    """Is nothing found but suspects of a port that raises?"""
+    return raises and diagnosis["claim"] in (SUSPECTS, DIVERGENT)
+
+
+def render_diagnosis(
+    diagnosis: Diagnosis, paper: Paper, verbose: bool = False, raises: bool = False
+) -> list[str]:
+    """The lines of the report that follow the verdict; `raises`: there is none, the port raises."""
+    out = [""]
+    lines = lines_of(diagnosis, raises)
     if lines or diagnosis["patch"]:
-        out += paragraphs([claimed(diagnosis)], paper)
-    for line in lines[: None if diagnosis["patch"] else 3]:
+        out += paragraphs([claimed(diagnosis, raises)], paper)
+    for line in lines:
         place = f"{shown_path(line['file'])}:{line['line']}"
         out += [f"  {place}: {paper.paint(line['text'], 'bold')}", *paragraphs([line["reason"]], paper, "  ")]
     if diagnosis["annotation"]:
-        out += ["", *_excerpt(diagnosis["annotation"], lines, paper)]
+        out += [""] * (out[-1] != "")
+        out += _excerpt(diagnosis["annotation"], diagnosis["lines"], paper)
     if diagnosis["patch"]:
         out += ["", *(_coloured(line, paper) for line in diagnosis["patch"].rstrip("\n").split("\n"))]
     explanation = diagnosis["explanation"]

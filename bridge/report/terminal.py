@@ -21,7 +21,7 @@ def render(report: Report, paper: Paper | None = None, verbose: bool = False) ->
         if report["diagnosis"] is not None:
             from .line import render_diagnosis
 
-            parts += render_diagnosis(report["diagnosis"], paper, verbose)
+            parts += render_diagnosis(report["diagnosis"], paper, verbose, raises=True)
         return "\n".join(parts)
     parts += ["", table(report["arrays"], paper, verbose, said=report["remarks"])]
     said = list(report["sentences"])
