@@ -315,6 +315,7 @@ def line_of_text(file: str, line: int, text: str, number: int) -> int:
     """The line of a file in which line `number` of a layout stands; `line` where the text is not found."""
     import linecache
 
+    linecache.checkcache(file)  # it may have been written anew since it was read
     lines = linecache.getlines(file)
     source = "".join(lines)
     start = source.find(text, len("".join(lines[: line - 1])))

@@ -117,7 +117,8 @@ def _items(source: str) -> Iterator[str]:
         for end in range(name.end(), len(source)):
             depth += (source[end] == "[") - (source[end] == "]")
             if not depth:
-                yield source[name.start() : end + 1]
+                if not re.match(r"\s*=[^=]", source[end + 1 :]):  # what is set there has not been yet
+                    yield source[name.start() : end + 1]
                 break
 
 
