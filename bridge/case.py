@@ -188,7 +188,7 @@ def make_arrays(
         elif name == family.given(objective) and not objective.upstream:
             arrays[name] = _targets(objective, shape, recipe, rng)
         elif name in family.all_given(objective):
-            arrays[name] = rng.standard_normal(shape) * (0.01 if recipe.gentle else recipe.upstream)
+            arrays[name] = rng.standard_normal(shape) * (0.01 if recipe.gentle else 1.0) * recipe.upstream
         elif name in family.classes and _classes(declaration, name):
             arrays[name] = _one_hot(rng, shape)
         else:

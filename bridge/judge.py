@@ -17,7 +17,7 @@ from .case import Case, make_case, recipes
 from .declaration import Declaration, Sizes, place_to_write
 from .diff import AGREES, DIFFERS, LOSS, NOT_PROVIDED, Diff, Expected, Verdict, expect, parameters_of, single_cases
 from .diff import diff as diff_of
-from .innocent import clipping, factor_of_sizes, float32, loss_factor
+from .innocent import clipping, factor_of_sizes, inexact, loss_factor
 from .meant import nearer, other_declaration
 from .oracle import OwnLoss, slope
 from .problem import Problem
@@ -71,8 +71,8 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
     judgement = Judgement(port, found, dict(found.verdicts), remarks=list(found.remarks))
     if not found.differing:
         return judgement
-    for innocent in (float32, clipping, loss_factor):
-        explained = innocent(port, found)
+    for innocent in (inexact, clipping, loss_factor):
+        explained = innocent(port, trusted, found, seed)
         if explained is None:
             continue
         remark, names = explained
