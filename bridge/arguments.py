@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 
 
 def natural(text: str) -> int:
@@ -35,6 +35,12 @@ def seconds(text: str) -> float:
     if not 0 < value <= 1e6:
         raise ArgumentTypeError(f"'{text}' is no number of seconds: more than 0, and at most a million")
     return value
+
+
+def searching(parser: ArgumentParser) -> None:
+    """Let a command be told how long to search."""
+    longer = "for the search for the line and its patch, of the processor's time (about 3)"
+    parser.add_argument("--search", type=seconds, metavar="SECONDS", help=longer)
 
 
 def page_file(text: str) -> str:

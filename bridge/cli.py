@@ -10,7 +10,7 @@ from io import TextIOWrapper
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, NoReturn
 
-from .arguments import is_folder, natural, page_or_folder, positive, seconds
+from .arguments import is_folder, natural, page_or_folder, positive, searching, seconds
 from .problem import NOT_ANSWERED, Problem, nearest
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     diff.add_argument(
         "--limit", type=seconds, default=10.0, metavar="SECONDS", help="what one call of a port may take (10)"
     )
+    searching(diff)
     diff.add_argument("--show-output", action="store_true", help="let what the port prints through")
     diff.add_argument("--watch", action="store_true", help="compare again at every save, until Ctrl-C")
     diff.add_argument("--timings", action="store_true", help="how long each stage took, in milliseconds")
@@ -214,6 +215,7 @@ def _options(args: argparse.Namespace) -> Options:
         patches=not args.no_patch,
         timings=args.timings,
         detailed=bool(args.html) or (args.format == "json" and args.verbose),
+        search=args.search,
     )
 
 

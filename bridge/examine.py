@@ -231,7 +231,8 @@ def _diagnosis(
     if isinstance(trusted, OwnLoss):
         from .diagnose.alone import diagnose_alone
 
-        return diagnose_alone(port, found.expected, options.seed)
+        return diagnose_alone(port, found.expected, options.seed, options.search)
+    from .diagnose.engine import BUDGET as USUAL
     from .diagnose.engine import diagnose
     from .diagnose.numbers import BUDGET, FURTHER, diagnose_numbers
 
@@ -239,10 +240,11 @@ def _diagnosis(
         # It may be left out of the code. Where it is not, every line is suspect, and no number tells which.
         diagnosis = diagnose(port, trusted, found.expected, judgement, options.seed, LEFT_OUT)
         return diagnosis if diagnosis is not None and diagnosis["patch"] is not None else None
-    diagnosis = None if by_numbers else diagnose(port, trusted, found.expected, judgement, options.seed)
+    diagnosis = None if by_numbers else diagnose(port, trusted, found.expected, judgement, options.seed, options.search)
     if diagnosis is not None and diagnosis["patch"] is not None:
         return diagnosis
-    told = diagnose_numbers(port, found, judgement, BUDGET if diagnosis is None else FURTHER)
+    longer = 1.0 if options.search is None else options.search / USUAL
+    told = diagnose_numbers(port, found, judgement, longer * (BUDGET if diagnosis is None else FURTHER))
     if diagnosis is None or told is None:
         return diagnosis or told
     return {**diagnosis, "explanation": told["explanation"]}
@@ -265,7 +267,7 @@ def _of_one_that_raises(port: Declaration, options: Options) -> Diagnosis | None
     from .diagnose.engine import diagnose
 
     made = _asked_of_one_that_raises(port, options)
-    return None if made is None else diagnose(port, *made, None, options.seed)
+    return None if made is None else diagnose(port, *made, None, options.seed, options.search)
 
 
 def _asked_of_one_that_raises(port: Declaration, options: Options) -> tuple[Declaration, list[Expected]] | None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .arguments import natural
+from .arguments import natural, searching
 from .diagnosis import VERIFIED_PATCH, Change
 from .problem import AGREES, DIFFERS, Problem
 from .report.schema import Report
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("port", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them")
     parser.add_argument("--write", action="store_true", help="apply it; the file as it was is kept beside it")
     parser.add_argument("--seed", type=natural, default=0, help="of the data (0)")
+    searching(parser)
 
 
 def command(args: argparse.Namespace) -> int:
@@ -33,7 +34,7 @@ def command(args: argparse.Namespace) -> int:
     from .report.terminal import headline
     from .worker import examined
 
-    reports = examined(args.port, Options(seed=args.seed, asked_to_patch=True))
+    reports = examined(args.port, Options(seed=args.seed, asked_to_patch=True, search=args.search))
     if len(reports) > 1:
         names = ", ".join(f"{args.port}::{r['port']}" for r in reports)
         raise Problem(f"there are several ports in this file. Name one: {names}.", file=args.port)

@@ -21,3 +21,4 @@ class Options(NamedTuple):
     objective: str | None = None  # likewise
     case: int | None = None  # this one of the cases alone
     detailed: bool = False  # what a page shows besides goes into the report
+    search: float | None = None  # seconds for the search for the line and its patch; the usual where none are said

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # one is given longer).
 CALL_LIMIT = 10.0
 FILE_LIMIT = 120.0
+SEARCHES = 4  # times as long as a search is asked for (in seconds of the processor), besides
 
 
 class Listed(NamedTuple):
@@ -131,7 +132,7 @@ def _asked(
 ) -> dict[str, Any]:
     """What a worker answers to a task, or a report that says why it does not."""
     limit = task["limit"]
-    total = max(total, 6 * limit)
+    total = max(total, 6 * limit) + SEARCHES * (Options(*task["options"]).search or 0.0)
     if hasattr(os, "fork"):
         data, end = forked(work, total, abandon, quiet=task["quiet"], command=_command(task))
     else:

@@ -586,6 +586,16 @@ def test_an_exception_inside_the_port_names_its_line_and_the_shapes_on_it(said: 
     assert second == "    on that line X is (2, 5, 7), Wh is (8, 8)"
 
 
+def test_a_search_takes_as_long_as_it_is_told_to(said: Said, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = source().replace("carry = d @ Wh.T", "carry = d @ Wh")
+    assert "verified patch" in said(wrong, "--search", "5")[1]
+    lines_of(said(wrong, "--search", "0.001")[1], "the search for a patch ran out of time (--search gives it longer)")
+    assert main(["fix", "mine.py", "--search", "0.001"]) == 1
+    assert "no verified patch was found" in capsys.readouterr().err
+    assert main(["fix", "mine.py", "--search", "5"]) == 1
+    assert "+        carry = d @ Wh.T" in capsys.readouterr().out
+
+
 def test_an_exception_in_a_function_that_the_port_calls(said: Said) -> None:
     status, text = said(source().replace("carry = d @ Wh.T", "carry = d @ Wx.T"))
     assert status == 1

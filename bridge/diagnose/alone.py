@@ -27,7 +27,9 @@ BUDGET = 2.5  # seconds
 AWAY = 12.0  # the rank of a place that no wrong gradient is known to come from
 
 
-def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 0) -> Diagnosis | None:
+def diagnose_alone(
+    port: Declaration, expected: Sequence[Expected], seed: int = 0, budget: float | None = None
+) -> Diagnosis | None:
     """The verified patch of one edit, or the lines that the wrong gradients come from; None without source."""
     begin = clock()
     measured = [_with_the_loss(port, one) for one in expected]
@@ -49,7 +51,7 @@ def diagnose_alone(port: Declaration, expected: Sequence[Expected], seed: int = 
         scope,
         lambda: bench.once(measured[0]),
         edits(scope, recorder, rank),
-        BUDGET,
+        BUDGET if budget is None else budget,
         before=before,
         confirm=lambda: all(bench.once(one).all_agree for one in measured[1:]),
     )

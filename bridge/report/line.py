@@ -25,11 +25,11 @@ SHOWN = 3  # lines that no patch mends, at most
 LEGEND = "  beside a line: what its values are by the reference's names; nobody's: nothing there has that value"
 
 
-def claimed(diagnosis: Diagnosis, raises: bool) -> str:
+def claimed(diagnosis: Diagnosis, raises: bool = False) -> str:
     """What a diagnosis claims, in words."""
     words = CLAIMS[diagnosis["claim"]].format(**diagnosis)
     words = RAISES if _vague(diagnosis, raises) else words
-    return f"{words}; the search for a patch ran out of time" if diagnosis["ended_early"] else words
+    return words + "; the search for a patch ran out of time (--search gives it longer)" * diagnosis["ended_early"]
 
 
 def lines_of(diagnosis: Diagnosis, raises: bool) -> list[NamedLine]:
