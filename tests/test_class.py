@@ -72,6 +72,14 @@ def test_each_port_gets_one_line_with_its_verdict_its_first_wrong_line_and_the_k
     assert all(len(line) <= 100 for line in out.splitlines()[:7])
 
 
+def test_what_is_excused_is_said_in_the_overview_too(run: Run) -> None:
+    rounded = source(body="loss, g = net(*[a.astype(np.float32) for a in (Wx, Wh, b, Wy, by, X, Y, h0)])")
+    status, out = run({"anna.py": RIGHT, "rosa.py": rounded})
+    assert status == 0
+    assert out.splitlines()[1].split()[1:5] == ["agrees", "computes", "in", "float32"]
+    assert "computes" not in out.splitlines()[0]
+
+
 def test_the_details_follow_the_lines(run: Run) -> None:
     _, out = run({"anna.py": RIGHT, "ben.py": TRANSPOSED, "dan.py": RAISES})
     details = out.partition("3 ports:")[2]

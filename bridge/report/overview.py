@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from ..diagnosis import SUSPECTS, Diagnosis
@@ -116,12 +117,23 @@ def doubtful(report: Report) -> str:
 
 
 def fault(report: Report) -> str:
-    """The kind of fault in a few words: of a verified patch, of the finding, or why there is no answer."""
+    """The kind of fault in a few words: of a verified patch, of the finding, or why there is no answer.
+
+    Of a port that agrees, what is remarked of a difference that is no fault, up to what to do about it.
+    """
+    if report["status"] == 0:
+        return ", ".join(re.split(r" \(|: ", remark)[0] for remark in excused(report))
     if report["error"] is not None:
         return report["headline"]
     if report["status"] == 2:
         return report["headline"].partition(":")[0]
     return ", ".join(_kinds(report)) or report["finding"] or ""
+
+
+def excused(report: Report) -> list[str]:
+    """The remarks that excuse a difference."""
+    notes = {array["note"] for array in report["arrays"] if array["state"] == "agrees"}
+    return [remark for remark in report["remarks"] if remark in notes]
 
 
 def _kinds(report: Report) -> list[str]:
