@@ -182,6 +182,68 @@ def test_a_fault_of_layers_or_of_a_loss_is_named_by_its_equation(
     assert found["operation"] == operation
 
 
+HEADS = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+def split(z, head):
+    return z.reshape(*z.shape[:2], head, -1).transpose(0, 2, 1, 3)
+
+
+def merged(z):
+    return z.transpose(0, 2, 1, 3).reshape(len(z), z.shape[2], -1)
+
+
+@port("attention", """
+    Q: W[q]   model (head key)
+    K: W[k]   model (head key)
+    V: W[v]   model (head key)
+    O: Wo     (head key) model
+    x: x      batch time model
+    d: dout   batch time model
+""", scale=1.0)
+def heads(Q, K, V, O, x, d, head):
+    q, k, v = split(x @ Q, head), split(x @ K, head), split(x @ V, head)
+    p = np.exp(q @ k.transpose(0, 1, 3, 2))
+    p = p / p.sum(axis=-1, keepdims=True)
+    seen = merged(p @ v)
+    dO = np.zeros_like(O)
+    for n in range(len(x)):
+        for t in range(x.shape[1]):
+            dO += np.outer(seen[n, t], d[n, t])
+    dseen = split(d @ O.T, head)
+    dp = dseen @ v.transpose(0, 1, 3, 2)
+    dv = p.transpose(0, 1, 3, 2) @ dseen
+    ds = p * (dp - (p * dp).sum(axis=-1, keepdims=True))
+    dq, dk = ds @ k, ds.transpose(0, 1, 3, 2) @ q
+    grads = {name: np.einsum("bti,btj->ij", x, merged(g)) for name, g in (("Q", dq), ("K", dk), ("V", dv))}
+    return seen @ O, {**grads, "O": dO}
+'''
+DSCORES = "dscores = weights[h, t] * (dweights - np.sum(weights[h, t] * dweights))"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "operation"),
+    [
+        ("(p * dp).sum(axis=-1, k", "(p * dp).sum(axis=-2, k", DSCORES),
+        ("(dp - (p * dp).sum(axis=-1, keepdims=True))", "dp - (p * p * dp).sum(axis=-1, keepdims=True)", DSCORES),
+        ("dv = p.transpose", "dv = dp.transpose", "dV[:, :seen] += dcontext @ weights[h, t].T"),
+        ("ds.transpose(0, 1, 3, 2) @ q", "ds.sum(axis=2)[..., None] * q", "dK[:, :seen] += scale * (q[h, t] @"),
+        ("dO += np", "dO = np", "dWo[:, h] += dout[t] @ context[h, t].T"),
+        ("bti,btj->ij", "bti,bsj->ij", "dWq[h] += dq[t] @ x[t].T"),
+        ("split(d @ O.T, head)", "split(d @ O.T, head)[:, ::-1]", "dcontext = Wo[:, h].T @ dout[t]"),
+    ],
+)
+def test_a_fault_of_attention_is_named_by_its_equation(tmp_path: Path, right: str, wrong: str, operation: str) -> None:
+    assert HEADS.count(right) == 1
+    (tmp_path / "heads.py").write_text(HEADS.replace(right, wrong))
+    found = explain(*numbers(tmp_path / "heads.py"), budget=6.0)
+    assert found is not None
+    assert not found["unexplained"]
+    assert found["operation"].startswith(operation)
+
+
 def test_what_stays_unexplained_is_said(tmp_path: Path) -> None:
     found = explained(
         tmp_path,

@@ -250,6 +250,9 @@ class _Writer(Variants):
                 (f"{EXAMPLE} < batch - 1", "the last example left out of the sum", 2.0),
             ):
                 yield instead(f"{equation.target} {sign} {text} * ({which})", words, cost)
+            if summed:
+                last = f"{equation.target} = {text} * ({EXAMPLE} == batch - 1)"
+                yield instead(last, "= for +=, over the examples too", 1.8)
 
     def _scaled(
         self, equation: Equation, instead: Callable[[str, str, float], Break], target: str, text: str
@@ -672,9 +675,9 @@ class _Writer(Variants):
         )
 
     def _made_later(self, node: ast.expr, equation: Equation) -> Iterator[Break]:
-        """A quantity of the same shape that the loop makes only afterwards."""
+        """A quantity of the same shape that is made only afterwards."""
         shape = self.part.quantities.get(ast.unparse(node)) if isinstance(node, ast.Name) else None
-        if shape is None or equation.loop is None:
+        if shape is None:
             return
         for other in equation.block:
             later = other.span[0] > equation.span[0] and isinstance(other.node, ast.Assign)

@@ -308,6 +308,10 @@ class _Explaining(Hunt):
             equation = self.calling(equation)
             if equation.makes_a_quantity:
                 return equation.text
+        return self.operation_of(side, equation)
+
+    def operation_of(self, side: Side, equation: Equation) -> str:
+        """The equation of the reference that does to the port's arrays what one of a side does, when it is moved."""
         known = self.known_operations()
         for kind in (0, 1):
             mark = self.fingerprint(side, equation, kind)
@@ -316,7 +320,10 @@ class _Explaining(Hunt):
                 # A quantity that goes into one other only cannot be told from it: the name can, or the product.
                 named = next((e for e in alike if e.target == equation.target), _product_for(equation, alike))
                 return self.calling(self.summed_up(named)).text
-        return (self.gradient_of_the_same(side, equation) or equation).text
+        same = self.gradient_of_the_same(side, equation)
+        if same is None and (whole := _read_by_one(equation)) is not None:
+            return self.operation_of(side, whole)
+        return (same or equation).text
 
     def gradient_of_the_same(self, side: Side, equation: Equation) -> Equation | None:
         """The reference's equation for the gradient of the array whose gradient an equation makes."""
@@ -424,6 +431,13 @@ class _Explaining(Hunt):
             one.parts, one.share_inside = side.parts, side.share_inside
             self._alone[side.name] = one, one.numbers(0)
         return self._alone[side.name]
+
+
+def _read_by_one(equation: Equation) -> Equation | None:
+    """The one equation that reads what another makes: that is a part of it."""
+    name = equation.target
+    readers = [e for e in equation.part.equations if e is not equation and name.isidentifier() and e.reads(name)]
+    return readers[0] if len(readers) == 1 and readers[0].makes_a_quantity else None
 
 
 def _product_for(equation: Equation, alike: Sequence[Equation]) -> Equation:

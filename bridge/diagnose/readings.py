@@ -153,11 +153,11 @@ def _of_another_shape(node: ast.Call, array: ast.expr, reader: Reader) -> Iterat
     before, after = reader.shape(ast.unparse(array)), reader.shape(text)
     if before is None or after is None:
         return
-    if len(after) == len(before) + 1 and after[:-2] == before[:-1]:
+    if len(after) > 1 and after[-1] != before[-1] == after[-2] * after[-1]:
         turned = f"{text}.swapaxes(-1, -2).shape"
         yield f"{wrapped(array)}.reshape({turned}).swapaxes(-1, -2)", "split the other way round", 2.0
         yield f"{text}[..., ::-1, :]", "the last of what is split off first", 2.2
-    if len(after) == len(before) - 1 and after[:-1] == before[:-2]:
+    if len(before) > 1 and before[-1] != after[-1] == before[-2] * before[-1]:
         yield f"{wrapped(array)}.swapaxes(-1, -2).reshape({text}.shape)", "put together the other way round", 2.0
         yield f"{wrapped(array)}[..., ::-1, :].reshape({text}.shape)", "the last of what is put together first", 2.2
 
@@ -170,6 +170,9 @@ def of_operation(node: ast.BinOp, reader: Reader) -> Iterator[Variant]:
         for passed, kept in ((right, left), (left, right)):
             if made is not None and len(made) > 1 and made[-1] > 1 and reader.shape(kept) == made:
                 yield kept, f"not passed through {passed}", 1.6
+        square = reader.shape(left)
+        if square and len(square) > 1 and square[-2] == square[-1] > 1 and made == reader.shape(right):
+            yield f"({left}.sum(axis=-1, keepdims=True) * {right})", f"its own row of {right} in every term", 2.0
         yield from _summed_apart(node, reader)
     elif isinstance(node.op, ast.Add):
         terms = terms_of(node)
@@ -187,10 +190,12 @@ def of_operation(node: ast.BinOp, reader: Reader) -> Iterator[Variant]:
 
 def _summed_apart(node: ast.BinOp, reader: Reader) -> Iterator[Variant]:
     """`rows(u).T @ rows(v)` with both added up along an axis before they are multiplied."""
-    found = re.fullmatch(r"rows\((\w+)\)\.T @ rows\((\w+)\)", ast.unparse(node))
+    found = re.fullmatch(r"rows\((\w+)\)\.T @ (rows\((\w+)\)|\w+)", ast.unparse(node))
     if found is None:
         return
-    one, other = found.groups()
+    one, second, other = found.groups()
+    # What lies there a row for each step of each example is set apart again.
+    other = other or f"{second}.reshape({one}.shape[:-1] + (-1,))"
     for axis in range(len(reader.shape(one) or ()) - 1):
         summed = f"rows({one}.sum(axis={axis})).T @ rows({other}.sum(axis={axis}))"
         yield f"({summed})", f"both added up along axis {axis} before the product", 2.0

@@ -308,6 +308,7 @@ class Variants:
             yield f"({left} * {left} * {right})", f"the factor {left} once too often", 1.4
             yield f"({left} * {right} * {right})", f"the factor {right} once too often", 1.4
             yield f"({left} + {right})", "a sum where a product stands", 3.0
+            yield from self._multiplied_first(node)
             yield from self._distributed(node.left, right)
             yield from self._distributed(node.right, left)
         elif isinstance(node.op, ast.Div):
@@ -342,6 +343,16 @@ class Variants:
             for other, its in self.part.quantities.items():
                 if its == shape and other not in own and self._made_before(other, node):
                     yield f"({wrapped(node)} * {other})", f"times {other}", 2.4
+
+    def _multiplied_first(self, node: ast.BinOp) -> Iterator[Variant]:
+        """`u * (v - f(v))` read as `u * v - f(u * v)`, also where what is taken off has a name."""
+        u, difference = wrapped(node.left), node.right
+        if not isinstance(difference, ast.BinOp) or not isinstance(difference.op, ast.Sub):
+            return
+        v, taken = wrapped(difference.left), self._definition(difference.right) or difference.right
+        text = re.sub(rf"(?<!\w){re.escape(v)}(?!\w)", f"({v} * {u})", ast.unparse(taken))
+        if text != ast.unparse(taken):
+            yield f"({v} * {u} - {text})", f"the factor {u} before what is taken off", 2.0
 
     def _distributed(self, node: ast.expr, factor: str) -> Iterator[Variant]:
         """`(u + v) * w` read as `u * w + v`, also where the sum has a name."""
