@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 from time import perf_counter, process_time
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from .arguments import is_folder, natural, page_or_folder, positive, searching, seconds
+from .parser import Parser
 from .problem import NOT_ANSWERED, Problem, nearest
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        args = _parser(words[:1]).parse_args(words)
+        args, more = _parser(words[:1]).parse_known_args(words)
+        if more:
+            raise args.parser.stranger(more)
         status: int = args.run(args)
         sys.stdout.flush()
         return status
@@ -46,16 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOT_ANSWERED
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line, as those of all else are: the usage is what `--help` shows."""
-
-    def error(self, message: str) -> NoReturn:
-        raise Problem(f"{message.removeprefix('argument ')}; see {self.prog} --help")
-
-
-def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(asked_for: Sequence[str]) -> Parser:
     """The parser; only the command that is asked for has its module imported, so that `--help` starts at once."""
-    parser = _Parser(
+    parser = Parser(
         prog="rowcol",
         description="Compare a hand-written neural network with two independent implementations, "
         "one in columns (W·a) and one in rows (X·W), gradient by gradient.",
@@ -108,9 +104,13 @@ def _parser(asked_for: Sequence[str]) -> argparse.ArgumentParser:
     for name, sub in own:
         if name in asked_for:
             _own_arguments(name, sub)
+    for sub in commands.choices.values():
+        sub.set_defaults(parser=sub)
     if not asked_for:
         raise Problem("which command? rowcol --help lists them; rowcol demo shows what they are for.")
     for word in asked_for:
+        if word.startswith("-") and not any(option.startswith(word) for option in ("--help", "--version", "-h")):
+            raise parser.stranger([word])
         if not word.startswith("-") and word not in commands.choices:
             known = ", ".join(commands.choices)
             raise Problem(f"there is no command '{word}'{nearest(word, commands.choices, '.')} There are {known}.")

@@ -212,13 +212,23 @@ def test_2_a_command_line_that_asks_for_nothing(arguments: list[str]) -> None:
     [
         ("", "which command? rowcol --help lists them; rowcol demo"),
         ("difff", "there is no command 'difff'; did you mean 'diff'? There are demo, diff, fix"),
-        ("diff --dtype float16", "--dtype: invalid choice: 'float16' (choose from"),
+        ("--frob", "rowcol has no option --frob; see rowcol --help"),
+        ("diff --dtype flot64", "--dtype: 'flot64' is unknown; did you mean 'float64'? expected float64 or float32"),
+        ("diff --dtype", "--dtype needs a value behind it: --dtype float64|float32; see rowcol diff --help"),
+        ("diff --watch=yes", "--watch takes no value: leave out 'yes'; see rowcol diff --help"),
+        ("diff --se 3", "--se may be --seed or --search: write it out; see"),
+        ("fix", "rowcol fix needs PORT.py (a file with @port"),
+        ("fix one.py two.py", "'two.py' is one argument too many: rowcol fix takes PORT.py; see rowcol fix --help"),
+        (
+            "convert a b --family lstm --from keras --to onnx --to-layout mine.txt",
+            "--to-layout and --to exclude each other: leave one of them out; see",
+        ),
         ("diff --cases 0", "--cases: '0' is no whole number from 1 on; see rowcol diff --help"),
-        ("export cases --family lstm --layout rows.txt --format csv", "--format: invalid choice: 'csv'"),
-        ("convert a.npz b.npz --family lstm --from keras", "one of the arguments --to --to-layout is required"),
+        ("export cases --family lstm --layout rows.txt --format csv", "--format: 'csv' is unknown; expected "),
+        ("convert a.npz b.npz --family lstm --from keras", "one of --to and --to-layout must be there: --to DIALECT"),
         ("lesson seven", "CHAPTER: 'seven' is no whole number from 1 on"),
         ("lesson --html .", "--html: . is a folder: name a file that ends in .html"),
-        ("diff --frob", "unrecognized arguments: --frob"),
+        ("diff --sed 3 mine.py", "rowcol diff has no option --sed; did you mean '--seed'? See rowcol diff --help"),
     ],
 )
 def test_2_a_command_line_is_answered_in_one_line(
