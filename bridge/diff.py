@@ -171,9 +171,9 @@ def _verdict(name: str, port: Any, trusted: Any, expected: Expected, bar: float)
     ours, theirs = np.asarray(trusted, dtype=np.float64), np.asarray(port, dtype=np.float64)
     size = _largest(ours)
     found = Verdict(name, AGREES, ours.shape, bar=bar, size=size, case=expected.case.label)
-    if not np.all(np.isfinite(ours)):
+    if not np.isfinite(ours).all():
         return found._replace(state=BLIND, note="the trusted side overflows on this case")
-    if not np.all(np.isfinite(theirs)):
+    if not np.isfinite(theirs).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(theirs))[0])
         value = float(theirs[where])
         note = f"holds {value:g} in the port, first at {list(where)}" if where else f"is {value:g} in the port"
@@ -187,7 +187,7 @@ def _verdict(name: str, port: Any, trusted: Any, expected: Expected, bar: float)
             note=note,
         )
     distance = np.abs(theirs - ours)
-    where = tuple(int(i) for i in np.unravel_index(int(np.argmax(distance)), distance.shape))
+    where = tuple(int(i) for i in np.unravel_index(distance.argmax(), distance.shape))
     found = found._replace(
         difference=float(distance[where]),
         where=where,
@@ -204,7 +204,7 @@ def _verdict(name: str, port: Any, trusted: Any, expected: Expected, bar: float)
 
 
 def _largest(values: NDArray[Any]) -> float:
-    return float(np.max(np.abs(values), initial=0.0))
+    return float(np.abs(values).max(initial=0.0))
 
 
 def merged(runs: Iterable[Mapping[str, Verdict]]) -> dict[str, Verdict]:

@@ -47,10 +47,17 @@ def run(side: Declaration, case: Case, arrays: dict[str, Any] | None = None) -> 
         if not isinstance(error, OutOfTime) and own_frame(error, side.file)[0] is None:
             raise
         raise raised(side, error) from None  # what it returned runs code of its own, or is too much to read
-    written = [n for n, value in arrays.items() if not np.array_equal(value, handed[n], equal_nan=True)]
+    written = [n for n, value in arrays.items() if not _same(np.asarray(value), np.asarray(handed[n]))]
     if written:
         answer.remarks.append(f"writes into its argument{'s' * (len(written) > 1)} {', '.join(written)}")
     return answer
+
+
+def _same(before: Array, after: Array) -> bool:
+    """Whether an array is as it was, also where it holds no numbers."""
+    return before.shape == after.shape and (
+        before.tobytes() == after.tobytes() or np.array_equal(before, after, equal_nan=True)
+    )
 
 
 def arguments(side: Declaration, layout: Map, case: Case) -> dict[str, Any]:

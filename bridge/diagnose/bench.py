@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from ..diff import (
     single_cases,
 )
 from ..problem import Problem
-from ..run import canonical, run
+from ..run import arguments, canonical, run
 from .allowance import Allowance, clock
 from .source import NotInForce, Scope
 from .text import Splice
@@ -60,6 +61,7 @@ class Bench:
         self.quick: dict[int, Expected] = {}  # those whose bars were taken from others
         self.measured: dict[int, Expected] = {}  # and the same, measured
         self.allowance = Allowance()
+        self._arguments: dict[int, tuple[Case, dict[str, Any]]] = {}  # of each case, what the port is handed
         self.tried = 0
         self.seconds = 0.0
         # An edited loop may never end: no run is given much longer than the port takes as it is.
@@ -70,9 +72,15 @@ class Bench:
         self.allowance.check()
         patient, running.limit = running.limit, self.limit
         try:
-            return run(self.port, case)
+            return run(self.port, case, self.arguments(case))
         finally:
             running.limit = patient
+
+    def arguments(self, case: Case) -> dict[str, Any]:
+        """What the port is handed for a case, laid out once."""
+        if id(case) not in self._arguments:
+            self._arguments[id(case)] = case, arguments(self.port, self.port.bind(case.sizes), case)
+        return self._arguments[id(case)][1]
 
     def once(self, expected: Expected) -> Score:
         try:

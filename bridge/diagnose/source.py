@@ -128,7 +128,7 @@ class Unit:
     def text(self) -> str:
         return self.source.text[self.start : self.end]
 
-    def spliced(self, splices: Iterable[Splice]) -> str:
+    def spliced(self, splices: Sequence[Splice]) -> str:
         return apply(self.text, splices, self.start)
 
     def writes_into_modules(self, text: str) -> int:
@@ -143,7 +143,12 @@ class Unit:
                 count += isinstance(base, ast.Name) and base.id in self.packages
         return count
 
-    @property
+    @cached_property
+    def written_into_modules(self) -> int:
+        """How often the unit does so as it stands."""
+        return self.writes_into_modules(self.text)
+
+    @cached_property
     def packages(self) -> list[str]:
         """The names under which the unit knows imported packages."""
         return [n for n, value in self.globals.items() if isinstance(value, ModuleType) and _of_a_package(value)]
@@ -373,7 +378,7 @@ class Installed:
         try:
             module = unit.compiled(text)
             named = [name for name in unit.packages if any(f"{name}." in splice.text for splice in splices)]
-            if named and unit.writes_into_modules(text) > unit.writes_into_modules(unit.text):
+            if named and unit.writes_into_modules(text) > unit.written_into_modules:
                 raise NotInForce("the edit would change a package that is not the user's")
         except (SyntaxError, ValueError) as error:
             raise NotInForce(f"the edited text does not compile: {error}") from None

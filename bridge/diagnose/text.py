@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -66,6 +66,7 @@ class Source:
             _without_annotations(self.tree, False)
         self._starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
         self._ascii = text.isascii()
+        self._spans: dict[ast.AST, tuple[int, int]] = {}
         self._parents: dict[ast.AST, ast.AST] | None = None
         self._blocks: dict[ast.AST, tuple[list[ast.stmt], int]] | None = None
 
@@ -96,8 +97,12 @@ class Source:
 
     def span(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword) -> tuple[int, int]:
         """Start and end offset of a node."""
-        assert node.end_lineno is not None and node.end_col_offset is not None
-        return self.offset(node.lineno, node.col_offset), self.offset(node.end_lineno, node.end_col_offset)
+        found = self._spans.get(node)
+        if found is None:
+            assert node.end_lineno is not None and node.end_col_offset is not None
+            found = self.offset(node.lineno, node.col_offset), self.offset(node.end_lineno, node.end_col_offset)
+            self._spans[node] = found
+        return found
 
     def segment(self, node: ast.expr | ast.stmt | ast.arg | ast.keyword) -> str:
         """The text of a node."""
@@ -220,8 +225,11 @@ class Source:
         return Splice(self.path, line_start, line_end, "")
 
 
-def apply(text: str, splices: Iterable[Splice], shift: int = 0) -> str:
+def apply(text: str, splices: Sequence[Splice], shift: int = 0) -> str:
     """The text with splices applied, their offsets less `shift`; they must not overlap."""
+    if len(splices) == 1 and splices[0].start >= shift:
+        splice = splices[0]
+        return text[: splice.start - shift] + splice.text + text[splice.end - shift :]
     parts: list[str] = []
     done = 0
     for splice in sorted(splices, key=lambda s: (s.start, s.end)):

@@ -25,7 +25,7 @@ from .text import Source, Splice, walk
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
 MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  # that often make up for others
 SOUGHT = 8  # suspects among which what is missing may be made
-ELSEWHERE = 0.06  # seconds for the statements that an edit in doubt may only make up for
+ELSEWHERE = 0.045  # seconds for the statements that an edit in doubt may only make up for
 AS_MANY = 12  # edits of the statement that sets what is read where one mends everything
 LOOKING = 0.2  # the share of the time that is left for traces of what may be followed
 CHOOSING = 0.3  # seconds that are left for this, however late it is
@@ -50,6 +50,7 @@ class Tries:
         self.survivors: list[tuple[Edit, Score]] = []
         self.progress: list[tuple[Edit, Score]] = []
         self.seen: dict[int, tuple[Edit, Score]] = {}
+        self.known: dict[tuple[Splice, ...], tuple[Edit, Score]] = {}
         self.taken: set[tuple[Splice, ...]] = set()  # edits that were followed already
         self.frozen: list[tuple[Source, int, int]] = []  # statements that no edit touches
         self.sure: set[tuple[Splice, ...]] = set()  # edits that stand where nothing else can be meant
@@ -64,6 +65,10 @@ class Tries:
         for edit in some:
             if clock() > stop:
                 break
+            if edit.splices in self.known:
+                # The same was made at another place, or came up before, and is no mend.
+                self.seen.setdefault(id(edit), self.known[edit.splices])
+                continue
             if self.idle(edit):
                 continue
             new = bench.score(self.scope, edit.splices)
@@ -71,7 +76,7 @@ class Tries:
                 continue
             if not stilling and self.stilled(edit, new):
                 continue
-            self.seen[id(edit)] = edit, new
+            self.seen[id(edit)] = self.known[edit.splices] = edit, new
             if new.all_agree and self.wanted <= new.agree:
                 if bench.holds(self.scope, edit.splices, bench.further, self.wanted):
                     if not self.survivors:
