@@ -561,7 +561,11 @@ class _Maker(Expressions, Analogies):
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             return
         if not moving:
-            yield self.make(statement, "statement", f"without `{said}`", 0.9, source.delete(statement))
+            # A loop that does nothing else goes with it.
+            gone: ast.stmt = statement
+            while isinstance(outer := source.parent(gone), ast.For) and outer.body == [gone] and not outer.orelse:
+                gone = outer
+            yield self.make(statement, "statement", f"without `{said}`", 0.9, source.delete(gone))
         if isinstance(statement, _COMPOUND):
             yield from self.dedented(statement, said)
             return

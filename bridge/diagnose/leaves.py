@@ -348,7 +348,11 @@ class Reading(Known):
             return
         for site in self.trace.sites:
             at = self.trace.at(site.number) if site.kind == "store" else []
-            if len(at) > 1 and all(self.empty(p) for p in at) and self.trace.events[at[0]].loops:
+            if len(at) < 2 or not all(self.empty(p) for p in at):
+                continue
+            if any(self.undone(p) for p in at):
+                self.leaf(at[0], quantity, None, -0.1, "empties what was added up before")
+            elif self.trace.events[at[0]].loops:
                 self.leaf(at[0], quantity, None, 0.0, "is emptied again and again")
         for p in self.chain(position):
             setter = self.setter(p)
@@ -356,6 +360,10 @@ class Reading(Known):
             if self.adds(p if setter is None else setter):
                 for other in self.stores[base_of(site.text)]:
                     self.leaf(other, quantity, None, 0.0, UNSUMMED)
+
+    def undone(self, position: int) -> bool:
+        """Whether something was put before into what a store leaves empty."""
+        return any(not self.empty(p) for p in self.kept_in.get(self.place(position), ()) if p < position)
 
     def left_out(self, position: int, turns: Sequence[int], added: int) -> ast.stmt | None:
         """The loop around a sum that has no turn for some steps of what is added, and none of another."""
