@@ -23,7 +23,7 @@ from .declaration import (
 from .diff import AGREES, LOSS, Diff, Expected, clipped, compare_once, expect, merged, parameters_of, single_cases
 from .diff import diff as diff_of
 from .family import Family
-from .notation import exchanges, orders, steps, swaps
+from .notation import exchanges, groupings, orders, steps, swaps
 from .objective import Objective
 from .oracle import trusted_side
 from .problem import Problem
@@ -90,9 +90,12 @@ def _reordered(port: Declaration, found: Diff) -> Iterator[tuple[str, Declaratio
 
 
 def _in_another_order(port: Declaration) -> Iterator[tuple[str, Declaration]]:
+    """Declarations in which what is packed, or multiplied into one axis, stands in another order."""
     for layout, names, order in orders(port.layout):
         axis = next((axis for axis, letters in port.family.letters.items() if order[0] in letters), "part")
         yield f"the {axis}s of {listed(names)}{IN_ORDER}[{' '.join(order)}]", port.with_(layout=layout)
+    for layout, lines in groupings(port.layout):
+        yield _lines(lines), port.with_(layout=layout)
 
 
 def _exchanged(port: Declaration, case: Case) -> Iterator[tuple[str, Declaration]]:
@@ -105,7 +108,8 @@ def _exchanged(port: Declaration, case: Case) -> Iterator[tuple[str, Declaration
 
 
 def _lines(texts: Sequence[str]) -> str:
-    return f"{LAYOUT_LINES}{listed([repr(text) for text in texts])}"
+    line = LAYOUT_LINE if len(texts) == 1 else LAYOUT_LINES
+    return f"{line}{listed([repr(text) for text in texts])}"
 
 
 def declaration_that_runs(port: Declaration, seed: int) -> str | None:

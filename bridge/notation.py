@@ -21,6 +21,7 @@ _NUMBER = re.compile(r"[\d.]+")
 _MARKS = frozenset("()[]|:")
 _PARTNER = {")": "(", "]": "["}
 MOST_PARTS = 4  # packed in one array, of which every order is another reading
+MOST_AXES = 3  # multiplied into one, likewise
 
 
 def parse(text: str, vocabulary: Vocabulary) -> Layout:
@@ -555,6 +556,42 @@ def _in_order(line: Line, letters: tuple[str, ...], order: tuple[str, ...], voca
         line.text,
     )
     return _Reader(text, line.number, vocabulary).line()
+
+
+def groupings(layout: Layout) -> Iterator[tuple[Layout, list[str]]]:
+    """Every layout with axes that are multiplied into one in another order, `(head part key)` for `(part head key)`: in
+    all lines that multiply the same, in one alone, in all lines alike. With the texts of the lines that change."""
+    grouped: dict[frozenset[str], list[int]] = {}
+    for place, line in enumerate(layout.lines):
+        for axes in {frozenset(group) for dimension in line.dimensions for group in dimension}:
+            if 1 < len(axes) <= MOST_AXES:
+                grouped.setdefault(axes, []).append(place)
+    together = sorted({place for places in grouped.values() for place in places})
+    every = frozenset(axis for axes in grouped for axis in axes)
+    choices = list(grouped.items())
+    choices += [(axes, [place]) for axes, places in grouped.items() for place in places]
+    choices += [(every, together)] * (len(every) <= MOST_AXES)
+    seen = {layout.lines}
+    for axes, places in choices:
+        for order in permutations(sorted(axes)):
+            lines = list(layout.lines)
+            for place in places:
+                lines[place] = _sorted(lines[place], order, layout.vocabulary)
+            if tuple(lines) not in seen:
+                seen.add(tuple(lines))
+                changed = [line.text for line, before in zip(lines, layout.lines, strict=True) if line != before]
+                yield layout._replace(lines=tuple(lines)), changed
+
+
+def _sorted(line: Line, order: tuple[str, ...], vocabulary: Vocabulary) -> Line:
+    """A line with what it multiplies into one, where that is of these axes, in their order."""
+    dimensions = tuple(
+        tuple(tuple(sorted(group, key=order.index)) if set(group) <= set(order) else group for group in dimension)
+        for dimension in line.dimensions
+    )
+    if dimensions == line.dimensions:
+        return line
+    return _Reader(line.head + " ".join(map(written, dimensions)), line.number, vocabulary).line()
 
 
 def steps(layout: Layout) -> Iterator[tuple[Layout, str]]:

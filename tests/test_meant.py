@@ -210,3 +210,97 @@ def test_of_a_port_that_raises_only_what_the_line_works_with_is_suspected(
     assert "mine.py:13: hs = {-1: np.zeros((len(x), 100))}" in shown
     assert "could be made" not in shown
     assert shown.count("raised ValueError") == 1
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ("(gate hidden)", "the layout lines 'kernel: Wax[i f o g]  input (hidden gate)', "),
+        # One line alone: the others are declared as the code has them.
+        ("(hidden gate)", "the layout line 'recurrent: Waa[i f o g]  prev (hidden gate)'"),
+    ],
+)
+def test_gates_side_by_side_for_each_unit_are_told_from_one_gate_after_the_other(
+    declared: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = OTHER_ORDER.replace("np.split(x[:, t] @ kernel + h @ recurrent + bias, 4, axis=1)", """np.moveaxis(
+            (x[:, t] @ kernel + h @ recurrent + bias).reshape(B, H, 4), 2, 0)""")
+    text = text.replace("np.concatenate(raw, axis=1)", "np.stack(raw, axis=2).reshape(B, 4 * H)")
+    gates = GATES.replace("[i f g o]", "[i f o g]")
+    interleaved = gates.replace("(gate hidden)", "(hidden gate)")
+    assert report_of(text.replace("LAYOUT", interleaved), tmp_path, monkeypatch)["agrees"]
+    layout = gates.replace("(gate hidden)", declared).replace("prev (hidden gate)", "prev (gate hidden)")
+    report = report_of(text.replace("LAYOUT", layout), tmp_path, monkeypatch)
+    assert report["finding"] == "declaration"
+    assert report["declared"].startswith(said)
+    assert report["diagnosis"] is None
+
+
+HEADS = '''
+import numpy as np
+from rowcol.bridge import port
+
+@port("attention", """
+    qkv: W[q k v]  (part head key) model
+    out: Wo        model (head key)
+    x:   x         batch time model
+    d:   dout      batch time model
+""")
+def heads(qkv, out, x, d, head, key):
+    B, T, _ = x.shape
+    q, k, v = np.moveaxis((x @ qkv.T).reshape(B, T, SHAPE), (AXIS, HEAD), (0, 2))
+    s = q @ k.swapaxes(2, 3) / np.sqrt(key)
+    w = np.exp(s)
+    w /= w.sum(3, keepdims=True)
+    z = np.moveaxis(w @ v, 1, 2).reshape(B, T, -1)
+    dv = np.moveaxis((d @ out).reshape(B, T, head, key), 2, 1)
+    dw = dv @ v.swapaxes(2, 3)
+    ds = w * (dw - (dw * w).sum(3, keepdims=True)) / np.sqrt(key)
+    all = np.moveaxis(np.stack([ds @ k, ds.swapaxes(2, 3) @ q, w.swapaxes(2, 3) @ dv]), (0, 2), (AXIS, HEAD))
+    all = all.reshape(B, T, -1)
+    grads = {"out": np.einsum("btm,bti->mi", d, z), "qkv": np.einsum("bti,btm->im", all, x), "x": all @ qkv}
+    return z @ out.T, grads
+'''
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "head", "means"),
+    [
+        ("3, head, key", 2, 3, "part head key"),
+        ("head, 3, key", 3, 2, "head part key"),
+        ("3, key, head", 2, 4, "part key head"),
+        ("head, key, 3", 4, 2, "head key part"),
+    ],
+)
+def test_heads_packed_in_another_order_than_declared_are_a_line_to_write(
+    shape: str, axis: int, head: int, means: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = HEADS.replace("SHAPE", shape).replace("AXIS", str(axis)).replace("HEAD", str(head))
+    assert report_of(text.replace("part head key", means), tmp_path, monkeypatch)["agrees"]
+    report = report_of(text, tmp_path, monkeypatch)
+    if means == "part head key":
+        assert report["agrees"]
+        return
+    assert report["declared"] == f"the layout line 'qkv: W[q k v]  ({means}) model'"
+    assert "That line stands at mine.py:6." in "".join(report["sentences"])
+
+
+def test_examples_and_steps_in_one_axis_the_other_way_round_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two lines change, and both are said."""
+    text = HEADS.replace("SHAPE", "3, head, key").replace("AXIS", "2").replace("HEAD", "3")
+    text = text.replace("batch time model", "(batch time) model").replace("d, head, key):", "d, head, key, batch):")
+    text = text.replace("    B, T, _ = x.shape\n", """\
+    x, d = (a.reshape(len(a) // batch, batch, -1).swapaxes(0, 1) for a in (x, d))
+    B, T, _ = x.shape
+""")
+    text = text.replace("return z @ out.T, grads", """\
+x, y = (a.swapaxes(0, 1).reshape(B * T, -1) for a in (grads["x"], z @ out.T))
+    return y, {**grads, "x": x}""")
+    assert report_of(text.replace("(batch time)", "(time batch)"), tmp_path, monkeypatch)["agrees"]
+    report = report_of(text, tmp_path, monkeypatch)
+    assert report["declared"] == (
+        "the layout lines 'x:   x         (time batch) model' and 'd:   dout      (time batch) model'"
+    )
+    assert "The first of them stands at mine.py:8." in "".join(report["sentences"])
