@@ -298,6 +298,7 @@ def test_what_is_wrong_with_a_line_is_withheld_where_there_is_no_patch_either(cl
     line |= {"reason": "a transpose is missing: `Wh.T` where `Wh` stands", "quantity": "da_next"}
     step = {"kind": "transpose", "sentence": "a transpose is missing", "line": 7, "path": "ben.py"}
     report = failed(Problem("nothing"), 0)
+    report["error"] = None
     report["diagnosis"] = {**nothing(), "claim": claim, "lines": [line], "suspects": [line], "steps": [step]}
     kept = withheld(report)
     shown = json.dumps(kept) + render(kept)
