@@ -20,7 +20,7 @@ from .diff import diff as diff_of
 from .innocent import clipping, factor_of_sizes, inexact, loss_factor
 from .meant import nearer, other_declaration
 from .oracle import OwnLoss, slope
-from .problem import Problem
+from .problem import Problem, closest
 from .unread import in_words, unread
 from .words import gradients_of, listed, opening
 
@@ -83,6 +83,14 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
         return judgement
     judgement.verdicts = _without_strangers(port, judgement.verdicts)
     if not any(v.state == DIFFERS for v in judgement.verdicts.values()):
+        more = _besides(port, judgement.verdicts)
+        if more:
+            judgement.verdicts = {name: v for name, v in judgement.verdicts.items() if name not in more}
+            judgement.remarks.append(
+                f"returns gradients of {listed(more)} too, which no line of the layout names: not checked. Add a line "
+                f"for {'each' if len(more) > 1 else 'it'} to have {'them' if len(more) > 1 else 'it'} checked"
+            )
+            return judgement
         judgement.finding = NAMES
         judgement.sentences.append(
             f"Gradients come back under the port's own names of the arrays: {listed(list(port.parameters))}."
@@ -144,6 +152,17 @@ def _without_strangers(port: Declaration, verdicts: Mapping[str, Verdict]) -> di
         name: verdict if name == LOSS or name in port.parameters else verdict._replace(state=NOT_PROVIDED)
         for name, verdict in verdicts.items()
     }
+
+
+def _besides(port: Declaration, verdicts: Mapping[str, Verdict]) -> list[str]:
+    """What comes back beside the gradients of all weights under names of its own, which may be no slip of the pen.
+
+    None where some name may stand for an array whose gradient did not come back, or is that of what is given.
+    """
+    missing = [name for name in port.parameters if verdicts[name].state == NOT_PROVIDED]
+    more = [name for name in verdicts if name != LOSS and name not in port.parameters]
+    meant = any(closest(name, missing) or any(f"'{one}'" in verdicts[name].note for one in missing) for name in more)
+    return [] if meant or parameters_of(port) & set(missing) or set(port.layout.names) & set(more) else more
 
 
 # The port against its own loss -------------------------------------------------------------------------------

@@ -89,10 +89,29 @@ def test_every_port_of_a_file_runs_in_a_process_of_its_own(tmp_path: Path, capsy
     assert "dies() ended its own process (exit code 3)" in reports["dies"]["headline"]
 
 
-def test_names_too_many_beside_right_gradients_are_no_end_of_the_comparison(tmp_path: Path) -> None:
+def test_more_gradients_than_are_declared_are_worth_a_remark(tmp_path: Path) -> None:
+    """A layer with biases, of which only the matrices were declared: these agree, and the others are named."""
     report = verdict(tmp_path, LAST_STATE.replace("RETURNED", "None").replace('"x": dx}', '"x": dx, "extra": dW}'))
+    assert report["status"] == 0
+    assert report["headline"].startswith("3 of 3 gradients checked, all agree")
+    (remark,) = report["remarks"]
+    assert remark.startswith("returns gradients of extra too, which no line of the layout names: not checked.")
+
+
+@pytest.mark.parametrize(
+    ("returned", "agreeing"),
+    [
+        ('{"W": dW, "R": dR, "dx": dx}', "2 of 3"),  # a slip, and the gradient of x is missing
+        ('{"W": dW, "R": dR, "x": dx, "g": dx}', "3 of 3"),  # of what is given
+        ('{"W": dW, "recurrent": dR, "x": dx}', "2 of 3"),  # a weight's under another name
+    ],
+)
+def test_a_gradient_under_a_wrong_name_is_none_that_is_declared(returned: str, agreeing: str, tmp_path: Path) -> None:
+    report = verdict(tmp_path, LAST_STATE.replace("RETURNED", "None").replace('{"W": dW, "R": dR, "x": dx}', returned))
     assert report["status"] == 1
-    assert report["headline"].startswith("3 of 3 gradients agree, 1 under names that the layout has no gradient of")
+    assert report["headline"].startswith(
+        f"{agreeing} gradients agree, 1 under names that the layout has no gradient of"
+    )
 
 
 def test_a_gradient_that_is_returned_on_some_cases_only_does_not_agree(
