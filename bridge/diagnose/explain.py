@@ -320,17 +320,27 @@ class _Explaining(Hunt):
                 # A quantity that goes into one other only cannot be told from it: the name can, or the product.
                 named = next((e for e in alike if e.target == equation.target), _product_for(equation, alike))
                 return self.calling(self.summed_up(named)).text
-        same = self.gradient_of_the_same(side, equation)
-        if same is None and (whole := _read_by_one(equation)) is not None:
-            return self.operation_of(side, whole)
-        return (same or equation).text
+        same = self.gradients_of_the_same(side, equation)
+        if not same and (whole := _read_by_one(equation)) is not None:
+            same = self.gradients_of_the_same(side, whole)
+            if not same:
+                return self.operation_of(side, whole)
+            # Of several gates, say, those that it makes.
+            same = [one for one in same if self.moves_no_more(one, side, equation)] or same
+        return (same[0] if same else equation).text
 
-    def gradient_of_the_same(self, side: Side, equation: Equation) -> Equation | None:
-        """The reference's equation for the gradient of the array whose gradient an equation makes."""
+    def moves_no_more(self, equation: Equation, side: Side, other: Equation) -> bool:
+        """Whether what moves with an equation of the reference, if anything, all moves with another of a side, too."""
+        own, theirs = self.moved(self.sides[0], equation), self.moved(side, other)
+        known = any(moves.any() for moves in own.values()) and bool(theirs)
+        return known and all(not (own[n] & ~theirs[n]).any() for n in own)
+
+    def gradients_of_the_same(self, side: Side, equation: Equation) -> list[Equation]:
+        """The reference's equations for the gradient of the array whose gradient an equation makes."""
         ours = [line.arrays for line in side.own.layout.lines if f"d{line.base}" == equation.target]
         names = {f"d{name}" for arrays in ours for name in self.sides[0].own_names(arrays)}
         makers = [e for part in self.sides[0].looped for e in part.equations if e.makes_a_quantity]
-        return next((e for e in makers if e.target.partition("_")[0] in names), None)
+        return [e for e in makers if e.target.partition("_")[0] in names]
 
     def calling(self, equation: Equation) -> Equation:
         """The one equation of the reference that calls the small function that an equation stands in, if just one."""
@@ -409,19 +419,29 @@ class _Explaining(Hunt):
 
     def fingerprint(self, side: Side, equation: Equation, kind: int) -> tuple[Any, ...] | None:
         """What the arrays of one example become when the value of an equation is moved or scaled."""
-        if equation.value is None:
-            return None
-        moved = perturbed(equation, 1.0, 0.037) if kind == 0 else perturbed(equation, 1.03, 0.0)
-        try:
-            one, plain = self.alone(side)
-            with in_force([moved]):
-                numbers = one.numbers(0)
-        except Exception:
-            return None
+        numbers = self.shaken(side, equation, kind)
+        plain = self.alone(side)[1]
         changed = {n: np.asarray(v) for n, v in numbers.items() if not np.allclose(v, plain[n], 1e-9, 1e-12)}
         if not changed:
             return None
         return tuple((n, *np.round(digest(v), 6)) for n, v in sorted(changed.items()))
+
+    def moved(self, side: Side, equation: Equation) -> dict[str, Array]:
+        """Which elements of the arrays of one example move with the value of an equation; none if it cannot be."""
+        numbers, plain = self.shaken(side, equation, 0), self.alone(side)[1]
+        return {n: np.asarray(~np.isclose(v, plain[n], 1e-9, 1e-12)) for n, v in numbers.items()}
+
+    def shaken(self, side: Side, equation: Equation, kind: int) -> Numbers:
+        """The arrays of one example where the value of an equation is moved (0) or scaled (1); none if it cannot be."""
+        if equation.value is None:
+            return {}
+        moved = perturbed(equation, 1.0, 0.037) if kind == 0 else perturbed(equation, 1.03, 0.0)
+        try:
+            one, _ = self.alone(side)
+            with in_force([moved]):
+                return one.numbers(0)
+        except Exception:
+            return {}
 
     def alone(self, side: Side) -> tuple[Side, Numbers]:
         """A side on one example, and its numbers as they are right."""
