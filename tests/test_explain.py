@@ -244,6 +244,13 @@ def test_a_fault_of_attention_is_named_by_its_equation(tmp_path: Path, right: st
     assert found["operation"].startswith(operation)
 
 
+def test_what_makes_two_gates_is_named_by_the_equation_of_one(tmp_path: Path) -> None:
+    turned = ('np.einsum("tnp,gtnh->gph", H[:-1], B)', 'np.einsum("tnp,gtnh->gph", H[:-1][::-1], B)')
+    found = explained(tmp_path, turned, port="gru_sensors.py")
+    assert found is not None
+    assert found["operation"] in ("dWaa_r += drraw @ a[t - 1].T", "dWaa_z += dzraw @ a[t - 1].T")
+
+
 def test_what_stays_unexplained_is_said(tmp_path: Path) -> None:
     found = explained(
         tmp_path,
