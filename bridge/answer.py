@@ -28,6 +28,7 @@ class Answer:
     rounding: dict[str, float] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     misshapen: dict[str, NDArray[Any]] = field(default_factory=dict)  # those of them that have another shape
+    output: NDArray[Any] | None = None  # what an upstream objective is of, where the side gave that and no product
     remarks: list[str] = field(default_factory=list)
 
 
@@ -42,7 +43,8 @@ def read(side: Declaration, layout: Map, arrays: Mapping[str, Any], returned: An
             DIFFERS,
         )
     gradients = returned[1]
-    answer = Answer(loss_of(side, arrays, returned), {})
+    loss, output = _loss_and_output(side, arrays, returned[0])
+    answer = Answer(loss, {}, output=output)
     parameters = side.parameters
     for name, value in gradients.items():
         if name not in parameters:
@@ -58,9 +60,14 @@ def loss_of(side: Declaration, arrays: Mapping[str, Any], returned: tuple[Any, A
     Where the layout has a gradient beside the upstream one (an LSTM's `dc`), what it belongs to comes second:
     `(output, last cell)`. An output without it gives no loss.
     """
-    first = returned[0]
+    return _loss_and_output(side, arrays, returned[0])[0]
+
+
+def _loss_and_output(
+    side: Declaration, arrays: Mapping[str, Any], first: Any
+) -> tuple[float | None, NDArray[Any] | None]:
     if first is None:
-        return None
+        return None, None
     if side.objective.upstream:
         given = [_line_of(side, side.family.given(side.objective))]
         given += [
@@ -70,14 +77,15 @@ def loss_of(side: Declaration, arrays: Mapping[str, Any], returned: tuple[Any, A
         values = [_numbers(value) for value in (first if isinstance(first, tuple) else (first,))]
         if all(v is not None and v.shape == shape for v, shape in zip(values, shapes, strict=False)) and shapes[0]:
             if len(values) < len(given):
-                return None
+                return None, values[0]
             if len(values) == len(given):
-                return float(sum(np.sum(v * arrays[name]) for v, name in zip(values, given, strict=True)))
+                products = (np.sum(v * arrays[name]) for v, name in zip(values, given, strict=True))
+                return float(sum(products)), values[0]
     value = _numbers(first)
     if value is None:
         raise side.problem(f"{side.name}() returned {_kind(first)} as its loss. Expected a number, or None.", DIFFERS)
     if value.size == 1:
-        return float(value.reshape(()))
+        return float(value.reshape(())), None
     if side.objective.upstream:
         pair = f"({', '.join(map(str, shapes))})" if shapes[1:] else str(shapes[0])
         raise side.problem(

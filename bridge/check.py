@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .problem import NOT_ANSWERED, Problem
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping, Sequence
 
     from .declaration import Declaration
     from .exchange import Order
@@ -55,8 +56,8 @@ def check(folder: str) -> Report:
         return failed(problem, 0)
     report = examine(port, options, by_numbers=True)
     for array in report["arrays"]:
-        if array["note"] and array["case"] in places:
-            array["note"] += f" (in {places[array['case']]})"
+        if array["note"] and array["case"] in places.by_label:
+            array["note"] += f" (in {places.of(array['name'], array['case'])})"
     if report["finding"] == UNDECIDED and not order.own_loss:
         report["remarks"].append(
             "`rowcol export --own-loss` writes cases that tell a wrong gradient from another forward pass"
@@ -64,11 +65,19 @@ def check(folder: str) -> Report:
     return report
 
 
-def answers(folder: str, order: Order) -> tuple[Declaration, dict[str, str]]:
-    """A program as a port: its declaration, and a function that gives the answers in the folder.
+class Places(NamedTuple):
+    """In which folders the cases of a verdict are: by their label, and by the arrays that cannot be compared there."""
 
-    Beside it, in which folders the cases of a verdict are, by their label.
-    """
+    by_label: Mapping[str, Sequence[str]]
+    unusable: Mapping[str, Sequence[str]]
+
+    def of(self, name: str, label: str) -> str:
+        """Where something is to be said of an array, on a case of this label."""
+        return ", ".join(self.unusable.get(name, ())) or " or ".join(self.by_label[label])
+
+
+def answers(folder: str, order: Order) -> tuple[Declaration, Places]:
+    """A program as a port: its declaration, and a function that gives the answers in the folder."""
     import os
 
     from .diff import LOSS
@@ -100,9 +109,24 @@ def answers(folder: str, order: Order) -> tuple[Declaration, dict[str, str]]:
                 file=folder,
                 status=NOT_ANSWERED,
             )
-    places: dict[str, str] = {}
+    by_label: dict[str, list[str]] = {}
+    unusable: dict[str, list[str]] = {}
     for k, question in enumerate(asked):
         if question.needed:  # the examples of one batch, each a case here, share its label
-            before = places.get(question.what)
-            places[question.what] = folder_of(k) if before is None else f"{before} or {folder_of(k)}"
-    return answering(port.with_(file=folder), asked, found), places
+            by_label.setdefault(question.what, []).append(folder_of(k))
+            for name in given[folder_of(k)]:
+                value = found[k][0] if name == LOSS else found[k][1][name]
+                if _unusable(value, question.gradients.get(name)):
+                    unusable.setdefault(name, []).append(folder_of(k))
+    return answering(port.with_(file=folder), asked, found), Places(by_label, unusable)
+
+
+def _unusable(value: Any, shape: tuple[int, ...] | None) -> bool:
+    """Is it of another shape than the array's (a loss may have any), or no finite number?"""
+    import numpy as np
+
+    from .answer import without_ones
+
+    if value is None or (shape is not None and without_ones(np.shape(value)) != without_ones(shape)):
+        return True
+    return not np.all(np.isfinite(value))

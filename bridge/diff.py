@@ -64,6 +64,16 @@ class Diff:
     remarks: list[str] = field(default_factory=list)
 
     @property
+    def first(self) -> str:
+        """What the port returns first: its output, or a loss (the output's product with the upstream is one)."""
+        return "output" if all(answer.output is not None for answer in self.answers) else LOSS
+
+    @property
+    def gives_gradients(self) -> bool:
+        """Does the port return any gradient, right or wrong?"""
+        return any(answer.gradients or answer.unreadable for answer in self.answers)
+
+    @property
     def differing(self) -> list[str]:
         """The arrays (and the loss) that differ on some case."""
         return [name for name, v in self.verdicts.items() if v.state == DIFFERS]

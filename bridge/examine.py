@@ -153,7 +153,7 @@ def _examined(
             _add(report, "diagnosis", lambda: _of_one_that_raises(port, options))
             return report, lambda: _details_of_one_that_raises(port, report, options)
         return report, lambda: None
-    report = _report(port, trusted.name, options, judgement, found.expected)
+    report = _report(port, trusted, options, judgement, found.expected)
     diagnosable = judgement.finding not in (None, DECLARATION, NAMES) and _says_something(judgement, found)
     if options.diagnose and diagnosable:
         tell(report)
@@ -315,18 +315,26 @@ def _begun(port: Declaration, options: Options) -> Report:
 
 
 def _report(
-    port: Declaration, trusted: str, options: Options, judgement: Judgement, expected: list[Expected]
+    port: Declaration,
+    trusted: Declaration | OwnLoss,
+    options: Options,
+    judgement: Judgement,
+    expected: list[Expected],
 ) -> Report:
     report = _begun(port, options)
-    report["trusted"] = trusted
+    report["trusted"] = trusted.name
     report["arrays"] = [_array(port, v, judgement.found) for v in judgement.verdicts.values()]
+    if judgement.found.first != LOSS and LOSS in judgement.verdicts and isinstance(trusted, Declaration):
+        from .output import described
+
+        described(report["arrays"], port, trusted, judgement.found)
     seen: dict[int, Case] = {e.case.seed: e.case for e in expected}
     report["cases"] = [{"label": c.label, "seed": c.seed, "sizes": dict(c.sizes)} for c in seen.values()]
     report["finding"] = judgement.finding
     report["sentences"] = judgement.sentences
     report["remarks"] = judgement.remarks
     report["declared"] = judgement.declared
-    report["status"], report["headline"] = _headline(judgement, trusted)
+    report["status"], report["headline"] = _headline(judgement, trusted.name)
     report["agrees"] = report["status"] == STATUS_AGREES
     return report
 
@@ -339,14 +347,15 @@ def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
     total = len(states)
     given = total - states.count(NOT_PROVIDED)
     loss = judgement.verdicts.get(LOSS)
+    first = judgement.found.first
     about_loss = {
         None: "no loss was given" if trusted != OwnLoss.name else "held against its own loss",
-        AGREES: "the loss agrees",
-        DIFFERS: "the loss differs",
-        BLIND: "the loss is blind",
+        AGREES: f"the {first} agrees",
+        DIFFERS: f"the {first} differs",
+        BLIND: f"the {first} is blind",
     }[loss.state if loss else None]
     if loss and loss.state == AGREES and loss.note:
-        about_loss = "the loss agrees *"
+        about_loss += " *"
     if judgement.finding == DECLARATION:
         return STATUS_DIFFERS, f"the declaration, not the code: with {judgement.declared} everything agrees"
     if judgement.finding == NAMES and not given:
@@ -360,6 +369,9 @@ def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
     unnamed = f", {strange} under names that the layout has no gradient of" * bool(strange)
     if judgement.finding == NAMES:
         return STATUS_DIFFERS, f"{states.count(AGREES)} of {total} gradients agree{unnamed}; {about_loss}"
+    if loss and not judgement.found.gives_gradients and loss.state in (AGREES, DIFFERS):
+        status = STATUS_AGREES if loss.state == AGREES else STATUS_DIFFERS
+        return status, f"the forward pass {about_loss.removeprefix(f'the {first} ')}; no gradient was returned"
     if DIFFERS in states or (loss and loss.state == DIFFERS):
         wrong = states.count(DIFFERS)
         right = states.count(AGREES)

@@ -160,6 +160,7 @@ def readme(port: Declaration, asked: list[Question], form: str) -> str:
         f"    gradients of {', '.join(port.parameters)}" + (f", clipped at {port.clip}" if port.clip else ""),
         "",
         "and writes them beside the inputs: the loss under the name 'loss', in the shape () of a single number,",
+        *_output(port),
         "each gradient under the name and in the shape of its array. Any of these will do:",
         "",
         "    answer.npz             one array for each name",
@@ -167,8 +168,9 @@ def readme(port: Declaration, asked: list[Question], form: str) -> str:
         "    answer/W.npy, ...      one file for each name; answer/W.json, lists of numbers, is as good",
         "",
         "Empty answer/ before each run: a file that an earlier one left there counts as an answer, too.",
-        "What is left out is not checked. A .npy file may have its elements in either byte order, and rows",
-        "or columns first, as its header says. In JSON, write all 17 digits of a float64.",
+        "What is left out is not checked; where no gradient is given, the forward pass is. A .npy file may",
+        "have its elements in either byte order, and rows or columns first, as its header says. In JSON,",
+        "write all 17 digits of a float64.",
         "",
         f"The verdict is taken on the first {needed} cases.",
         *["The others may be left unanswered; they tell more about a fault:"] * bool(further),
@@ -193,6 +195,17 @@ def _products(port: Declaration) -> list[str]:
     products = " + ".join(f"sum({name} * {value})" for name, value in factors)
     steps = " and steps t" * ("[t]" in products) + "; T is the number of steps" * ("[T-1]" in products)
     return [f"              = {products}, over all elements{steps}"]
+
+
+def _output(port: Declaration) -> list[str]:
+    """What may stand in the loss's place where a gradient of it is given: the output itself."""
+    given = port.family.given(port.objective)
+    if given not in port.family.answers_to:
+        return []
+    name = next(line.base for line in port.layout.lines if given in line.arrays)
+    axes = " ".join(port.layout.axes(name))
+    beside = any(array in port.layout.canonical for array in port.family.beside.get(port.objective.kind, {}))
+    return [] if beside else [f"or in its place the output itself, in the shape of {name} ({axes});"]
 
 
 def _model(port: Declaration) -> list[str]:

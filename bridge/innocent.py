@@ -50,7 +50,8 @@ def inexact(port: Declaration, trusted: Trusted, found: Diff, seed: int) -> Inno
     if staying:
         said = f"is off by up to {share:.0e} of an array's size, on moved data alike: as an epsilon in a formula does"
     elif any(v.difference > v.bar * coarser * PARTLY for v in verdicts):
-        said = "computes in float32 (declare dtype='float32' if that is meant)"
+        how = "declare dtype='float32'" if port.line is not None else "`rowcol export --dtype float32`"
+        said = f"computes in float32 ({how} if that is meant)"
     else:
         said = f"rounds to {share:.0e} of an array's size: as a difference quotient does, or float32 in a part of it"
     return said, found.differing
@@ -189,7 +190,7 @@ def _close(expected: Expected, name: str, port: Any, trusted: Any) -> bool:
 
 def loss_factor(port: Declaration, trusted: Trusted, found: Diff, seed: int) -> Innocent:
     """A loss that is off by the same product of sizes on every case, while every gradient agrees."""
-    if found.differing != [LOSS]:
+    if found.differing != [LOSS] or not found.agreeing:
         return None
     phrase = factor_of_sizes(
         [(e.case, a.loss or 0.0, e.loss) for e, a in zip(found.expected, found.answers, strict=True)]

@@ -15,7 +15,19 @@ import numpy as np
 from .bound import clear
 from .case import Case, make_case, recipes
 from .declaration import Declaration, Sizes, place_to_write
-from .diff import AGREES, DIFFERS, LOSS, NOT_PROVIDED, Diff, Expected, Verdict, expect, parameters_of, single_cases
+from .diff import (
+    AGREES,
+    DIFFERS,
+    LOSS,
+    NOT_PROVIDED,
+    Diff,
+    Expected,
+    Verdict,
+    compare_once,
+    expect,
+    parameters_of,
+    single_cases,
+)
 from .diff import diff as diff_of
 from .innocent import clipping, factor_of_sizes, inexact, loss_factor
 from .meant import nearer, other_declaration
@@ -178,7 +190,11 @@ def _own_loss(port: Declaration, found: Diff, judgement: Judgement) -> None:
         judgement.sentences.append(
             "Every gradient agrees, but the loss is not the one whose gradients they are: it is computed wrongly."
             if any(v.state == AGREES for v in judgement.verdicts.values())
-            else "The loss differs from the trusted side's, and no gradient could be compared."
+            else f"The {found.first} differs from the trusted side's, and no gradient could be compared."
+            if found.gives_gradients
+            else f"The {found.first} is no finite number, where the trusted side's is."
+            if not np.isfinite(found.verdicts[LOSS].port)
+            else f"The {found.first} differs from the trusted side's: the forward pass is not what was declared."
         )
         return
     checked = {name: consistent(port, found, name) for name in wrong}
@@ -195,19 +211,19 @@ def _own_loss(port: Declaration, found: Diff, judgement: Judgement) -> None:
         if not own and not not_own:
             judgement.finding = UNDECIDED
             judgement.sentences.append(
-                "The loss differs from the trusted side's, and so do gradients; whether they are those of "
+                f"The {found.first} differs from the trusted side's, and so do gradients; whether they are those of "
                 "the port's own loss could not be tried."
             )
             return
         judgement.finding = BOTH
         judgement.sentences.append(
-            "The loss differs from the trusted side's"
+            f"The {found.first} differs from the trusted side's"
             + (f", and {gradients_of(not_own)} not the gradient of the port's own loss either." if not_own else ".")
         )
         return
     judgement.finding = WRONG_GRADIENT
     if loss_state == AGREES:
-        text = "The loss agrees, so the forward pass is right"
+        text = f"The {found.first} agrees, so the forward pass is right"
         if not_own:
             text += f"; {gradients_of(not_own)} not the gradient of the port's own loss (central differences)"
         judgement.sentences.append(text + ".")
@@ -306,6 +322,8 @@ def pattern(
             f"The gradients of the output layer ({', '.join(head)}) are right: "
             "the error enters after it on the way back."
         )
+    if not _always(port, judgement):
+        return said
     for axis, meaning in (
         ("time", _between_steps(port)),
         ("batch", "the fault is in how examples are put together"),
@@ -323,6 +341,17 @@ def pattern(
             differ = f"{listed(sorted(still))} differ{'s' if len(still) == 1 else ''}"
             said.append(f"With {axis} = 1 only {differ}, and {agree}: {meaning}.")
     return said
+
+
+def _always(port: Declaration, judgement: Judgement) -> bool:
+    """Do the wrong gradients differ on every ordinary case? Only then does it tell that they agree on a shorter one."""
+    found, ordinary = judgement.found, recipes(port)[0].label
+    once = [
+        compare_once(port, expected, answer)
+        for expected, answer in zip(found.expected, found.answers, strict=True)
+        if expected.case.label == ordinary
+    ]
+    return all(verdicts[name].state == DIFFERS for verdicts in once for name in judgement.wrong if name in verdicts)
 
 
 def _between_steps(port: Declaration) -> str:

@@ -203,7 +203,9 @@ def _all_agree(other: Declaration, port: Declaration, cases: list[Case]) -> bool
             return False
         if once.differing:
             return False
-        told = told or any(v.state == AGREES for n, v in once.verdicts.items() if n != LOSS)
+        told = told or any(
+            v.state == AGREES for n, v in once.verdicts.items() if n != LOSS or not once.gives_gradients
+        )
     return told
 
 

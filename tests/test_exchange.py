@@ -308,6 +308,15 @@ def test_a_nan_is_a_finding_with_its_place(folder: Path) -> None:
     assert "nan in the port, first at [1, 2]" in text(report)
 
 
+def test_of_a_nan_in_one_case_that_case_is_named_and_nothing_is_concluded_from_the_others(folder: Path) -> None:
+    answer = dict(np.load(folder / "case-01" / "answer.npz"))
+    answer["Waa"][1, 2] = np.nan
+    answer_npz(folder / "case-01", answer)
+    said = " ".join(text(check(str(folder))).split())
+    assert "Waa holds nan in the port, first at [1, 2] (in case-01)" in said
+    assert "everything agrees" not in said
+
+
 def test_null_is_what_json_has_for_nan(folder: Path) -> None:
     for case in folder.glob("case-*"):
         (case / "answer.npz").unlink()

@@ -226,7 +226,8 @@ def test_nothing_to_compare_is_a_mistake(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (source("return loss, {}"), "no gradient was returned"),
+        (source("return None, {}"), "no gradient was returned"),
+        (source("return loss, {}"), "returns no gradient of Wx, Wh, b, Wy, by"),
         (source("return None"), "returned nothing"),
         ("import nothing_of_that_name", "No module named"),
         ("x = 1", "no port in this file"),

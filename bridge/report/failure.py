@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .paper import Paper, grid, paragraphs
-from .schema import ArrayReport, Report
+from .schema import ArrayReport, Report, called
 from .terminal import headline
 
 WIDTH = 76
@@ -39,7 +39,7 @@ def failure(report: Report) -> str:
 def _differences(wrong: list[ArrayReport]) -> list[str]:
     rows = [
         [
-            array["name"],
+            called(array),
             array["axes"],
             f"{array['difference']:.1e}" if array["bar"] else "",
             f"{array['bar']:.1e}" if array["bar"] else "",

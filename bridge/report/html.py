@@ -19,7 +19,7 @@ from .listing import source
 from .overview import claim, counts, doubtful, fault, frequent, of_several, places, summary, verdict
 from .paper import shown_path
 from .pieces import FAR, Room, prose, scrolls, sentence
-from .schema import ArrayReport, Report
+from .schema import ArrayReport, Report, called
 
 ROOMS = (
     Room(FAR, FAR, 100, numbers=True),
@@ -242,7 +242,7 @@ def _table(arrays: Sequence[ArrayReport], remarks: Sequence[str]) -> str:
         ]
         rows.append(
             [
-                tag("code", escape(a["name"])),
+                tag("code", escape(called(a))),
                 escape(a["canonical"]),
                 _axes(a["axes"]),
                 state + note,

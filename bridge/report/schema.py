@@ -18,7 +18,7 @@ class ArrayReport(TypedDict):
     """One array of the port, or its loss; the numbers are those of the case that told most."""
 
     name: str  # the port's name, or "loss"
-    canonical: str  # which canonical array it is, as the layout line writes it
+    canonical: str  # which canonical array it is, as the layout line writes it; or which quantity an output is
     axes: str  # the port's axes, in the port's order
     parameter: bool  # one of the network's own, or of its output layer
     shape: list[int]
@@ -32,6 +32,11 @@ class ArrayReport(TypedDict):
     case: str
     note: str
     pieces: dict[str, str]  # of one that differs and holds several gates or arrays: the state of each
+
+
+def called(array: ArrayReport) -> str:
+    """What an array is called in a table: where a port gives its output in place of a loss, that is no loss."""
+    return "output" if array["name"] == "loss" and array["canonical"] else array["name"]
 
 
 class CaseReport(TypedDict):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ..timings import STAGES
 from ..words import of_pieces
 from .paper import Paper, grid, paragraphs, shown_path
-from .schema import ArrayReport, Report
+from .schema import ArrayReport, Report, called
 
 STATE_COLOUR = {"agrees": "green", "differs": "red", "blind": "yellow", "not provided": "dim"}
 
@@ -60,7 +60,7 @@ def table(arrays: Sequence[ArrayReport], paper: Paper, verbose: bool = False, sa
     for a in arrays:
         compared = a["state"] in ("agrees", "differs", "blind") and a["bar"] > 0
         row = [
-            a["name"],
+            called(a),
             a["canonical"],
             a["axes"],
             paper.paint(a["state"] + " *" * (a["state"] == "agrees" and a["note"] in said), STATE_COLOUR[a["state"]]),
@@ -72,7 +72,7 @@ def table(arrays: Sequence[ArrayReport], paper: Paper, verbose: bool = False, sa
             shape = " ".join(map(str, a["shape"]))
             row += [f"{a['port']:.9g}", f"{a['trusted']:.9g}", shape, a["case"]] if compared else ["", "", shape, ""]
         rows.append(row)
-    notes = [f"    {a['name']} {a['note']}" for a in arrays if a["note"] and a["note"] not in said]
+    notes = [f"    {called(a)} {a['note']}" for a in arrays if a["note"] and a["note"] not in said]
     notes += [f"    {a['name']}: {words}" for a in arrays if (words := of_pieces(a["pieces"]))]
     if verbose:
         heads += ["port there", "trusted there", "shape there", "case"]

@@ -1,0 +1,74 @@
+"""The output of a layer on its own: what it is called, and where it differs.
+
+A verdict holds the product of an output with the upstream gradient against the trusted one: one number that every
+element has a part in. Where that differs, the elements tell more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .case import Array, Case
+from .declaration import Declaration, side
+from .diff import DIFFERS, LOSS, Diff, bar_of, compare_once
+from .report.schema import ArrayReport
+from .run import canonical
+
+
+def described(arrays: list[ArrayReport], port: Declaration, trusted: Declaration, found: Diff) -> None:
+    """Say in the report's row of the output which quantity it is, with which axes; and where it differs."""
+    row = next(array for array in arrays if array["name"] == LOSS)
+    upstream = port.family.given(port.objective)
+    line = next(line for line in port.layout.lines if upstream in line.arrays)
+    quantity = port.family.answers_to.get(upstream, "output")
+    row["canonical"] = quantity.replace("[t]", "[T-1]") if port.objective.last else quantity
+    row["axes"] = " ".join(port.layout.axes(line.base))
+    if row["state"] != DIFFERS:
+        return
+    for expected, answer in zip(found.expected, found.answers, strict=True):
+        if answer.output is None or compare_once(port, expected, answer)[LOSS].state != DIFFERS:
+            continue
+        right = _right(port, trusted, expected.case)[line.base]
+        row["shape"] = list(right.shape)
+        if not np.all(np.isfinite(answer.output)):
+            first = [int(i) for i in np.argwhere(~np.isfinite(answer.output))[0]]
+            row["where"] = first
+            row["note"] = f"holds {answer.output[tuple(first)]:g} in the port, first at {first}"
+            return
+        off = np.abs(answer.output - right)
+        where = tuple(int(i) for i in np.unravel_index(int(np.argmax(off)), off.shape))
+        bar = bar_of(expected, answer, LOSS)
+        row["where"], row["difference"] = list(where), float(off[where])
+        row["port"], row["trusted"] = float(answer.output[where]), float(right[where])
+        row["note"] = _steps(off > bar, port.layout.axes(line.base))
+        return
+
+
+def _right(port: Declaration, trusted: Declaration, case: Case) -> dict[str, Array]:
+    """The output that the trusted side has on a case, in the port's layout, under the name of the upstream gradient.
+
+    It is the product with an upstream gradient of a single one, element by element.
+    """
+    family = port.family
+    if family.batched and family.reference and trusted.function is family.reference.function:
+        trusted = side(family, family.batched, port.objective, port.settings)  # the same numbers, sooner
+    upstream = family.given(port.objective)
+    given = family.all_given(port.objective) & set(case.arrays)
+    nothing = {name: np.zeros_like(case.arrays[name]) for name in given}
+    output = np.zeros(case.arrays[upstream].shape)
+    for index in np.ndindex(output.shape):
+        one = np.zeros_like(output)
+        one[index] = 1.0
+        output[index] = canonical(trusted, case._replace(arrays={**case.arrays, **nothing, upstream: one}))[0]
+    return port.bind(case.sizes).gradients({upstream: output})
+
+
+def _steps(wrong: Array, axes: tuple[str, ...]) -> str:
+    """At which steps something is wrong, where that is not at each."""
+    if "time" not in axes:
+        return ""
+    others = tuple(k for k, axis in enumerate(axes) if axis != "time")
+    steps = np.flatnonzero(wrong.any(axis=others))
+    if not 0 < len(steps) < wrong.shape[axes.index("time")]:
+        return ""
+    return f"is right but for t = {', '.join(map(str, steps))}"
