@@ -7,6 +7,7 @@ element has a part in. Where that differs, the elements tell more.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .case import Array, Case
 from .declaration import Declaration, side
@@ -63,7 +64,7 @@ def _right(port: Declaration, trusted: Declaration, case: Case) -> dict[str, Arr
     return port.bind(case.sizes).gradients({upstream: output})
 
 
-def _steps(wrong: Array, axes: tuple[str, ...]) -> str:
+def _steps(wrong: NDArray[np.bool_], axes: tuple[str, ...]) -> str:
     """At which steps something is wrong, where that is not at each."""
     if "time" not in axes:
         return ""
