@@ -7,12 +7,15 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .arguments import natural, searching
 from .diagnosis import VERIFIED_PATCH, Change
 from .problem import AGREES, DIFFERS, Problem
 from .report.schema import Report
+
+if TYPE_CHECKING:
+    from .options import Options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,24 +24,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Print the verified patch of a port as a unified diff that `git apply` takes. "
         "A patch is verified when every gradient and the loss agree on fresh cases under it."
     )
-    parser.add_argument("port", metavar="PORT.py", help="a file with @port; PORT.py::name is one of them")
+    ports = "a file with @port, or a folder of such files; PORT.py::name is one port of a file"
+    parser.add_argument("ports", nargs="+", metavar="PORT.py", help=ports)
+    parser.add_argument("--all", action="store_true", help="of a file with several ports, all of them")
     parser.add_argument("--write", action="store_true", help="apply it; the file as it was is kept beside it")
     parser.add_argument("--seed", type=natural, default=0, help="of the data (0)")
     searching(parser)
 
 
 def command(args: argparse.Namespace) -> int:
-    """0 where the port agrees or its patch was written; 1 where it differs."""
+    """0 where every port agrees or its patch was written; 1 where one differs."""
+    from .folders import port_files
     from .options import Options
+
+    options = Options(seed=args.seed, asked_to_patch=True, search=args.search)
+    printed: set[str] = set()
+    return max(_mended(port, options, args.write, printed) for port in _single(port_files(args.ports), args.all))
+
+
+def _single(paths: Sequence[str], every: bool) -> list[str]:
+    """The ports of some files, one by one: what is mended for one may mend the next, or be in its way."""
+    from .worker import listed
+
+    found: list[str] = []
+    for path in paths:
+        ports = [] if "::" in path else listed(path)
+        names = list(dict.fromkeys(f"{path}::{port.name}" for port in ports))
+        if len(names) > 1 and not every:
+            raise Problem(f"there are several ports in this file. Name one, or --all: {', '.join(names)}.", file=path)
+        found += names if len(names) > 1 else [path]
+    return found
+
+
+def _mended(port: str, options: Options, write: bool, printed: set[str]) -> int:
+    """Show or apply the patch of one port; of those that are `printed`, no patch is printed again."""
     from .report.paper import Paper, shown_path
     from .report.terminal import headline
     from .worker import examined
 
-    reports = examined(args.port, Options(seed=args.seed, asked_to_patch=True, search=args.search))
-    if len(reports) > 1:
-        names = ", ".join(f"{args.port}::{r['port']}" for r in reports)
-        raise Problem(f"there are several ports in this file. Name one: {names}.", file=args.port)
-    report = reports[0]
+    report = examined(port, options)[0]
     paper = Paper(sys.stderr)
     if report["finding"] is None and report["diagnosis"] is None:
         print(headline(report, paper), file=sys.stderr)
@@ -48,10 +72,13 @@ def command(args: argparse.Namespace) -> int:
         print(headline(report, paper), file=sys.stderr)
         print("no verified patch was found; `rowcol diff` says what is known of the line.", file=sys.stderr)
         return DIFFERS
-    if args.write:
+    if write:
         for backup, file in apply(changes):
             print(f"{shown_path(file)}: mended; as it was: {shown_path(backup)}", file=sys.stderr)
         return AGREES
+    if diagnosis["patch"] in printed:
+        return DIFFERS
+    printed.add(diagnosis["patch"])
     if os.path.relpath(changes[0]["file"]).startswith(os.pardir + os.sep):
         from .diagnose.repair import top_of
 

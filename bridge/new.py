@@ -26,7 +26,7 @@ KINDS = {
     "optimiser": "an optimiser object that uses the gradients up",
     "modules": "layers and a loss spread over several modules",
     "time-major": "arrays as (time, batch, feature)",
-    "column": "arrays as (feature, batch, time), W·a as in the courses",
+    "column": "arrays as (feature, batch, time), W·a as in the courses (of dense layers, too)",
     "one-example": "one sequence at a time, no batch axis (of any family)",
     "dict-by-time": "states in a dict by time step, the initial one under -1",
     "leading-state": "states in a list that begins with the initial one",
@@ -80,8 +80,9 @@ def template(kind: str | None = None, family: str = USUAL) -> str:
             return file.read()
     except FileNotFoundError:
         raise Problem(
-            f"there is no such template of the family '{family}'. rowcol new --family {family} writes its arrays, one "
-            f"a line; rowcol new --like {kind} shows, of the family '{USUAL}', what such code needs besides."
+            f"there is no such template of the family '{family}'. rowcol new PORT.py --family {family} writes its "
+            f"arrays, one a line; rowcol new PORT.py --like {kind} shows, of the family '{USUAL}', what such code "
+            "needs besides."
         ) from None
 
 

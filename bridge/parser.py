@@ -72,7 +72,7 @@ class Parser(argparse.ArgumentParser):
         """An argument as it is written: `--seed SEED`, `PORT.py`."""
         action = self._action(name)
         if not action.option_strings:
-            return self._name(action)
+            return str(action.metavar or action.dest)
         choices = "|".join(map(str, action.choices or ()))
         value = action.metavar or choices or action.dest.upper()
         return f"{action.option_strings[0]} {value}"

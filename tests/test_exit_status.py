@@ -218,7 +218,7 @@ def test_2_a_command_line_that_asks_for_nothing(arguments: list[str]) -> None:
         ("diff --watch=yes", "--watch takes no value: leave out 'yes'; see rowcol diff --help"),
         ("diff --se 3", "--se may be --seed or --search: write it out; see"),
         ("fix", "rowcol fix needs PORT.py (a file with @port"),
-        ("fix one.py two.py", "'two.py' is one argument too many: rowcol fix takes PORT.py; see rowcol fix --help"),
+        ("check one two", "'two' is one argument too many: rowcol check takes DIR; see rowcol check --help"),
         (
             "convert a b --family lstm --from keras --to onnx --to-layout mine.txt",
             "--to-layout and --to exclude each other: leave one of them out; see",

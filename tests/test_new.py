@@ -134,3 +134,11 @@ def test_a_file_of_another_family_names_what_can_be_declared(folder: Path) -> No
     run("mine.py", "--family", "dense")
     text = (folder / "mine.py").read_text()
     assert 'reduction="sum" or "mean over batch"' in text and 'activation="tanh" or "relu"' in text
+
+
+def test_layers_in_columns_agree_once_there_is_code_of_that_kind(folder: Path) -> None:
+    shutil.copy(YOURS / "dense-column" / "yours.py", folder)
+    assert run("mine.py", "--family", "dense", "--like", "column") == 0
+    report = report_of("mine.py")
+    assert report["status"] == 0, report["headline"]
+    assert {a["name"] for a in report["arrays"] if a["state"] == AGREES} == {"loss", "W1", "b1", "W2", "b2"}
