@@ -39,8 +39,6 @@ from .timings import stage, taken
 from .unread import in_words, unread, where
 from .words import listed
 
-LEFT_OUT = 1.0  # seconds of search for the place where a weight is left out
-
 
 def examine_file(
     path: str, options: Options, *, apart: bool = False, tell: Callable[[Report], object] = lambda report: None
@@ -238,7 +236,7 @@ def _diagnosis(
 
     if judgement.finding == UNREAD:
         # It may be left out of the code. Where it is not, every line is suspect, and no number tells which.
-        diagnosis = diagnose(port, trusted, found.expected, judgement, options.seed, LEFT_OUT)
+        diagnosis = diagnose(port, trusted, found.expected, judgement, options.seed, options.search)
         return diagnosis if diagnosis is not None and diagnosis["patch"] is not None else None
     diagnosis = None if by_numbers else diagnose(port, trusted, found.expected, judgement, options.seed, options.search)
     if diagnosis is not None and diagnosis["patch"] is not None:
