@@ -86,7 +86,7 @@ class Round:
         self.needs, self.named, self.scaled, self.changed = needs, named, scaled, changed
         self.makers = Edits(scope, trace.recorder, search.bench.allowance)
         self.tries = Tries(search, scope, score, wanted, self.makers)
-        self.translator = Translator(scope, trace, search.run)
+        self.translator = Translator(scope, trace, search.run, search.bench.allowance)
         self.runs = trace.failed is None
         # Where one mend was not enough there are several faults, and most of them leave no array right.
         self.mended = bool(search.steps)

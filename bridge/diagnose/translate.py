@@ -13,7 +13,7 @@ import builtins
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import permutations, product
+from itertools import islice, permutations, product
 from math import prod
 from types import CodeType
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ import numpy as np
 
 from ..problem import Problem
 from .align import Trace
+from .allowance import Allowance
 from .calling import PURE
 from .edits import Edit
 from .pieces import SUM, Text, binds, is_plain, within
@@ -227,8 +228,8 @@ def _parts(text: str, value: Any, counters: Sequence[str], depth: int) -> Iterat
 class Translator:
     """Writes missing quantities at places of the port."""
 
-    def __init__(self, scope: Scope, trace: Trace, run: Callable[[], object]) -> None:
-        self.scope, self.trace, self.run = scope, trace, run
+    def __init__(self, scope: Scope, trace: Trace, run: Callable[[], object], allowance: Allowance) -> None:
+        self.scope, self.trace, self.run, self.allowance = scope, trace, run, allowance
         self.trusted: Trusted = trace.trusted
 
     def edits(self, places: Sequence[Place], aims: Sequence[int], summed: bool = False) -> Iterator[Edit]:
@@ -245,6 +246,7 @@ class Translator:
             new.numpy = one.numpy
             meant: dict[str, tuple[int, Key]] = {}
             for quantity in aims:
+                self.allowance.check()
                 for term in self._distinct(terms.get(quantity, ())):
                     new.add(term.text)
                     meant.setdefault(term.text, (quantity, term.key))
@@ -349,7 +351,7 @@ class Translator:
                 if not own and depth > 1:
                     own = [
                         Term(text, operand.quantity, key, ())
-                        for text, key in list(self._spelled(operand.quantity, terms, numpy, depth - 1))[:12]
+                        for text, key in islice(self._spelled(operand.quantity, terms, numpy, depth - 1), 12)
                     ]
                 options.append(own)
             if not all(options):
@@ -373,8 +375,10 @@ class Translator:
                     one, two = (o._replace(shift=_later(o.shift, shift)) for o in formula.operands)
                     factors.append((one, two))
                     node = formula.node
+        if not 1 < len(factors) < 5:
+            return
         packs = {tuple(b.quantity for b in self.trusted.quantities[k].blocks): k for k in terms}
-        for order in permutations(range(len(factors))) if 1 < len(factors) < 5 else ():
+        for order in permutations(range(len(factors))):
             first, second = (packs.get(tuple(factors[k][side].quantity for k in order)) for side in (0, 1))
             if first is not None and second is not None:
                 one, two = factors[order[0]]
