@@ -13,7 +13,7 @@ import numpy as np
 
 from . import inputs, stack
 from .activation import activation_and_slope
-from .rows import Array, empty, rows
+from .rows import Array, empty, rows, stretches
 
 
 def rnn(
@@ -89,13 +89,14 @@ def backward(
     h_prev = h[:-1]
 
     # Only the recurrence has to go step by step; all the rest is single products with what it leaves in dpre.
-    f_slope = slope(h[1:])
     dpre = empty(dh_out.shape, dh_out, h)
     dh_next = np.zeros(h[0].shape, dpre.dtype)
-    for t in reversed(range(len(dpre))):
-        dh = dh_out[t] + dh_next
-        dpre[t] = dh * f_slope[t]
-        dh_next = dpre[t] @ Whh.T
+    for s in stretches(dpre):
+        f_slope = slope(h[1:][s])
+        for t in reversed(range(s.start, s.stop)):
+            dh = dh_out[t] + dh_next
+            dpre[t] = dh * f_slope[t - s.start]
+            dh_next = dpre[t] @ Whh.T
 
     dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
     dWhh = rows(h_prev).T @ rows(dpre)
