@@ -668,6 +668,53 @@ def test_of_two_faults_that_which_puts_parts_in_order_is_mended_first(
     ]
 
 
+MASKED = '''
+import numpy as np
+from rowcol.bridge import port
+
+
+@port("attention", """
+    W: W[q k v]  model (part head key)
+    b: b[q k v]  (part head key)
+    Wo: Wo    (head key) model
+    x: x      time batch model
+    dout: dout  time batch model
+""", causal=True)
+def mine(W, b, Wo, x, dout, head):
+    steps, batch, width = x.shape
+    parts = (x @ W + b).reshape(steps, batch, 3, head, -1)
+    q, k, v = parts.transpose(2, 1, 3, 0, 4)
+    root = np.sqrt(q.shape[-1])
+    seen = np.tri(steps, dtype=bool)
+    s = np.where(seen, q @ k.swapaxes(2, 3) / root, -np.inf)
+    total = np.log(np.exp(s).sum(axis=3, keepdims=True))
+    mixed = (np.exp(s - total) @ v).transpose(2, 0, 1, 3).reshape(steps, batch, -1)
+    dmixed = (dout @ Wo.T).reshape(steps, batch, head, -1).transpose(1, 2, 0, 3)
+    s = q @ k.swapaxes(2, 3) / root
+    p = np.where(seen, np.exp(s - total), 0)
+    dv = p.swapaxes(2, 3) @ dmixed
+    delta = np.sum(dmixed * mixed.reshape(steps, batch, head, -1).transpose(1, 2, 0, 3), axis=3)
+    ds = p * (dmixed @ v.swapaxes(2, 3) - delta[..., None]) / root
+    dq, dk = ds @ k, ds.swapaxes(2, 3) @ q
+    dq = dq.transpose(2, 0, 1, 3).reshape(steps, batch, -1)
+    dk = dk.transpose(2, 0, 1, 3).reshape(steps, batch, -1)
+    dv = dv.transpose(2, 0, 1, 3).reshape(steps, batch, -1)
+    d = np.concatenate([dq, dk, dv], axis=2)
+    dW, dWo = np.einsum("tbi,tbj->ij", x, d), np.einsum("tbi,tbj->ij", mixed, dout)
+    return mixed @ Wo, {"W": dW, "b": d.sum(axis=(0, 1)), "Wo": dWo, "x": d @ W.T}
+'''
+
+
+def test_of_two_faults_behind_one_array_that_which_makes_a_part_of_a_formula_is_mended_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No array agrees until both are mended; and what the first gives is one grouping of the formula of several.
+    assert diagnosed(MASKED, tmp_path, monkeypatch)["agrees"]
+    faulty = MASKED.replace("np.where(seen, np.exp(s - total), 0)", "np.exp(s - total)")
+    diagnosis = diagnosed(faulty.replace("delta[..., None]", "delta[:, :, None]"), tmp_path, monkeypatch)["diagnosis"]
+    assert diagnosis["claim"] == "verified patch"
+
+
 def test_what_empties_sums_goes_with_its_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text, right, wrong = FAULTS["sums that are emptied for every example"]
     diagnosis = diagnosed(text.replace(right, wrong), tmp_path, monkeypatch)["diagnosis"]

@@ -53,6 +53,7 @@ class Tries:
         self.known: dict[tuple[Splice, ...], tuple[Edit, Score]] = {}
         self.taken: set[tuple[Splice, ...]] = set()  # edits that were followed already
         self.frozen: list[tuple[Source, int, int]] = []  # statements that no edit touches
+        self.needs: set[tuple[int, int | None]] | None = None  # what is lacking first, and at which steps
         self.sure: set[tuple[Splice, ...]] = set()  # edits that stand where nothing else can be meant
         self.looked = 0  # how many of those that bring something were looked at and found wanting
 
@@ -329,7 +330,7 @@ class Tries:
         edits = [own[0] for own in chosen.values()]
         # What is read may have been set to the wrong thing, and is wrong wherever else it is read.
         held = [next((o for o in map(self.where_held, own) if o is not None), own[0]) for own in chosen.values()]
-        lacking = len(trace.missed(self.search.outputs))
+        lacking = len(self.missed(trace, trace))
         best: tuple[int, list[Edit], Score] | None = None
         for few in (held, edits, edits[:1]):
             splices = tuple(splice for edit in few for splice in edit.splices)
@@ -351,8 +352,16 @@ class Tries:
         after = self.traced(splices)
         if after is None or after.failed is not None:
             return None
-        before, missed = trace.missed(self.search.outputs), after.missed(self.search.outputs)
+        before, missed = self.missed(trace, trace), self.missed(after, trace)
         return len(missed) + 2 * len(missed - before)
+
+    def missed(self, trace: Trace, before: Trace) -> set[tuple[int, int | None]]:
+        """What a run lacks of what the results are made from, and of what was lacking first, in whichever grouping."""
+        if self.needs is None:
+            needs = before.unreached(self.search.outputs)
+            values = before.trusted.quantities
+            self.needs = {(one.quantity, t) for one in needs for t in one.steps if t in values[one.quantity].values}
+        return trace.missed(self.search.outputs) | {(q, t) for q, t in self.needs if (q, "", t) not in trace.reached}
 
     def where_held(self, edit: Edit) -> Edit | None:
         """For an edit that reads another array than a name holds: the same, where the name is set to the wrong one."""
@@ -397,7 +406,7 @@ class Tries:
         `around` takes, for want of others, an edit that goes round what is wrong; `sure` says that they stand where
         nothing else can be meant.
         """
-        before = trace.missed(self.search.outputs)
+        before = self.missed(trace, trace)
         lacking = len(before)
         if not lacking:
             return None
@@ -415,7 +424,7 @@ class Tries:
                 # An update that is gone brings back what it had changed.
                 gone = unnatural(self.scope, edit) + (_updates(trace, edit) or _idle(trace, other)) >= 1.0
                 late = not sure and self.worth(trace, edit, other)[1]
-                missed = other.missed(self.search.outputs)
+                missed = self.missed(other, trace)
                 # What was right and is so no more was cut short.
                 left = late, len(missed) + 2 * len(missed - before) + 2 * gone, strangers
                 if left < least and left[1] < lacking:
