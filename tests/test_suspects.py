@@ -124,3 +124,52 @@ def test_the_factor_of_a_mean_is_called_by_what_is_divided_by(tmp_path: Path, mo
     beside = " ".join(words for row in diagnosis["annotation"] for words in row["meanings"])
     assert "1/(batch*time) * daraw" in beside
     assert "0.0" not in beside
+
+
+BUFFER = '''\
+import numpy as np
+from rowcol.bridge import port
+
+
+@port("rnn", """
+    Wx: Wax  input hidden
+    Wh: Waa  prev hidden
+    b:  b    hidden
+    x:  x    batch time input
+    dh: da   batch time hidden
+""")
+def mine(Wx, Wh, b, x, dh):
+    now = np.zeros_like(dh[:, 0])
+    states = KEPT
+    for t in range(x.shape[1]):
+        now[:] = np.tanh(x[:, t] @ Wx + now @ Wh + b)
+        PUT
+    out = sum((dh[:, t] * states[t + 1]).sum() for t in range(x.shape[1]))
+    dWx, dWh, db, dnow = 0, 0, 0, 0
+    for t in reversed(range(x.shape[1])):
+        inner = (1 - states[t + 1] ** 2) * (dh[:, t] + dnow)
+        dWx, dWh, db = dWx + x[:, t].T @ inner, dWh + states[t].T @ inner, db + inner.sum(axis=0)
+        dnow = inner @ Wh.T
+    return out, {"Wx": dWx, "Wh": dWh, "b": db}
+'''
+
+
+@pytest.mark.parametrize(
+    ("kept", "put", "mend"),
+    [
+        ("[now.copy()]", "states.append(now)", "states.append(now.copy())"),
+        ("{0: now.copy()}", "states[t + 1] = now", "states[t + 1] = now.copy()"),
+    ],
+)
+def test_a_state_that_is_kept_and_then_written_over_is_copied_where_it_is_kept(
+    kept: str, put: str, mend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = BUFFER.replace("KEPT", kept).replace("PUT", put)
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(text.replace(put, mend))
+    assert examined("mine.py", Options())[0]["agrees"]
+    Path("mine.py").write_text(text)
+    diagnosis = examined("mine.py", Options())[0]["diagnosis"]
+    assert diagnosis is not None and diagnosis["patch"] is not None
+    assert f"\n+        {mend}\n" in diagnosis["patch"]
+    assert diagnosis["patch"].count("\n+") == 2

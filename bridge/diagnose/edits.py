@@ -32,6 +32,7 @@ from .pieces import (
     nameable,
     names_in,
     own_nodes,
+    put_away,
     shifted,
     terms_of,
     unlike,
@@ -177,6 +178,11 @@ class _Maker(Expressions, Analogies):
             yield self.make(statement, "alias", f"an object of its own for each: `{own.text}`", 0.2, own)
         if isinstance(statement, ast.Assign | ast.For):
             yield from self.targets(statement)
+        for kept in put_away(statement):
+            if self.segment(kept) in self.changed and self.is_array(kept):
+                own = self.segment(kept)
+                copy = self.source.replace(kept, f"{own}.copy()")
+                yield self.make(kept, "copy", f"a copy: `{own}` is changed in place afterwards", 0.2, copy)
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             yield from self.bare_call(statement, statement.value)
         if isinstance(statement, ast.For):

@@ -13,7 +13,7 @@ import numpy as np
 from .align import Need, Trace
 from .apart import apart, changes_elements
 from .leaves import Leaf
-from .pieces import called_name, is_view
+from .pieces import called_name, is_view, put_away
 from .quantities import Meaning, Operand
 from .text import walk
 from .trusted import series
@@ -333,6 +333,27 @@ class Evidence:
                 later = {memory[p] for p in self.changes if p > at[0]}
                 if later & {memory[p] for p in at}:
                     found.append(number)
+        return found
+
+    def not_copied(self) -> list[int]:
+        """Where a loop keeps an array that it changes in place on later turns, and with it all that it kept before."""
+        memory, found = self.trace.recorder.memory, []
+        stored: dict[int, set[Any]] = {}  # by statement, what owns the numbers that stand in its target then
+        for site in self.trace.sites:
+            if site.kind == "store":
+                owners = {memory[p].owner for p in self.trace.at(site.number)}
+                stored.setdefault(id(self.statement(site.number)[0]), set()).update(owners)
+        for site in self.trace.sites:
+            at, statement = self.trace.at(site.number), self.statement(site.number)[0]
+            if site.kind != "load" or not at or all(one is not site.node for one in put_away(statement)):
+                continue
+            own = memory[at[0]].owner
+            if isinstance(statement, ast.Assign) and own not in stored.get(id(statement), ()):
+                continue  # what is put into an array is a copy
+            later = [p for p in self.changes if p > at[0] and memory[p].owner == own]
+            around = self.loops(at[0])[:1]
+            if around and any(around[0] in self.loops(p) for p in later[:2]):
+                found.append(site.number)
         return found
 
     def one_for_all(self) -> list[int]:

@@ -122,6 +122,18 @@ def called_name(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
+def put_away(statement: ast.stmt) -> list[ast.expr]:
+    """The names that a statement puts into a list or a dict, alone or with others: `hs.append(h)`, `kept[t] = x, h`."""
+    value: ast.expr | None = None
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        call = statement.value
+        value = call.args[-1] if call.args and called_name(call) in ("append", "insert", "appendleft") else None
+    elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Subscript):
+        value = statement.value
+    several = value.elts if isinstance(value, ast.Tuple | ast.List) else [value]
+    return [one for one in several if isinstance(one, ast.Name | ast.Attribute)]
+
+
 def is_view(node: ast.expr) -> bool:
     """Whether an expression may be a part of an array that is changed with it: `A[2]`, `A[:, t]`."""
     if not isinstance(node, ast.Subscript):

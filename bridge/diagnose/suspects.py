@@ -291,6 +291,8 @@ class _Naming:
         """What is changed in place though another name, or the caller, still has it."""
         for number in self.evidence.one_for_all():
             self.note(number, 0.0 if self.raised is None else -4.5, ONE_FOR_ALL)
+        for number in self.evidence.not_copied():
+            self.note(number, 0.0, "this array is kept at every turn, and changed in place at the next")
         for number in self.evidence.shared():
             self.note(number, 0.3, "both names are one array, which is changed in place")
         for number, again in self.evidence.overwritten.items():
