@@ -173,3 +173,55 @@ def test_a_state_that_is_kept_and_then_written_over_is_copied_where_it_is_kept(
     assert diagnosis is not None and diagnosis["patch"] is not None
     assert f"\n+        {mend}\n" in diagnosis["patch"]
     assert diagnosis["patch"].count("\n+") == 2
+
+
+TWO_BIASES = '''\
+import numpy as np
+from rowcol.bridge import port
+
+
+class Cell:
+    def __init__(self, Wx, Wh, bx, bh, sums):
+        self.Wx, self.Wh, self.b, self.sums = Wx, Wh, bx + bh, sums
+
+    def back(self, x, before, after, dafter):
+        inner = (1 - after**2) * dafter
+        self.sums["Wx"] += x.T @ inner
+        self.sums["Wh"] += before.T @ inner
+        self.sums["bx"] += inner.sum(axis=0)
+        self.sums["bh"] += inner.sum(axis=0)
+        return inner @ self.Wh.T
+
+
+@port("rnn", """
+    Wx: Wax  input hidden
+    Wh: Waa  prev hidden
+    bx: b    hidden
+    bh: b    hidden
+    x:  x    batch time input
+    dh: da   batch time hidden
+""")
+def mine(Wx, Wh, bx, bh, x, dh):
+    db = np.zeros_like(bx)
+    sums = {"Wx": np.zeros_like(Wx), "Wh": np.zeros_like(Wh), "bx": db, "bh": db}
+    cell = Cell(Wx, Wh, bx, bh, sums)
+    h = [np.zeros_like(dh[:, 0])]
+    for t in range(x.shape[1]):
+        h.append(np.tanh(x[:, t] @ Wx + h[t] @ Wh + cell.b))
+    dnow = 0
+    for t in reversed(range(x.shape[1])):
+        dnow = cell.back(x[:, t], h[t], h[t + 1], dh[:, t] + dnow)
+    return np.stack(h[1:], axis=1), sums
+'''
+
+
+def test_a_sum_that_two_keys_share_is_given_to_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To leave out what is added to one of them, or to make it of another sign, would do as well, and is no mend."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(TWO_BIASES.replace('"bh": db}', '"bh": db.copy()}'))
+    assert examined("mine.py", Options())[0]["agrees"]
+    Path("mine.py").write_text(TWO_BIASES)
+    diagnosis = examined("mine.py", Options())[0]["diagnosis"]
+    assert diagnosis is not None and diagnosis["patch"] is not None
+    assert '"bx": db, "bh": db.copy()}\n' in diagnosis["patch"]
+    assert diagnosis["patch"].count("\n+") == 2

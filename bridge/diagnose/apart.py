@@ -27,6 +27,9 @@ def apart(source: Source, statement: ast.stmt, classes: Set[str]) -> Splice | No
     if len(statement.targets) > 1 and _is_made(value) and not any(isinstance(t, ast.Tuple) for t in statement.targets):
         sides = [", ".join(map(text, statement.targets)), ", ".join([text(value)] * len(statement.targets))]
         return source.replace(statement, " = ".join(sides))
+    again = _named_again(value)
+    if again is not None and _is_array(source, statement, again):
+        return source.replace(again, f"{text(again)}.copy()")
     if isinstance(value, ast.Name | ast.Attribute):
         block, place = source.block(statement)
         for other in reversed(block[:place]):
@@ -49,6 +52,26 @@ def changes_elements(function: ast.AST, names: Set[str], source: Source) -> bool
             if source.segment(base) in names:
                 return True
     return False
+
+
+def _named_again(value: ast.expr) -> ast.Name | None:
+    """The name that stands a second time among what a dict or a list is made of."""
+    parts = value.values if isinstance(value, ast.Dict) else value.elts if isinstance(value, ast.List) else []
+    seen: set[str] = set()
+    for one in parts:
+        if isinstance(one, ast.Name):
+            if one.id in seen:
+                return one
+            seen.add(one.id)
+    return None
+
+
+def _is_array(source: Source, statement: ast.stmt, name: ast.Name) -> bool:
+    """Whether a name was set in front of a statement to an array that is made there."""
+    block, place = source.block(statement)
+    setting = (one for one in block[:place] if isinstance(one, ast.Assign))
+    before = [one for one in setting if name.id in map(source.segment, one.targets)]
+    return bool(before) and isinstance(before[-1].value, ast.Call) and not is_plain(before[-1].value)
 
 
 def _is_made(node: ast.expr) -> bool:

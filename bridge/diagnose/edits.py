@@ -180,9 +180,9 @@ class _Maker(Expressions, Analogies):
             yield from self.targets(statement)
         for kept in put_away(statement):
             if self.segment(kept) in self.changed and self.is_array(kept):
-                own = self.segment(kept)
-                copy = self.source.replace(kept, f"{own}.copy()")
-                yield self.make(kept, "copy", f"a copy: `{own}` is changed in place afterwards", 0.2, copy)
+                name = self.segment(kept)
+                copy = self.source.replace(kept, f"{name}.copy()")
+                yield self.make(kept, "copy", f"a copy: `{name}` is changed in place afterwards", 0.2, copy)
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             yield from self.bare_call(statement, statement.value)
         if isinstance(statement, ast.For):

@@ -372,9 +372,17 @@ class Evidence:
             names = {source.segment(target) for target in statement.targets}
             # An object of the port's own, not an array.
             kept = isinstance(statement.value, ast.Name | ast.Attribute) and not self.trace.at(number)
-            if kept or (function is not None and changes_elements(function.node, names, source)):
+            put = isinstance(statement.value, ast.Dict | ast.List) and self.changed_later(statement)
+            if kept or put or (function is not None and changes_elements(function.node, names, source)):
                 found.append(number)
         return found
+
+    def changed_later(self, statement: ast.stmt) -> bool:
+        """Whether an array that a statement reads under a name is changed in place afterwards, under whatever name."""
+        memory, own = self.trace.recorder.memory, set(map(id, ast.walk(statement)))
+        read = [s.number for s in self.trace.sites if s.kind == "load" and id(s.node) in own]
+        first = {memory[p].owner: p for number in read for p in self.trace.at(number)[:1]}
+        return any(p > first.get(memory[p].owner, p) for p in self.changes)
 
     @cached_property
     def changes(self) -> list[int]:

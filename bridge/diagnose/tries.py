@@ -24,6 +24,7 @@ from .text import Source, Splice, walk
 
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
 MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  # that often make up for others
+ANEW = ("alias", "copy")  # that make an array of its own of the same numbers
 SOUGHT = 8  # suspects among which what is missing may be made
 ELSEWHERE = 0.045  # seconds for the statements that an edit in doubt may only make up for
 AS_MANY = 12  # edits of the statement that sets what is read where one mends everything
@@ -135,7 +136,10 @@ class Tries:
             self.where_set(first, statement)
         # The most natural edit of each line; then the line that is at fault.
         some: dict[tuple[str, int], tuple[Edit, Score]] = {}
-        for one in sorted(self.survivors, key=lambda one: unnatural(self.scope, one[0])):
+        # Where an array of its own does, whatever else is computed there does no more than make one.
+        anew = {(edit.path, edit.line) for edit, _ in self.survivors if edit.kind in ANEW}
+        lost = {id(edit) for edit, _ in self.survivors if (edit.path, edit.line) in anew and edit.kind not in ANEW}
+        for one in sorted(self.survivors, key=lambda one: (id(one[0]) in lost, unnatural(self.scope, one[0]))):
             some.setdefault((one[0].path, one[0].line), one)
         chosen = list(some.values())[:CHOICE]
         best = chosen[0]
