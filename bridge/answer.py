@@ -13,6 +13,8 @@ from .axes import Map
 from .declaration import Declaration
 from .problem import DIFFERS, NOT_ANSWERED, nearest
 
+NOTHING = "is None, not an array: return an array, or leave it out"
+
 
 @dataclass
 class Answer:
@@ -136,7 +138,10 @@ def _read_gradient(
     answer: Answer, name: str, value: Any, shape: tuple[int, ...], axes: tuple[str, ...]
 ) -> None:
     """Take a gradient if it is an array of the declared shape (or differs in axes of length one only)."""
-    if value is None or isinstance(value, str | bytes | dict | set):
+    if value is None:
+        answer.unreadable[name] = NOTHING
+        return
+    if isinstance(value, str | bytes | dict | set):
         answer.unreadable[name] = f"is {_kind(value)}, not an array: return an array, or leave it out"
         return
     try:

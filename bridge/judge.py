@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .answer import NOTHING
 from .bound import clear
 from .case import Case, make_case, recipes
 from .declaration import Declaration, Sizes, place_to_write
@@ -45,6 +46,7 @@ UNDECIDED = "loss and gradients"
 DECLARATION = "declaration"
 NAMES = "unknown names"
 UNREAD = "never read"
+NONE = "no gradient"
 UNREAD_ON = 2  # cases on which that is tried
 
 
@@ -71,6 +73,11 @@ class Judgement:
     def agrees(self) -> bool:
         """Is nothing at fault?"""
         return self.finding is None
+
+    @property
+    def differing(self) -> list[str]:
+        """The arrays that differ, the loss among them."""
+        return [n for n, v in self.verdicts.items() if v.state == DIFFERS]
 
     @property
     def wrong(self) -> list[str]:
@@ -106,6 +113,13 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
         judgement.finding = NAMES
         judgement.sentences.append(
             f"Gradients come back under the port's own names of the arrays: {listed(list(port.parameters))}."
+        )
+        return judgement
+    if judgement.wrong and all(_is_none(found, name) for name in judgement.differing):
+        judgement.finding = NONE
+        judgement.sentences.append(
+            f"None comes back in place of {_gradient_of(judgement.wrong)}: is it made, and returned, by every function "
+            "on the way?"
         )
         return judgement
     if isinstance(trusted, OwnLoss):
@@ -146,6 +160,15 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
     if judgement.finding in (WRONG_GRADIENT, BOTH, UNDECIDED) and compared:
         judgement.sentences += pattern(port, trusted, judgement, seed, factor or "")
     return judgement
+
+
+def _is_none(found: Diff, name: str) -> bool:
+    """Did the port return None for it, on every case?"""
+    return all(answer.unreadable.get(name) == NOTHING for answer in found.answers)
+
+
+def _gradient_of(names: list[str]) -> str:
+    return f"the gradient{'s' * (len(names) > 1)} of {listed(names)}"
 
 
 def _unread(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgement) -> bool:

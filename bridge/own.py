@@ -72,5 +72,12 @@ def _canonical(text: str) -> dict[str, Axes]:
                 f"the line '{line}' of a family's own arrays should read 'name: canonical  axis axis ...': "
                 "plain axes, no groups or brackets."
             )
-        found[match.group(1)] = tuple(a for a in match.group(2).split() if a not in ("1", "one-hot"))
+        axes = tuple(a for a in match.group(2).split() if a not in ("1", "one-hot"))
+        twice = next((axis for k, axis in enumerate(axes) if axis in axes[:k]), None)
+        if twice is not None:
+            raise Problem(
+                f"the line '{line}': the axis '{twice}' stands twice. Call one of the two something else, and say that "
+                f'they have one size: sizes="NAME = {twice}" in @port.'
+            )
+        found[match.group(1)] = axes
     return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .declaration import Declaration
-from .problem import DIFFERS, NOT_ANSWERED, Problem, Raised
+from .problem import DIFFERS, NOT_ANSWERED, Problem, Raised, nearest
 
 if TYPE_CHECKING:
     import ast
@@ -26,7 +26,7 @@ class OutOfTime(BaseException):
         self.limit = limit
 
 
-def raised(side: Declaration, error: BaseException) -> Problem:
+def raised(side: Declaration, error: BaseException, sizes: Mapping[str, int] | None = None) -> Problem:
     """The finding that a side raised: its own line, the error, and the shapes of what stands on the line."""
     frame, line = own_frame(error, side.file)
     file = side.file if frame is None else frame.f_code.co_filename
@@ -44,8 +44,54 @@ def raised(side: Declaration, error: BaseException) -> Problem:
     shapes = [] if frame is None or file is None else shapes_on_line(frame, file, line or 0, set_then)
     if shapes:
         what += f"\n    on that line {', '.join(shapes)}"
+    meant = _meant(side, error, sizes or {}, file, line)
+    if meant:
+        what += f"\n    {meant}"
     kind = Problem if isinstance(error, OutOfTime | SystemExit) else Raised
     return kind(what, file=file, line=line or side.line, status=DIFFERS)
+
+
+def _meant(
+    side: Declaration, error: BaseException, sizes: Mapping[str, int], file: str | None, line: int | None
+) -> str:
+    """What a declaration may lack that raises like this: another name, two axes of one size, an array of indices."""
+    names = side.layout.names
+    if type(error) is KeyError and error.args and isinstance(error.args[0], str) and error.args[0] not in names:
+        close = nearest(error.args[0], names, ".")
+        return f"the layout has no array '{error.args[0]}'{close}" if len(close) > 1 else ""
+    if side.family.reference is not None:
+        return ""  # what its axes and data are, is known
+    if isinstance(error, ValueError):
+        unequal = [[axis for axis, size in sizes.items() if size == number] for number in _unequal(str(error))]
+        if len(unequal) == 2 and all(len(axes) == 1 for axes in unequal):
+            (one,), (other,) = unequal
+            return (
+                f"{one} is {sizes[one]} and {other} {sizes[other]}: no two axes have one size unless that is said. "
+                f'Where these have, write sizes="{one} = {other}" in @port.'
+            )
+    if isinstance(error, IndexError) and "integer" in str(error) and file is not None:
+        import linecache
+
+        inside = " ".join(re.findall(r"\[([^\[\]]*)\]", linecache.getline(file, line or 0)))
+        for name in names:
+            if re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", inside):
+                shape = ", ".join(f"sizes[{axis!r}]" for axis in side.layout.axes(name))
+                return (
+                    f"'{name}' holds random numbers, as every array of the family 'any'. For indices, take "
+                    f"`{name}.astype(int)` in the port, and write in @port, with their number for N:\n"
+                    f"case=lambda sizes, rng: {{'{name}': rng.integers(0, N, [{shape}])}}"
+                )
+    return ""
+
+
+def _unequal(message: str) -> tuple[int, ...]:
+    """The two sizes that NumPy complains of."""
+    said = re.search(r"size (\d+) is different from (\d+)", message)
+    if said:
+        return int(said[1]), int(said[2])
+    shapes = [re.findall(r"\d+", shape) for shape in re.findall(r"\(([\d, ]+)\)", message)]
+    pairs = zip(*(reversed(shape) for shape in shapes[:2]), strict=False) if len(shapes) > 1 else ()
+    return next(((int(a), int(b)) for a, b in pairs if a != b and "1" not in (a, b)), ())
 
 
 def _left_out(side: Declaration, error: BaseException, frame: FrameType | None, line: int | None) -> Problem | None:

@@ -109,7 +109,7 @@ def call(side: Declaration, arrays: Mapping[str, Any], sizes: Mapping[str, int])
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise raised(side, error) from None
+        raise raised(side, error, sizes) from None
     finally:
         replaced = around.put_back()
     if replaced:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from numbers import Integral, Real
@@ -36,7 +37,8 @@ def assert_agrees(
 ) -> None:
     """Raise AssertionError unless every gradient of a port agrees with the trusted side of its family.
 
-    `port` is a function under `@port`, or a port file (`"check.py"`: all its ports; `"check.py::mine"`: that one).
+    `port` is a function under `@port`, or a port file (`"check.py"`: all its ports; `"check.py::mine"`: that one),
+    in the folder that the tests run in or beside the test.
     A function without `@port` is declared here: its `layout`, the family, and the keywords that `@port` takes.
 
     `families`, `objectives`, `seeds`, `sizes` and `dtypes` take one value or several, and every combination is
@@ -49,7 +51,8 @@ def assert_agrees(
     the line is not looked for. Raises `Problem` where it is not a port that is asked about.
     """
     try:
-        asked = _asked(port, layout, families, keywords)
+        beside = os.path.dirname(os.path.abspath(sys._getframe(1).f_code.co_filename))
+        asked = _asked(port, layout, families, keywords, beside)
         limit = CALL_LIMIT if limit is None else limit
         diagnose = True if diagnose is None else diagnose
         if isinstance(limit, bool) or not isinstance(limit, Real) or not 0 < limit <= 1e6:
@@ -100,7 +103,7 @@ def failure_of(report: Report, not_returned: Iterable[str] = ()) -> str | None:
     )
 
 
-def _asked(port: Any, layout: str | None, families: Any, keywords: dict[str, Any]) -> str | Declaration:
+def _asked(port: Any, layout: str | None, families: Any, keywords: dict[str, Any], beside: str) -> str | Declaration:
     if layout is not None:
         if not callable(port) or not isinstance(families, str):
             raise Problem(
@@ -110,13 +113,25 @@ def _asked(port: Any, layout: str | None, families: Any, keywords: dict[str, Any
     if keywords:
         raise Problem(f"assert_agrees does not take {', '.join(keywords)}: with a layout, these are @port's.")
     if isinstance(port, str | os.PathLike):
-        return os.fspath(port)
+        return _found(os.fspath(port), beside)
     found = getattr(port, "__rowcol__", None)
     if isinstance(found, Declaration):
         return found
     raise Problem(
         f"{port!r} is no port: put @port(family, layout) above it, or hand its layout and family to assert_agrees."
     )
+
+
+def _found(port: str, beside: str) -> str:
+    """A port file by its name: in the folder that the tests run in, or beside the test that asks for it."""
+    file = port.partition("::")[0]
+    if os.path.exists(file):
+        return port
+    there = os.path.join(beside, port)
+    if os.path.exists(os.path.join(beside, file)):
+        return there if os.path.relpath(there).startswith(os.pardir) else os.path.relpath(there)
+    looked = " and ".join(dict.fromkeys([os.getcwd(), beside]))
+    raise Problem(f"no such file; looked for in {looked}.", file=file)
 
 
 def _several(name: str, value: Any, expected: str, *own: None, kind: type = str, empty: bool = False) -> list[Any]:

@@ -200,6 +200,8 @@ def counts(report: Report) -> str:
         return report["headline"].partition(";")[0]
     states = [a["state"] for a in report["arrays"] if a["name"] != "loss"]
     given = len(states) - states.count("not provided")
+    if not given:
+        return report["headline"]
     if report["status"] == 0:
         return f"{states.count('agrees')} of {given} gradients agree"
     loss = any(a["state"] == "differs" for a in report["arrays"] if a["name"] == "loss")

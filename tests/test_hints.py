@@ -1,0 +1,113 @@
+"""Small mistakes in a declaration or a call, and whether what a user is told mends them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rowcol.bridge.cli import main
+from tests.bad_ports import source
+
+CELL = """
+import numpy as np
+from rowcol.bridge import port
+
+@port("any", '''
+    W: W  hidden prev
+    b: b  hidden
+    h: h  batch prev
+'''{keywords})
+def step(W, b, h):
+    a = np.tanh(h @ W.T + b) + h
+    d = a * (1 - np.tanh(h @ W.T + b) ** 2)
+    return 0.5 * np.sum(a**2), {{"W": d.T @ h, "b": d.sum(axis=0)}}
+"""
+BAG = """
+import numpy as np
+from rowcol.bridge import port
+
+@port("any", '''
+    E:   E    word feature
+    ids: ids  batch time
+'''{keywords})
+def bag(E, ids):
+    {ids}
+    dE = np.zeros_like(E)
+    np.add.at(dE, ids, E[ids])
+    return 0.5 * np.sum(E[ids] ** 2), {{"E": dE}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def said(text: str, capsys: pytest.CaptureFixture[str], *command: str) -> tuple[int, str]:
+    """Write a port file and compare it; the exit status, and all that was printed, in one line."""
+    Path("mine.py").write_text(text, encoding="utf-8")
+    status = main([*(command or ("diff",)), "mine.py"])
+    printed = capsys.readouterr()
+    return status, " ".join((printed.out + printed.err).split())
+
+
+def test_two_axes_of_one_size_are_to_be_tied(capsys: pytest.CaptureFixture[str]) -> None:
+    status, text = said(CELL.format(keywords=""), capsys)
+    hint = next(hint for hint in ("hidden = prev", "prev = hidden") if f'write sizes="{hint}" in @port' in text)
+    assert status == 1
+    assert said(CELL.format(keywords=f', sizes="{hint}"'), capsys)[0] == 0
+
+
+def test_an_axis_that_stands_twice_is_to_be_called_something_else(capsys: pytest.CaptureFixture[str]) -> None:
+    status, text = said(CELL.format(keywords="").replace("hidden prev", "hidden hidden"), capsys)
+    assert (status, 'sizes="NAME = hidden" in @port' in text) == (2, True)
+
+
+def test_indices_are_to_be_made_by_the_port_file(capsys: pytest.CaptureFixture[str]) -> None:
+    status, text = said(BAG.format(keywords="", ids="pass"), capsys)
+    assert status == 1
+    assert "take `ids.astype(int)` in the port" in text
+    hint = text[text.index("case=lambda") :].replace("N,", "sizes['word'],")
+    assert said(BAG.format(keywords=f", {hint}", ids="ids = ids.astype(int)"), capsys)[0] == 0
+
+
+def test_a_name_that_the_layout_writes_otherwise_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    text = CELL.format(keywords="").replace("b: b ", "1.bais: b ").replace("(W, b, h)", "(W, h, **p)")
+    _, text = said(text.replace("a = ", "b = p['1.bias']; a = "), capsys)
+    assert "the layout has no array '1.bias'; did you mean '1.bais'?" in text
+
+
+def test_gradients_that_are_none_are_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+    status, text = said(source("return loss, {n: None for n in g}"), capsys)
+    assert status == 1
+    assert "gradients came back as None" in text
+    assert "no gradient: None comes back in place of the gradients of" in text
+    assert "wrong gradient" not in text
+
+
+def test_fix_takes_the_one_port_of_a_file_that_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = source().replace("carry = d @ Wh.T", "carry = d @ Wh")
+    right = wrong.partition("@port")
+    other = "def other(" + source().partition("def net(")[2].partition("@port")[0]
+    second = "@port" + right[2].replace("def mine(", "def second(").replace("net(", "other(")
+    status, text = said(wrong + "\n\n" + other + "\n\n" + second, capsys, "fix")
+    assert status == 1
+    assert "second: agrees" in text
+    assert "+ carry = d @ Wh.T" in text
+
+
+def test_a_port_file_lies_beside_the_test_that_names_it(tmp_path: Path) -> None:
+    tests = tmp_path / "tests"
+    tests.mkdir()
+    (tests / "nets.py").write_text(source(), encoding="utf-8")
+    test = "from rowcol.bridge.testing import assert_agrees\n\ndef test_{0}():\n    assert_agrees('{0}.py')\n"
+    for name in ("nets", "nothing"):
+        (tests / f"test_{name}.py").write_text(test.format(name), encoding="utf-8")
+    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    assert subprocess.run([*run, "tests/test_nets.py"], check=False).returncode == 0
+    missing = subprocess.run([*run, "tests/test_nothing.py"], capture_output=True, text=True, check=False)
+    assert missing.returncode == 1
+    assert f"no such file; looked for in {tmp_path} and {tests}" in missing.stdout
