@@ -88,17 +88,6 @@ def test_gradients_that_are_none_are_called_so(capsys: pytest.CaptureFixture[str
     assert "wrong gradient" not in text
 
 
-def test_fix_takes_the_one_port_of_a_file_that_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
-    wrong = source().replace("carry = d @ Wh.T", "carry = d @ Wh")
-    right = wrong.partition("@port")
-    other = "def other(" + source().partition("def net(")[2].partition("@port")[0]
-    second = "@port" + right[2].replace("def mine(", "def second(").replace("net(", "other(")
-    status, text = said(wrong + "\n\n" + other + "\n\n" + second, capsys, "fix")
-    assert status == 1
-    assert "second: agrees" in text
-    assert "+ carry = d @ Wh.T" in text
-
-
 def test_a_port_file_lies_beside_the_test_that_names_it(tmp_path: Path) -> None:
     tests = tmp_path / "tests"
     tests.mkdir()
