@@ -24,7 +24,7 @@ from .diff import (
     single_cases,
 )
 from .innocent import OFF
-from .judge import ANOTHER_MODEL, DECLARATION, NAMES, NONE, UNREAD, Judgement, judge
+from .judge import ANOTHER_MODEL, DECLARATION, NAMES, UNREAD, Judgement, judge
 from .load import load
 from .meant import declaration_that_runs
 from .options import Options
@@ -364,8 +364,6 @@ def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
     if judgement.finding == UNREAD:
         said = f"nothing that it returns depends on {listed(judgement.unread)}"
         return STATUS_DIFFERS, f"{said}: {where(judgement.port, judgement.unread)}"
-    if judgement.finding == NONE:
-        return STATUS_DIFFERS, f"{len(judgement.wrong)} of {given} gradients came back as None; {about_loss}"
     unnamed = f", {strange} under names that the layout has no gradient of" * bool(strange)
     if judgement.finding == NAMES:
         return STATUS_DIFFERS, f"{states.count(AGREES)} of {total} gradients agree{unnamed}; {about_loss}"
