@@ -225,3 +225,54 @@ def test_a_sum_that_two_keys_share_is_given_to_each(tmp_path: Path, monkeypatch:
     assert diagnosis is not None and diagnosis["patch"] is not None
     assert '"bx": db, "bh": db.copy()}\n' in diagnosis["patch"]
     assert diagnosis["patch"].count("\n+") == 2
+
+
+COLLECTED = '''\
+import numpy as np
+from rowcol.bridge import port
+
+
+class Part:
+    def __init__(self, M, c):
+        self.M, self.c = M, c
+
+    def there(self, x):
+        self.x, self.y = x, np.tanh(x @ self.M + self.c)
+        return self.y
+
+    def back(self, dy):
+        inner = dy * (1 - self.y)
+        self.dM, self.dc = self.x.T @ inner, inner.sum(axis=0)
+        return inner @ self.M.T
+
+
+@port("dense", """
+    M1: W1  input hidden1
+    c1: b1  hidden1
+    M2: W2  hidden1 output
+    c2: b2  output
+    x:  x   batch input
+    dp: dp  batch output
+""", activation="tanh", objective="upstream")
+def mine(M1, c1, M2, c2, x, dp):
+    parts, found = [Part(M1, c1), Part(M2, c2)], {}
+    y = x
+    for part in parts:
+        y = part.there(y)
+    for part in reversed(parts):
+        dp = part.back(dp)
+    for k, part in enumerate(parts, 1):
+        found[f"M{k}"] = part.dM
+        found[f"c{k}"] = part.dc
+    return y, found
+'''
+
+
+def test_what_is_only_collected_in_a_dict_is_not_suspected_of_changing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(COLLECTED)
+    report = examined("mine.py", Options())[0]
+    assert report["status"] == 1 and report["diagnosis"] is not None, report
+    assert not [one for one in report["diagnosis"]["suspects"] if "is kept at every turn" in one["reason"]]

@@ -16,6 +16,7 @@ from .leaves import Leaf
 from .pieces import called_name, is_view, put_away
 from .quantities import Meaning, Operand
 from .text import walk
+from .trace import Array
 from .trusted import series
 
 LOOKED = 8  # quantities that are missing first of which an expression may be meant to be one
@@ -350,11 +351,17 @@ class Evidence:
             own = memory[at[0]].owner
             if isinstance(statement, ast.Assign) and own not in stored.get(id(statement), ()):
                 continue  # what is put into an array is a copy
-            later = [p for p in self.changes if p > at[0] and memory[p].owner == own]
+            kept = self.trace.events[at[0]].value
+            # What only puts an array into a dict leaves its numbers as they are.
+            later = [p for p in self.changes if p > at[0] and memory[p].owner == own and not self.same(p, kept)]
             around = self.loops(at[0])[:1]
             if around and any(around[0] in self.loops(p) for p in later[:2]):
                 found.append(site.number)
         return found
+
+    def same(self, position: int, value: Array) -> bool:
+        """Whether an event's value is these numbers."""
+        return np.array_equal(self.trace.events[position].value, value, equal_nan=True)
 
     def one_for_all(self) -> list[int]:
         """The stores that give one object to several, where the port changes it, or it keeps what it was last given."""
