@@ -36,7 +36,7 @@ from .report.schema import ArrayReport, Details, Report, blank, failed, problem_
 from .run import look_around, run
 from .steady import steady
 from .timings import stage, taken
-from .unread import in_words, unread, where
+from .unread import hardly_any_read, in_words, unread, where
 from .words import listed
 
 
@@ -251,9 +251,9 @@ def _diagnosis(
 def _says_something(judgement: Judgement, found: Diff) -> bool:
     """Is anything wrong that numbers tell? What is no array, or nobody's gradient, has been said by then.
 
-    Where several weights never reach the code, no line of it is at fault; one may be left out there.
+    Where hardly any weight reaches the code, no line of it is at fault; some may be left out there.
     """
-    if len(set(judgement.unread) & parameters_of(judgement.port)) > 1:
+    if hardly_any_read(judgement.port, judgement.unread):
         return False
     misshapen = {name for answer in found.answers for name in answer.misshapen}
     wrong = [v for v in judgement.verdicts.values() if v.state == DIFFERS]
@@ -363,7 +363,7 @@ def _headline(judgement: Judgement, trusted: str) -> tuple[int, str]:
         )
     if judgement.finding == UNREAD:
         said = f"nothing that it returns depends on {listed(judgement.unread)}"
-        return STATUS_DIFFERS, f"{said}: {where(judgement.port, judgement.unread)}"
+        return STATUS_DIFFERS, f"{said}: {where(judgement.unread)}"
     unnamed = f", {strange} under names that the layout has no gradient of" * bool(strange)
     if judgement.finding == NAMES:
         return STATUS_DIFFERS, f"{states.count(AGREES)} of {total} gradients agree{unnamed}; {about_loss}"

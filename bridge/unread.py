@@ -31,22 +31,29 @@ def unread(port: Declaration, trusted: Declaration | OwnLoss, cases: Sequence[Ca
 def in_words(port: Declaration, names: Sequence[str]) -> str:
     """What is said of such arrays; where weights are among them, the port may compute with others."""
     weights = set(names) & parameters_of(port)
-    text = f"Changing {listed(list(names))} changes nothing that {port.name}() returns: {where(port, names)}."
+    text = f"Changing {listed(list(names))} changes nothing that {port.name}() returns: {where(names)}."
     if not weights:
         return text
     many = len(names) > 1
     return (
-        f"{text} If it has values of its own in {'their' if many else 'its'} place (random ones, zeros), hand "
-        f"{'these' if many else 'this one'} over before the forward pass, under the name{'s' * many} that it reads."
+        f"{text} If that code has values of its own in {'their' if many else 'its'} place (random ones, zeros, those "
+        f"of an earlier call), hand {'these' if many else 'this one'} over before each forward pass, under the "
+        f"name{'s' * many} that it reads."
     )
 
 
-def where(port: Declaration, names: Sequence[str]) -> str:
-    """Where arrays that nothing depends on are lost: a line may leave out one, but hardly several weights."""
-    pronoun = "they never reach" if len(names) > 1 else "it never reaches"
-    several = len(set(names) & parameters_of(port)) > 1
-    left_out = "" if several else f", or {'are' if len(names) > 1 else 'is'} left out there"
-    return f"{pronoun} the code that computes{left_out}"
+def where(names: Sequence[str]) -> str:
+    """Where arrays that nothing depends on are lost."""
+    if len(names) > 1:
+        return "they never reach the code that computes, or are left out there"
+    return "it never reaches the code that computes, or is left out there"
+
+
+def hardly_any_read(port: Declaration, names: Sequence[str]) -> bool:
+    """Are several weights unread, and those all or all but one? No line leaves out so many."""
+    weights = parameters_of(port)
+    lost = weights & set(names)
+    return len(lost) > 1 and len(lost) >= len(weights) - 1
 
 
 def _unread(port: Declaration, trusted: Declaration | OwnLoss, case: Case, names: Sequence[str]) -> list[str]:

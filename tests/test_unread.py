@@ -68,11 +68,13 @@ def mine(W_xh, W_hh, W_hy, b_h, b_y, h0, X, Y):
 HANDED = "    net.W_xh, net.W_hh, net.W_hy, net.b_h, net.b_y = W_xh, W_hh, W_hy, b_h, b_y\n"
 
 
-def report_of(folder: Path, monkeypatch: pytest.MonkeyPatch, port: str = PORT, network: str = NETWORK) -> Report:
+def report_of(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, port: str = PORT, network: str = NETWORK, sizes: str = ""
+) -> Report:
     (folder / "network.py").write_text(network)
     (folder / "mine.py").write_text(port)
     monkeypatch.chdir(folder)
-    return examined("mine.py", Options())[0]
+    return examined("mine.py", Options(sizes=sizes))[0]
 
 
 def test_handed_over_they_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,11 +86,12 @@ def test_weights_that_are_never_handed_over_are_named_and_no_line_is(
 ) -> None:
     report = report_of(tmp_path, monkeypatch, PORT.replace(HANDED, ""))
     assert report["headline"] == (
-        "nothing that it returns depends on W_xh, W_hh, W_hy, b_h and b_y: they never reach the code that computes"
+        "nothing that it returns depends on W_xh, W_hh, W_hy, b_h and b_y: they never reach the code that computes, "
+        "or are left out there"
     )
     assert report["diagnosis"] is None
     shown = " ".join(render(report).split())
-    assert "hand these over before the forward pass" in shown
+    assert "hand these over before each forward pass" in shown
     assert "suspects" not in shown
 
 
@@ -110,6 +113,29 @@ def test_one_weight_that_a_line_leaves_out_is_named_and_mended(tmp_path: Path, m
     report = report_of(tmp_path, monkeypatch, network=NETWORK.replace("self.W_hh + self.b_h)", "self.W_hh)"))
     assert "depends on b_h: it never reaches the code that computes, or is left out there" in report["headline"]
     assert "+ self.b_h" in ((report["diagnosis"] or {})["patch"] or "")
+
+
+def test_biases_that_the_formulas_leave_out_are_said_to_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = NETWORK.replace("self.W_hh + self.b_h)", "self.W_hh)").replace("self.W_hy + self.b_y)", "self.W_hy)")
+    report = report_of(tmp_path, monkeypatch, network=text)
+    assert report["headline"].endswith(
+        "depends on b_h and b_y: they never reach the code that computes, or are left out there"
+    )
+    patch = (report["diagnosis"] or {"patch": None})["patch"] or ""
+    assert "+ self.b_h" in patch and "+ self.b_y" in patch
+
+
+def test_weights_that_are_kept_from_an_earlier_call_are_said_to_be_perhaps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = HANDED.replace("= W_xh, W_hh, W_hy, b_h, b_y", "= KEPT.setdefault(0, (W_xh, W_hh, W_hy, b_h, b_y))")
+    port = PORT.replace(HANDED, kept).replace("from network import RNN", "from network import RNN\n\nKEPT = {}")
+    report = report_of(tmp_path, monkeypatch, port, sizes="input = 5, hidden = 7, output = 4")
+    assert report["finding"] == "never read"
+    shown = " ".join(render(report).split())
+    assert "(random ones, zeros, those of an earlier call)" in shown
 
 
 def test_an_initial_state_that_is_ignored_is_said_to_be_beside_the_line(
