@@ -6,8 +6,8 @@ explains it otherwise is looked for, and the port's gradients are held against t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from .case import Case, make_case, recipes
 from .declaration import Declaration, Sizes, place_to_write
 from .diff import (
     AGREES,
+    BLIND,
     DIFFERS,
     LOSS,
     NOT_PROVIDED,
@@ -30,7 +31,7 @@ from .diff import (
     single_cases,
 )
 from .diff import diff as diff_of
-from .innocent import clipping, factor_of_sizes, inexact, loss_factor
+from .innocent import clipping, cut_off, factor_of_sizes, inexact, loss_factor
 from .meant import nearer, other_declaration
 from .oracle import OwnLoss, slope
 from .problem import Problem, closest
@@ -47,6 +48,7 @@ DECLARATION = "declaration"
 NAMES = "unknown names"
 UNREAD = "never read"
 NONE = "no gradient"
+ONLY_SIGNS = "the bound cuts off every number of it: only signs are left to compare"
 UNREAD_ON = 2  # cases on which that is tried
 
 
@@ -87,29 +89,32 @@ class Judgement:
 
 def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: int) -> Judgement:
     """Read a diff: explain differences that are no fault of a gradient, and name the kind of the others."""
-    judgement = Judgement(port, found, dict(found.verdicts), remarks=list(found.remarks))
+    more = _besides(port, found.verdicts)
+    if more:
+        judgement = judge(port, trusted, _without(found, more), seed)
+        judgement.remarks.append(
+            f"returns gradients of {listed(more)} too, which no line of the layout names: not checked. Add a line "
+            f"for {'each' if len(more) > 1 else 'it'} to have {'them' if len(more) > 1 else 'it'} checked"
+        )
+        return judgement
+    judgement = Judgement(port, found, _as_far_as_seen(port, found), remarks=list(found.remarks))
     if not found.differing:
         return judgement
     for innocent in (inexact, clipping, loss_factor):
-        explained = innocent(port, trusted, found, seed)
+        if not judgement.differing:
+            break
+        explained = innocent(port, trusted, replace(found, verdicts=judgement.verdicts), seed)
         if explained is None:
             continue
-        remark, names = explained
+        remark, names, unseen = explained
         judgement.remarks.append(remark)
         for name in names:
             judgement.verdicts[name] = judgement.verdicts[name]._replace(state=AGREES, note=remark)
+        judgement.verdicts |= {n: judgement.verdicts[n]._replace(state=BLIND, note=ONLY_SIGNS) for n in unseen}
     if not any(v.state == DIFFERS for v in judgement.verdicts.values()):
         return judgement
     judgement.verdicts = _without_strangers(port, judgement.verdicts)
     if not any(v.state == DIFFERS for v in judgement.verdicts.values()):
-        more = _besides(port, judgement.verdicts)
-        if more:
-            judgement.verdicts = {name: v for name, v in judgement.verdicts.items() if name not in more}
-            judgement.remarks.append(
-                f"returns gradients of {listed(more)} too, which no line of the layout names: not checked. Add a line "
-                f"for {'each' if len(more) > 1 else 'it'} to have {'them' if len(more) > 1 else 'it'} checked"
-            )
-            return judgement
         judgement.finding = NAMES
         judgement.sentences.append(
             f"Gradients come back under the port's own names of the arrays: {listed(list(port.parameters))}."
@@ -130,6 +135,9 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
     elif trusted.family.reference is not None and trusted.function is trusted.family.reference.function:
         judgement.declared = other_declaration(port, found)
         meant = None if judgement.declared is not None else nearer(port, found)
+        clip = None if meant is None else meant[1].clip
+        if meant is not None and clip is not None and cut_off(found.expected, clip, meant[2].agreeing):
+            meant = None  # of what is all cut off nothing is known
         if meant is not None and not meant[2].differing:
             judgement.declared = meant[0]
         if judgement.declared is not None:
@@ -174,11 +182,37 @@ def _gradient_of(names: list[str]) -> str:
 def _unread(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgement) -> bool:
     """Say which arrays nothing depends on; are weights among them, so that there is no more to say?"""
     judgement.unread = unread(port, trusted, [e.case for e in judgement.found.expected[:UNREAD_ON]])
+    if isinstance(trusted, OwnLoss):
+        # A loss of one's own need not depend on everything that it is given.
+        judgement.unread = [name for name in judgement.unread if name in judgement.wrong]
+        if len(judgement.unread) < len(judgement.wrong):
+            judgement.unread = []
     if judgement.unread:
         judgement.sentences.append(in_words(port, judgement.unread))
     if set(judgement.unread) & parameters_of(port):
         judgement.finding = UNREAD
     return judgement.finding == UNREAD
+
+
+def _without(found: Diff, names: Collection[str]) -> Diff:
+    """A diff in which these arrays did not come back."""
+    verdicts = {name: verdict for name, verdict in found.verdicts.items() if name not in names}
+    answers = [
+        replace(
+            answer,
+            gradients={n: g for n, g in answer.gradients.items() if n not in names},
+            unreadable={n: why for n, why in answer.unreadable.items() if n not in names},
+            misshapen={n: g for n, g in answer.misshapen.items() if n not in names},
+        )
+        for answer in found.answers
+    ]
+    return replace(found, verdicts=verdicts, answers=answers)
+
+
+def _as_far_as_seen(port: Declaration, found: Diff) -> dict[str, Verdict]:
+    """The verdicts; of what the port's bound leaves only the signs nothing is known that agrees."""
+    cut = set() if port.clip is None else cut_off(found.expected, port.clip, set(found.agreeing) & parameters_of(port))
+    return {n: v._replace(state=BLIND, note=ONLY_SIGNS) if n in cut else v for n, v in found.verdicts.items()}
 
 
 def _without_strangers(port: Declaration, verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, product
 
@@ -71,7 +71,7 @@ def _other_objectives(family: Family, objective: Objective) -> Iterator[Objectiv
 def other_declaration(port: Declaration, found: Diff) -> str | None:
     """What to write so that everything the port gives agrees, its loss too; None where nothing does that."""
     for phrase, other in chain(alternatives(port), _reordered(port, found)):
-        if _all_agree(other, port, [e.case for e in found.expected]):
+        if _all_agree(other, port, [e.case for e in found.expected], list(found.verdicts)):
             return phrase
     return None
 
@@ -192,8 +192,13 @@ def _laid_out_anew(port: Declaration, other: Declaration, expected: Expected) ->
     return expected._replace(loss=expected.loss * share, gradients=gradients, deviations=deviations)
 
 
-def _all_agree(other: Declaration, port: Declaration, cases: list[Case]) -> bool:
-    """Does a port under another declaration agree on all cases? Stops at the first that tells."""
+def _all_agree(
+    other: Declaration, port: Declaration, cases: list[Case], asked: Collection[str] | None = None
+) -> bool:
+    """Does a port under another declaration agree on all cases? Stops at the first that tells.
+
+    `asked` are the arrays that count, if not all of them do: others may come back besides.
+    """
     trusted = trusted_side(other)
     told = False
     for case in cases:
@@ -201,7 +206,7 @@ def _all_agree(other: Declaration, port: Declaration, cases: list[Case]) -> bool
             once = diff_of(other, [expect(other, trusted, _read_as(case, port, other))])
         except Problem:
             return False
-        if once.differing:
+        if set(once.differing) & (set(once.differing) if asked is None else {*asked, *other.parameters}):
             return False
         told = told or any(
             v.state == AGREES for n, v in once.verdicts.items() if n != LOSS or not once.gives_gradients

@@ -95,3 +95,119 @@ def test_half_the_weight_decay_is_wrong_in_a_loss_of_ones_own(in_float: bool) ->
 def test_an_epsilon_in_a_loss_of_ones_own_is_a_remark() -> None:
     status, _, remarks = verdict(classifier(epsilon=1e-8))
     assert (status, "as an epsilon in a formula does" in remarks) == (0, True)
+
+
+NET = """
+    W1: Wax  input hidden
+    W2: Waa  prev hidden
+    W3: Wya  hidden output
+    bh: b    hidden
+    bo: by   output
+    X:  x    batch time input
+    Y:  y    batch time output
+"""
+
+
+def tagger(
+    under_log: float = 0.0, divided: bool = False, single: bool = False, more: bool = False, norm: float = 0.0
+) -> Port:
+    """A tagger in rows, right but for what people add to it."""
+    keywords = {"clip": f"norm {norm}"} if norm else {}
+
+    @port("rnn", NET, **keywords)
+    def tags(W1, W2, W3, bh, bo, X, Y):  # type: ignore[no-untyped-def]
+        if single:
+            W1, W2, W3, bh, bo, X, Y = (a.astype(np.float32) for a in (W1, W2, W3, bh, bo, X, Y))
+        h, loss = [np.zeros((len(X), len(bh)), X.dtype)], 0.0
+        p = []
+        for t in range(X.shape[1]):
+            h.append(np.tanh(X[:, t] @ W1 + h[-1] @ W2 + bh))
+            e = np.exp(h[-1] @ W3 + bo)
+            p.append(e / e.sum(axis=1, keepdims=True))
+            loss -= (Y[:, t] * np.log(p[-1] + np.asarray(under_log, X.dtype))).sum()
+        g = {"W1": 0 * W1, "W2": 0 * W2, "W3": 0 * W3, "bh": 0 * bh, "bo": 0 * bo}
+        back = 0 * h[0]
+        for t in reversed(range(X.shape[1])):
+            dz = p[t] - Y[:, t]
+            draw = (dz @ W3.T + back) * (1 - h[t + 1] ** 2)
+            for name, value in (("W3", h[t + 1].T @ dz), ("W1", X[:, t].T @ draw), ("W2", h[t].T @ draw)):
+                g[name] += value
+            g["bo"] += dz.sum(axis=0)
+            g["bh"] += draw.sum(axis=0)
+            back = draw @ W2.T
+        rows = len(X) if divided else 1
+        g = {name: value / rows for name, value in g.items()}
+        if norm:
+            size = np.sqrt(sum((value**2).sum() for value in g.values()))
+            g = {name: value * min(1.0, norm / (size + 1e-6)) for name, value in g.items()}
+        return float(loss / rows), g | ({"dh_first": back} if more else {})
+
+    return tags
+
+
+def test_the_epsilons_that_frameworks_add_are_remarks() -> None:
+    for seed in range(8):
+        for epsilon in (tagger(under_log=1e-7), tagger(norm=0.25)):
+            assert compare(epsilon, seed=seed).agrees
+
+
+def test_what_is_computed_in_float32_is_never_called_wrong() -> None:
+    for seed in range(12):
+        assert compare(tagger(single=True), seed=seed).agrees
+        assert compare(tagger(single=True, more=True), seed=seed).agrees
+
+
+def test_a_declaration_is_as_wrong_where_more_comes_back_than_was_declared() -> None:
+    for more in (False, True):
+        report = compare(tagger(divided=True, more=more)).report
+        assert (report["status"], report["finding"]) == (1, "declaration")
+
+
+DENSE = """
+    A: W1  input hidden1
+    a: b1  hidden1
+    B: W2  hidden1 output
+    c: b2  output
+    X: x   batch input
+    Y: y   batch output
+"""
+
+
+def regression(bound: float, times: float = 1.0, **keywords: Any) -> Port:
+    """A regression in rows whose gradients are cut off, and whose first one may be too large."""
+
+    @port("dense", DENSE, objective="squared error", **keywords)
+    def fit(A, a, B, c, X, Y):  # type: ignore[no-untyped-def]
+        h = np.tanh(X @ A + a)
+        e = h @ B + c - Y
+        dh = e @ B.T * (1 - h * h)
+        g = {"A": times * X.T @ dh, "a": dh.sum(axis=0), "B": h.T @ e, "c": e.sum(axis=0)}
+        return 0.5 * float((e**2).sum()), {name: np.clip(value, -bound, bound) for name, value in g.items()}
+
+    return fit
+
+
+def test_a_bound_on_a_regression_is_a_remark_and_hides_no_factor() -> None:
+    for seed in range(3):
+        assert compare(regression(1.0), seed=seed).agrees
+        assert compare(regression(1.0, times=50.0), seed=seed).report["status"] == 1
+
+
+@pytest.mark.parametrize("keywords", [{}, {"clip": 1e-3}])
+def test_of_what_is_all_cut_off_nothing_is_said(keywords: dict[str, float]) -> None:
+    for seed in range(1, 4):
+        for times in (1.0, 50.0):
+            report = compare(regression(1e-3, times, **keywords), seed=seed).report
+            assert {array["state"] for array in report["arrays"] if array["name"] == "A"} == {"blind"}
+            assert report["finding"] is None
+
+
+def test_a_weight_that_a_loss_of_ones_own_does_not_use_hides_no_wrong_gradient() -> None:
+    @port("any", "W: W feature unit\n s: s unit\n x: x batch feature")
+    def net(W, s, x):  # type: ignore[no-untyped-def]
+        h = np.tanh(x @ W)
+        return 0.5 * (h**2).sum(), {"W": 2 * x.T @ (h * (1 - h**2)), "s": 0 * s}
+
+    report = compare(net).report
+    assert (report["status"], report["finding"]) == (1, "wrong gradient")
+    assert "times 2" in " ".join(report["sentences"])
