@@ -12,7 +12,9 @@ import pytest
 
 from rowcol.bridge.check import check
 from rowcol.bridge.cli import main
+from rowcol.bridge.examine import examine_file
 from rowcol.bridge.export import export
+from rowcol.bridge.options import Options
 from rowcol.bridge.report.terminal import render
 from tests.bad_ports import source
 
@@ -87,6 +89,23 @@ def test_a_wrong_output_is_told_with_its_place_and_step(said: Said) -> None:
     assert "output is right but for t = 0" in text
     row = text[text.index("output a[t] batch time hidden differs") :].split("kernel")[0].split()
     assert row[-2] == "0"  # of where: batch, time, hidden
+
+
+def test_a_wrong_output_is_held_against_what_rounding_makes_of_an_element(said: Said) -> None:
+    wrong = FORWARD.replace("out.append(h)", "out.append(h + 0.1 * (t == 0))")
+    Path("infer.py").write_text(wrong + PORT, encoding="utf-8")
+    (report,) = examine_file("infer.py", Options(diagnose=False))
+    row = next(array for array in report["arrays"] if array["name"] == "loss")
+    assert (row["difference"], row["note"]) == (pytest.approx(0.1), "is right but for t = 0")
+    assert row["bar"] < 1e-12 and abs(row["trusted"]) <= row["size"] < 1  # an element of an LSTM's output is below one
+
+
+def test_of_a_large_wrong_output_the_elements_are_left(said: Said) -> None:
+    wrong = FORWARD.replace("out.append(h)", "out.append(h + 0.1)")
+    sizes = "hidden = 32, batch = 16, time = 8"
+    status, text = said(wrong + PORT, "--verdict-only", "--cases", "1", "--sizes", sizes)
+    assert status == 1
+    assert "output its sum with upstream differs (so many elements are not looked at one by one)" in text
 
 
 def test_the_order_of_the_gates_shows_without_a_gradient(said: Said) -> None:
