@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from .answer import Answer
 from .case import LARGE, make_case
 from .declaration import Declaration, Sizes
-from .diff import AGREES, Diff, Expected, compare_once, expect, parameters_of, single_cases
+from .diff import AGREES, Diff, Expected, Verdict, expect, parameters_of, single_cases
 
 LARGER = (3, 8, 20, 50)  # times as large as what makes gradients large
 ALMOST = 1e-6  # of a norm: rounding
@@ -55,12 +55,17 @@ def clear(port: Declaration, expected: Expected, answer: Answer) -> bool:
     return not beyond(port, expected) and not beyond(port, expected._replace(gradients=own))
 
 
-def seen(port: Declaration, found: Diff) -> str:
-    """What is said of the bound of a port that agrees: that it shows, or that these cases do not tell."""
-    for expected, answer in zip(found.expected, found.answers, strict=True):
-        verdicts = compare_once(port, expected, answer)
-        if any(verdicts[n].state == AGREES for n in beyond(port, expected, answer.gradients)):
-            return f"the bound clip={_written(port)} is reached, and the gradients are clipped to it"
+def seen(port: Declaration, found: Diff, verdicts: Mapping[str, Verdict]) -> str:
+    """What is said of the bound of a port that agrees: that it shows, or that these cases do not tell.
+
+    Nothing, where all that is beyond it cannot be told.
+    """
+    answered = zip(found.expected, found.answers, strict=True)
+    clipped = {n for expected, answer in answered for n in beyond(port, expected, answer.gradients)}
+    if any(verdicts[name].state == AGREES for name in clipped):
+        return f"the bound clip={_written(port)} is reached, and the gradients are clipped to it"
+    if clipped:
+        return ""
     return (
         f"no gradient reaches the bound clip={_written(port)} on these cases: whether the port clips is not verified"
     )

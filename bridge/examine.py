@@ -135,8 +135,8 @@ def _examined(
         with stage("judge"):
             judgement = judge(port, trusted, found, options.seed)
         port, found = judgement.port, judgement.found
-        if port.clip is not None and judgement.agrees:
-            judgement.remarks.append(seen(port, found))
+        if port.clip is not None and judgement.agrees and (bound := seen(port, found, judgement.verdicts)):
+            judgement.remarks.append(bound)
     except Problem as problem:
         report = failed(problem.at(port.file, port.line), options.seed, _begun(port, options))
         if isinstance(problem, Raised) and against is None and not by_numbers:

@@ -39,21 +39,29 @@ def command(args: argparse.Namespace) -> int:
 
     options = Options(seed=args.seed, asked_to_patch=True, search=args.search)
     printed: set[str] = set()
-    return max(_mended(port, options, args.write, printed) for port in _single(port_files(args.ports), args.all))
+    statuses, paths = [AGREES], port_files(args.ports)
+    for path in paths:
+        try:
+            ports = _single(path, args.all)
+        except Problem as problem:
+            if len(paths) == 1:
+                raise
+            print(problem, file=sys.stderr)
+            statuses.append(problem.status)
+        else:
+            statuses += [_mended(port, options, args.write, printed) for port in ports]
+    return max(statuses)
 
 
-def _single(paths: Sequence[str], every: bool) -> list[str]:
-    """The ports of some files, one by one: what is mended for one may mend the next, or be in its way."""
+def _single(path: str, every: bool) -> list[str]:
+    """The ports of a file, one by one: what is mended for one may mend the next, or be in its way."""
     from .worker import listed
 
-    found: list[str] = []
-    for path in paths:
-        ports = [] if "::" in path else listed(path)
-        names = list(dict.fromkeys(f"{path}::{port.name}" for port in ports))
-        if len(names) > 1 and not every:
-            raise Problem(f"there are several ports in this file. Name one, or --all: {', '.join(names)}.", file=path)
-        found += names if len(names) > 1 else [path]
-    return found
+    ports = [] if "::" in path else listed(path)
+    names = list(dict.fromkeys(f"{path}::{port.name}" for port in ports))
+    if len(names) > 1 and not every:
+        raise Problem(f"there are several ports in this file. Name one, or --all: {', '.join(names)}.", file=path)
+    return names if len(names) > 1 else [path]
 
 
 def _mended(port: str, options: Options, write: bool, printed: set[str]) -> int:

@@ -44,7 +44,7 @@ def raised(side: Declaration, error: BaseException, sizes: Mapping[str, int] | N
     shapes = [] if frame is None or file is None else shapes_on_line(frame, file, line or 0, set_then)
     if shapes:
         what += f"\n    on that line {', '.join(shapes)}"
-    meant = _meant(side, error, sizes or {}, file, line)
+    meant = _meant(side, error, sizes or {}, {} if frame is None else frame.f_locals, file, line)
     if meant:
         what += f"\n    {meant}"
     kind = Problem if isinstance(error, OutOfTime | SystemExit) else Raised
@@ -52,13 +52,20 @@ def raised(side: Declaration, error: BaseException, sizes: Mapping[str, int] | N
 
 
 def _meant(
-    side: Declaration, error: BaseException, sizes: Mapping[str, int], file: str | None, line: int | None
+    side: Declaration,
+    error: BaseException,
+    sizes: Mapping[str, int],
+    known: Mapping[str, Any],
+    file: str | None,
+    line: int | None,
 ) -> str:
     """What a declaration may lack that raises like this: another name, two axes of one size, an array of indices."""
     names = side.layout.names
-    if type(error) is KeyError and error.args and isinstance(error.args[0], str) and error.args[0] not in names:
-        close = nearest(error.args[0], names, ".")
-        return f"the layout has no array '{error.args[0]}'{close}" if len(close) > 1 else ""
+    key = error.args[0] if type(error) is KeyError and error.args else None
+    # Of a dict that holds what the port is handed, and of no other.
+    if isinstance(key, str) and any(isinstance(d, dict) and d and d.keys() <= set(names) for d in known.values()):
+        close = "" if key in names else nearest(key, names, ".")
+        return f"the layout has no array '{key}'{close}" if len(close) > 1 else ""
     if side.family.reference is not None:
         return ""  # what its axes and data are, is known
     if isinstance(error, ValueError):
