@@ -175,8 +175,8 @@ def test_a_fault_of_layers_or_of_a_loss_is_named_by_its_equation(
     text = LAYERS.replace("OBJECTIVE", "softmax" if objective is SOFTMAX else "logistic")
     text = text.replace("PROBABILITIES", objective[0]).replace("= LOSS", f"= {objective[1]}")
     assert text.count(right) == 1
-    (tmp_path / "layers.py").write_text(text.replace(right, wrong))
-    found = explain(*numbers(tmp_path / "layers.py"), budget=6.0)
+    (tmp_path / "net_of_layers.py").write_text(text.replace(right, wrong))
+    found = explain(*numbers(tmp_path / "net_of_layers.py"), budget=6.0)
     assert found is not None
     assert not found["unexplained"]
     assert found["operation"] == operation

@@ -157,7 +157,7 @@ class Layouts(Names):
             return
         other, k = "triu" if own == "tril" else "tril", int(shift)
         edge = {name: 0 if k else side for name, side in sides.items()}
-        for name, to, weight in ((other, -k, 0.4), (own, edge[own], 0.6), (other, edge[other], 0.8)):
+        for name, to, weight in ((other, -k, 1.4), (own, edge[own], 1.6), (other, edge[other], 1.8)):
             head = self.segment(node.func).removesuffix(own) + name
             text = f"{head}({self.segment(node.args[0])}{f', {to}' if to else ''})"
             yield "function", Text(text, ATOM), weight, f"`{text}` where `{self.segment(node)}` stands"
