@@ -41,6 +41,7 @@ from .words import gradients_of, listed, opening
 # What a finding is about. The words of the report keep them apart.
 WRONG_GRADIENT = "wrong gradient"
 WRONG_LOSS = "wrong loss"
+WRONG_OUTPUT = "wrong output"
 ANOTHER_MODEL = "another model"
 BOTH = "forward and backward"
 UNDECIDED = "loss and gradients"
@@ -243,9 +244,10 @@ def _own_loss(port: Declaration, found: Diff, judgement: Judgement) -> None:
     loss_state = NOT_PROVIDED if loss is None else loss.state
     wrong = judgement.wrong
     if not wrong:
-        judgement.finding = WRONG_LOSS
+        judgement.finding = WRONG_LOSS if found.first == LOSS else WRONG_OUTPUT
         judgement.sentences.append(
-            "Every gradient agrees, but the loss is not the one whose gradients they are: it is computed wrongly."
+            f"Every gradient agrees, but the {found.first} is not the one whose gradients they are: "
+            "it is computed wrongly."
             if any(v.state == AGREES for v in judgement.verdicts.values())
             else f"The {found.first} differs from the trusted side's, and no gradient could be compared."
             if found.gives_gradients

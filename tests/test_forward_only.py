@@ -86,6 +86,7 @@ def test_a_wrong_output_is_told_with_its_place_and_step(said: Said) -> None:
     status, text = said(wrong + PORT, "--verdict-only")
     assert status == 1
     assert "layer: DIFFERS: the forward pass differs; no gradient was returned" in text
+    assert "wrong output: The output differs" in text
     assert "output is right but for t = 0" in text
     row = text[text.index("output a[t] batch time hidden differs") :].split("kernel")[0].split()
     assert row[-2] == "0"  # of where: batch, time, hidden
@@ -136,9 +137,9 @@ def cases(tmp_path: Path) -> Path:
     return tmp_path / "cases"
 
 
-def answer(folder: Path, change: Callable[[int, Any], Any], dtype: type = np.float64) -> None:
+def answer(folder: Path, change: Callable[[int, Any], Any], dtype: type = np.float64, text: str = FORWARD) -> None:
     program: dict[str, Any] = {}
-    exec(FORWARD, program)
+    exec(text, program)
     for number, case in enumerate(sorted(folder.glob("case-*")), 1):
         given = {n: np.array(v, dtype) for n, v in json.loads((case / "inputs.json").read_text()).items()}
         del given["upstream"]
@@ -170,3 +171,10 @@ def test_a_program_in_single_precision_is_told_how_to_export(cases: Path) -> Non
     report = check(str(cases))
     assert report["status"] == 0
     assert any("`rowcol export --dtype float32`" in remark for remark in report["remarks"])
+
+
+def test_the_order_of_the_gates_shows_in_single_precision_too(cases: Path) -> None:
+    answer(cases, lambda number, output: output, np.float32, OTHER_ORDER)
+    report = check(str(cases))
+    assert (report["status"], report["finding"]) == (1, "declaration")
+    assert report["declared"] == "the gates of kernel, recurrent and bias in the order [i f o g]"
