@@ -18,6 +18,7 @@ from .run import canonical, run, scale
 
 AGREES, DIFFERS, BLIND, NOT_PROVIDED = "agrees", "differs", "blind", "not provided"
 LOSS = "loss"
+DATA_AXES = {"batch", "time"}  # an array with one of them holds data, in a family of a user's own
 BLINDNESS = 1e-3  # a bar above this share of the gradient can tell nothing
 
 
@@ -133,7 +134,8 @@ def laid_out_for(
 
 def parameters_of(port: Declaration) -> set[str]:
     """The port's names of the family's parameters: what a clipping by norm takes together."""
-    own = {**port.family.parameters, **port.family.readout}
+    every = {**port.family.parameters, **port.family.readout}
+    own = {name for name, axes in every.items() if not DATA_AXES & set(axes)}
     return {line.base for line in port.layout.lines if any(array in own for array in line.arrays)}
 
 

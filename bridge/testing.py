@@ -46,8 +46,9 @@ def assert_agrees(
     the same layout; a function is told which by a parameter `family` or `objective`. None stands for what is taken
     where nothing is given, in place of any value and among several.
 
-    Every parameter of the network must have its gradient returned, but for those named in `not_returned`. The
-    comparison runs in a process of its own, where each call of the port has `limit` seconds. With `diagnose=False`
+    Every parameter of the network must have its gradient returned, but for those named in `not_returned`; where it
+    fits no family, these are the arrays without an axis `batch` or `time`. The comparison runs in a process of its
+    own, where each call of the port has `limit` seconds. With `diagnose=False`
     the line is not looked for. Raises `Problem` where it is not a port that is asked about.
     """
     try:

@@ -217,6 +217,21 @@ def test_a_gradient_that_is_no_longer_returned_fails() -> None:
     assert_agrees(forgetful, LINES, families="rnn", not_returned="Wh")
 
 
+def test_of_code_that_fits_no_family_the_gradients_of_weights_are_demanded() -> None:
+    layout = "W: W  unit feature\n x: x  batch feature\n y: y  batch unit"
+
+    def linear(W: Any, x: Any, y: Any) -> Any:
+        d = x @ W.T - y
+        return 0.5 * (d**2).sum(), {"W": d.T @ x}
+
+    def forgetful(W: Any, x: Any, y: Any) -> Any:
+        d = x @ W.T - y
+        return 0.5 * (d**2).sum(), {"x": d @ W}
+
+    assert_agrees(linear, layout, families="any")
+    assert message(forgetful, layout, families="any").startswith("forgetful() returns no gradient of W:")
+
+
 @pytest.mark.parametrize("name", ["families", "objectives", "seeds", "sizes", "dtypes"])
 def test_nothing_to_compare_is_a_mistake(name: str) -> None:
     with pytest.raises(Problem, match=f"{name} is empty: nothing would be compared"):
