@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..family import Family
 from .align import Trace
-from .pieces import PRODUCTS, Edit, called_name
+from .pieces import Edit, called_name, is_product
 from .source import Function
 from .suspects import Suspect
 from .text import Source, Splice, walk
@@ -202,15 +202,9 @@ def _passes(run: _Run, position: int) -> bool:
 def _product(trace: Trace, event: Event) -> int | None:
     """The site of the product that a value is an operand of."""
     product = trace.sites[event.site].parent
-    while product is not None and not _is_product(trace.sites[product].node):
+    while product is not None and not is_product(trace.sites[product].node):
         product = trace.sites[product].parent
     return product
-
-
-def _is_product(node: ast.AST) -> bool:
-    if isinstance(node, ast.BinOp):
-        return isinstance(node.op, ast.MatMult)
-    return isinstance(node, ast.Call) and called_name(node) in PRODUCTS
 
 
 def _updates(trace: Trace, event: Event, statement: ast.stmt) -> bool:

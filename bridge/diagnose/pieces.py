@@ -116,6 +116,13 @@ def added_up(source: Source, call: ast.Call) -> str | None:
     return f"{sums}.update({{name: {sums}.get(name, 0) + value for name, value in {one}.items()}})"
 
 
+def is_product(node: ast.AST) -> bool:
+    """Whether an expression is a product of matrices, or may be one."""
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.MatMult)
+    return isinstance(node, ast.Call) and called_name(node) in PRODUCTS
+
+
 def called_name(call: ast.Call) -> str:
     if isinstance(call.func, ast.Attribute):
         return call.func.attr

@@ -16,6 +16,7 @@ from .align import Trace
 from .allowance import clock
 from .bench import Score
 from .edits import Edit, Edits
+from .pieces import called_name, is_product, own_nodes
 from .repair import better
 from .search import EQUIVALENT, Search
 from .source import Function, NotInForce, Scope
@@ -132,8 +133,11 @@ class Tries:
             self.elsewhere(trace, named)
         elif (named[0].path, named[0].start) in _behind(self.scope, trace, first):
             self.alike(first, named[0].path, named[0].start)
-        for statement in [*unread(self.scope, first), *adding(self.scope, first)]:
-            self.where_set(first, statement)
+        function = self.scope.function_at(first.path, first.offset)
+        for statement in [*unread(self.scope, first), *adding(self.scope, first)] if function is not None else ():
+            self.where_set(function, statement)
+        for maker, statement in laid_out(self.scope, first):
+            self.where_set(maker, statement)
         # The most natural edit of each line; then the line that is at fault.
         some: dict[tuple[str, int], tuple[Edit, Score]] = {}
         # Where an array of its own does, whatever else is computed there does no more than make one.
@@ -248,11 +252,10 @@ class Tries:
         others = [] if function is None or statement is None else self.makers.of(function, statement)
         self.all([other for other in others if other.kind == edit.kind][:AS_MANY])
 
-    def where_set(self, edit: Edit, statement: ast.stmt) -> None:
-        """Try the edits of a statement of an edit's function, until one mends everything as well."""
+    def where_set(self, function: Function, statement: ast.stmt) -> None:
+        """Try the edits of a statement that sets what is read, until one mends everything as well."""
         until, known = clock() + ELSEWHERE, len(self.survivors)
-        function = self.scope.function_at(edit.path, edit.offset)
-        for other in self.makers.of(function, statement) if function is not None else ():
+        for other in self.makers.of(function, statement):
             if clock() > until or len(self.survivors) > known:
                 break
             self.all([other])
@@ -503,6 +506,8 @@ def unnatural(scope: Scope, edit: Edit) -> float:
             cost += 0.3  # put in front, where it could be taken from the end
     # What is added elsewhere already would be added twice, or for nothing; so would a function be applied.
     cost += 0.9 * bool(adding(scope, edit)) + 0.9 * once_more(scope, edit)
+    # What a product is called is turned, where the product could be made the other way.
+    cost += 0.3 * bool(laid_out(scope, edit))
     if edit.kind == "statement" and any(not splice.text.strip() for splice in edit.splices):
         # A scale too many is no loss.
         cost += 0.5 if re.search(r"[*/]=", source.text[edit.splices[0].start : edit.splices[0].end]) else 1.0
@@ -541,6 +546,64 @@ def _set_before(scope: Scope, edit: Edit) -> tuple[str, int]:
     nodes = walk(function.node) if function is not None and name.isidentifier() else []
     setting = [n for n in nodes if isinstance(n, ast.Assign) and name in _named_alone(n)]
     return edit.path, max((s for s in (source.span(n)[0] for n in setting) if s < edit.offset), default=-1)
+
+
+def laid_out(scope: Scope, edit: Edit) -> list[tuple[Function, ast.stmt]]:
+    """Where the product is made that an edit lays out anew under its name: `grad.T` where `grad` stands.
+
+    That is where the name is set, or where the function of the port's returns it that is called there.
+    """
+    function, (splice, *more) = scope.function_at(edit.path, edit.offset), edit.splices
+    name = scope.source(edit.path).text[splice.start : splice.end]
+    if function is None or more or not name.isidentifier() or edit.kind not in ("transpose", "sign"):
+        return []
+    if name not in _NAME.findall(splice.text):
+        return []
+    return _made(scope.functions, function, name, splice.start)
+
+
+def _made(
+    functions: Sequence[Function], function: Function, name: str, before: int
+) -> list[tuple[Function, ast.stmt]]:
+    """The statements that make the product which is held under a name in front of a place of a function.
+
+    `functions` are those that may be called for it.
+    """
+    source, text = function.source, function.source.segment
+    setting = [
+        (node, target)
+        for node in walk(function.node)
+        if isinstance(node, ast.Assign) and source.span(node)[1] <= before
+        for target in node.targets
+        if name in map(text, target.elts if isinstance(target, ast.Tuple) else [target])
+    ]
+    if not setting:
+        return []
+    statement, target = max(setting, key=lambda one: source.span(one[0])[0])
+    value, place = statement.value, None
+    if isinstance(target, ast.Tuple):
+        place = list(map(text, target.elts)).index(name)
+        if isinstance(value, ast.Tuple) and len(value.elts) == len(target.elts):
+            value, place = value.elts[place], None
+    if place is None and is_product(value):
+        return [(function, statement)]
+    called = called_name(value) if isinstance(value, ast.Call) else None
+    found: list[tuple[Function, ast.stmt]] = []
+    others = [other for other in functions if other is not function]
+    for other in others:
+        if other.name.rpartition(".")[2] != called:
+            continue
+        for node in own_nodes(other.node):
+            if not isinstance(node, ast.Return) or node.value is None:
+                continue
+            given: ast.expr = node.value
+            if place is not None and isinstance(given, ast.Tuple) and place < len(given.elts):
+                given = given.elts[place]
+            if is_product(given):
+                found.append((other, node))
+            elif isinstance(given, ast.Name):
+                found += _made(others, other, given.id, other.source.span(node)[0])
+    return found
 
 
 def unread(scope: Scope, edit: Edit) -> list[ast.Assign]:

@@ -1,0 +1,60 @@
+"""Faults as strangers write them: that the patch mends them where they are, as a person would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rowcol.bridge.options import Options
+from rowcol.bridge.worker import examined
+
+
+def patched(monkeypatch: pytest.MonkeyPatch, folder: Path, right: str, *wrong: tuple[str, str]) -> list[str]:
+    """The lines that the patch of a port puts in, which agrees as it is and has then been made wrong."""
+    monkeypatch.chdir(folder)
+    Path("mine.py").write_text(right)
+    assert examined("mine.py", Options())[0]["agrees"]
+    for old, new in wrong:
+        assert right.count(old) == 1
+        right = right.replace(old, new)
+    Path("mine.py").write_text(right)
+    diagnosis = examined("mine.py", Options())[0]["diagnosis"]
+    assert diagnosis is not None and diagnosis["patch"] is not None
+    return [line[1:].strip() for line in diagnosis["patch"].splitlines() if line[:1] == "+" and line[:3] != "+++"]
+
+
+DENSE = '''\
+import numpy as np
+from rowcol.bridge import port
+
+
+def readout_grads(delta, seen):
+    grad = np.matmul(delta.T, seen)
+    return grad, delta.sum(axis=0)
+
+
+@port("dense", """
+    M1: W1  hidden1 input
+    c1: b1  hidden1
+    M2: W2  output hidden1
+    c2: b2  output
+    x:  x   batch input
+    dz: dz  batch output
+""", activation="sigmoid", sizes="output = hidden1")
+def mine(M1, c1, M2, c2, x, dz):
+    s = 1 / (1 + np.exp(-(x @ M1.T + c1)))
+    gM2, gc2 = readout_grads(dz, s)
+    grads = {"M2": 0 * M2, "c2": gc2}
+    grads["M2"] += gM2
+    back = dz @ M2 * s * (1 - s)
+    grads.update(M1=back.T @ x, c1=back.sum(axis=0), x=back @ M1)
+    return s @ M2.T + c2, grads
+'''
+
+
+def test_a_product_is_turned_where_it_is_made_not_where_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = patched(monkeypatch, tmp_path, DENSE, ("np.matmul(delta.T, seen)", "np.matmul(seen.T, delta)"))
+    assert made == ["grad = np.matmul(delta.T, seen)"]
