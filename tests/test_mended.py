@@ -58,3 +58,62 @@ def test_a_product_is_turned_where_it_is_made_not_where_it_is_read(
 ) -> None:
     made = patched(monkeypatch, tmp_path, DENSE, ("np.matmul(delta.T, seen)", "np.matmul(seen.T, delta)"))
     assert made == ["grad = np.matmul(delta.T, seen)"]
+
+
+LSTM = '''\
+import numpy as np
+from rowcol.bridge import port
+
+
+def unit(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def step(x, h, c, W, U, b):
+    H = h.shape[1]
+    pre = x @ W + h @ U + b
+    i, f, o, g = pre.reshape(-1, 4, H).transpose(1, 0, 2)
+    i, f, o, g = unit(i), unit(f), unit(o), np.tanh(g)
+    now = f * c + i * g
+    return o * np.tanh(now), now, (x, h, c, i, f, o, g, np.tanh(now))
+
+
+def step_back(dh, dc, cache, W, U):
+    x, h, c, i, f, o, g, s = cache
+    dc = dc + dh * o * (1 - s * s)
+    gates = [dc * g * i * (1 - i), dc * c * f * (1 - f), dh * s * o * (1 - o), dc * i * (1 - g * g)]
+    pre = np.concatenate(gates, axis=1)
+    return pre @ U.T, dc * f, x.T @ pre, h.T @ pre, pre.sum(axis=0)
+
+
+@port("lstm", """
+    W: Wax[i f o g]  input (gate hidden)
+    U: Waa[i f o g]  prev (gate hidden)
+    b: b[i f o g]    (gate hidden)
+    x: x             time batch input
+    dh: da           time batch hidden
+""")
+def mine(W, U, b, x, dh):
+    h = c = np.zeros_like(dh[0])
+    states, caches = [], []
+    for now in x:
+        h, c, cache = step(now, h, c, W, U, b)
+        states.append(h)
+        caches.append(cache)
+    dW, dU, db = np.zeros_like(W), np.zeros_like(U), np.zeros_like(b)
+    dnext = dc = np.zeros_like(h)
+    for t in reversed(range(len(x))):
+        dnext, dc, gW, gU, gb = step_back(dh[t] + dnext, dc, caches[t], W, U)
+        dW += gW
+        dU += gU
+        db += gb
+    return np.array(states), {"W": dW, "U": dU, "b": db}
+'''
+
+
+@pytest.mark.parametrize("order", ["i, o, f, g", "f, o, i, g"])
+def test_gates_unpacked_in_another_order_are_put_right_where_they_are_unpacked(
+    order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = patched(monkeypatch, tmp_path, LSTM, ("i, f, o, g = pre", f"{order} = pre"))
+    assert made == ["i, f, o, g = pre.reshape(-1, 4, H).transpose(1, 0, 2)"]

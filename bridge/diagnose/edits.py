@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from heapq import heappop, heappush
+from itertools import permutations
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -414,7 +415,9 @@ class _Maker(Expressions, Analogies):
             if len(leaves) > 1 and isinstance(statement, ast.Assign):
                 yield from self.set_no_more(statement, leaves)
             if len(leaves) > 1:
-                yield from self.exchange([leaf for leaf in leaves if isinstance(leaf, ast.Name)], "the names")
+                names = [leaf for leaf in leaves if isinstance(leaf, ast.Name)]
+                yield from self.exchange(names, "the names")
+                yield from self.in_another_order(names)
             if isinstance(statement, ast.For):
                 continue
             for leaf in leaves:
@@ -445,6 +448,18 @@ class _Maker(Expressions, Analogies):
                             (0.1 if unread else 1.6) + 0.2 * place,
                             source.replace(leaf, name),
                         )
+
+    def in_another_order(self, names: list[ast.Name]) -> Iterator[Edit]:
+        """Three or four names of arrays of one shape, set at once, in every order that is more than an exchange."""
+        shapes = {self.shape(name) for name in names}
+        if len(names) not in (3, 4) or len(shapes) > 1 or shapes <= {None, ()}:
+            return
+        own = [name.id for name in names]
+        for order in permutations(own):
+            if sum(one != other for one, other in zip(own, order, strict=True)) > 2:
+                moved = [self.source.replace(name, text) for name, text in zip(names, order, strict=True)]
+                moved = [splice for splice, text in zip(moved, own, strict=True) if splice.text != text]
+                yield self.make(names[0], "exchange", f"the names in the order `{', '.join(order)}`", 1.3, *moved)
 
     def set_no_more(self, statement: ast.Assign, targets: list[ast.expr]) -> Iterator[Edit]:
         """Of several names that are set at once, all but one."""

@@ -72,6 +72,19 @@ def ranking(scope: Scope, named: Sequence[Suspect]) -> Callable[[str, int], floa
     return rank
 
 
+def unpacking(scope: Scope, some: Sequence[Suspect]) -> list[tuple[Function, ast.Assign]]:
+    """The statements that take one array apart into several names, on the way to what some suspects read."""
+    found: dict[int, tuple[Function, ast.Assign]] = {}
+    for suspect in some:
+        for _, path, statement in _feeding(scope, suspect):
+            function = scope.function_at(path, scope.source(path).span(statement)[0])
+            if function is None or not isinstance(statement, ast.Assign) or isinstance(statement.value, ast.Tuple):
+                continue
+            if isinstance(statement.targets[0], ast.Tuple) and len(statement.targets[0].elts) > 1:
+                found.setdefault(id(statement), (function, statement))
+    return list(found.values())
+
+
 def _feeding(scope: Scope, suspect: Suspect) -> Iterator[tuple[int, str, ast.stmt]]:
     """The statements that set what a suspect reads, what these read, and so on, also in what they call.
 

@@ -15,7 +15,7 @@ from .bench import Score
 from .early import Early, mends, without
 from .edits import Edit, Edits
 from .leaves import EXCHANGED, LEAVES_OUT, NEVER_ADDED, OFF, UNSUMMED
-from .places import earlier, places, ranking
+from .places import earlier, places, ranking, unpacking
 from .screen import Screened, screened
 from .search import Search
 from .source import Scope
@@ -173,7 +173,7 @@ class Round:
     def told_by_the_suspect(self) -> Iterator[Mend]:
         """The edits of the first suspects that mend just what is said of them."""
         if self.runs:
-            self.solves(self._telling())
+            self.solves(self._telling(), self._unpacked())
         yield from ()
 
     def sifted_by_values(self) -> Iterator[Mend]:
@@ -363,6 +363,16 @@ class Round:
             function = self.scope.function_at(suspect.path, suspect.start)
             if kinds and statement is not None and function is not None:
                 yield from [edit for edit in self.makers.of(function, statement) if edit.kind in kinds][:FITTING]
+
+    def _unpacked(self) -> Iterator[Edit]:
+        """Where the loss is wrong: the names under which an array is taken apart, in another order.
+
+        Each part is known, and nothing tells that it has another's name until they meet, lines further down.
+        """
+        if LOSS in self.score.differ:
+            for function, statement in unpacking(self.scope, self.named[:3])[:2]:
+                some = [edit for edit in self.makers.of(function, statement) if edit.kind == "exchange"]
+                yield from [edit for edit in some if "the names" in edit.sentence][:FITTING]
 
     def _sums(self) -> tuple[list[Place], list[int]]:
         """Behind what makes things that are never added up; and what these are."""
