@@ -415,9 +415,9 @@ class _Maker(Expressions, Analogies):
             if len(leaves) > 1 and isinstance(statement, ast.Assign):
                 yield from self.set_no_more(statement, leaves)
             if len(leaves) > 1:
-                names = [leaf for leaf in leaves if isinstance(leaf, ast.Name)]
-                yield from self.exchange(names, "the names")
-                yield from self.in_another_order(names)
+                named = [leaf for leaf in leaves if isinstance(leaf, ast.Name)]
+                yield from self.exchange(named, "the names")
+                yield from self.in_another_order(named)
             if isinstance(statement, ast.For):
                 continue
             for leaf in leaves:

@@ -133,11 +133,11 @@ class Tries:
             self.elsewhere(trace, named)
         elif (named[0].path, named[0].start) in _behind(self.scope, trace, first):
             self.alike(first, named[0].path, named[0].start)
-        function = self.scope.function_at(first.path, first.offset)
-        for statement in [*unread(self.scope, first), *adding(self.scope, first)] if function is not None else ():
-            self.where_set(function, statement)
-        for maker, statement in laid_out(self.scope, first):
-            self.where_set(maker, statement)
+        own = self.scope.function_at(first.path, first.offset)
+        setting = [(own, statement) for statement in [*unread(self.scope, first), *adding(self.scope, first)]]
+        for function, statement in [*setting, *laid_out(self.scope, first)]:
+            if function is not None:
+                self.where_set(function, statement)
         # The most natural edit of each line; then the line that is at fault.
         some: dict[tuple[str, int], tuple[Edit, Score]] = {}
         # Where an array of its own does, whatever else is computed there does no more than make one.
