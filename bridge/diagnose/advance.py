@@ -19,13 +19,13 @@ import numpy as np
 from .align import Trace
 from .edits import Edit, Edits
 from .leaves import Leaf
+from .probe import probed
 from .quantities import EXAMPLE, SO_FAR, STACK, STEP, Meaning, neutral
 from .screen import Look, Looks, harmless, replaced, sometimes
 from .source import Scope
 from .suspects import Suspect
 from .text import Source, Splice
 from .trace import Array, Site
-from .translate import probed
 
 TURNS = 3  # turns on which a statement is looked at: the first that give nobody's value
 EACH = 4  # edits of one expression that are kept, the likeliest first

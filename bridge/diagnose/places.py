@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from .bench import Score
 from .edits import Edit
 from .pieces import own_nodes
+from .probe import Place
 from .source import Function, Scope
 from .suspects import Suspect
 from .text import walk
-from .translate import Place
 
 FEEDING = 3  # steps that are gone back from a suspect to what it is made from
 

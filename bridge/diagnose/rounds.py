@@ -16,12 +16,13 @@ from .early import Early, mends, without
 from .edits import Edit, Edits
 from .leaves import EXCHANGED, LEAVES_OUT, NEVER_ADDED, OFF, UNSUMMED
 from .places import earlier, places, ranking, unpacking
+from .probe import Place
 from .screen import Screened, screened
 from .search import Search
 from .source import Scope
 from .suspects import MISNAMED, ONE_FOR_ALL, TURNED_ROUND, Suspect
 from .text import Source, walk
-from .translate import INSERTED, LAST_RESORT, Place, Translator
+from .translate import INSERTED, LAST_RESORT, Translator
 from .tries import DRASTIC, Tries, written
 
 SCREENED = 10  # suspects whose edits are told apart by the values they had in hand

@@ -9,220 +9,24 @@ right.
 from __future__ import annotations
 
 import ast
-import builtins
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import islice, permutations, product
-from math import prod
-from types import CodeType
-from typing import Any, NamedTuple
 
-import numpy as np
-
-from ..problem import Problem
 from .align import Trace
 from .allowance import Allowance
 from .calling import PURE
-from .edits import Edit
-from .pieces import SUM, Text, binds, is_plain, within
+from .pieces import SUM, Edit, Text, binds, is_plain, within
+from .probe import Names, Place, Seen, probed
 from .quantities import STACK, TOTAL, Formula, Meaning, Operand, neutral
-from .source import NotInForce, Scope
+from .source import Scope
+from .spelling import Key, Term, spellings, tight
 from .text import Source, Splice
 from .trace import Array, Site
 from .trusted import Trusted, series
 
-_PROBE = "__rowcol_probe__"
-TURNS = 8  # how many times a place is looked at
-MOST = 260  # how many texts are evaluated at one place
 DEPTH = 4  # how many formulas are written one in the other
 INSERTED = 10.0  # the weight of a new statement
 LAST_RESORT = 100.0  # the weight of what nobody would write
-Key = Any  # steps, one for each turn; or ("stack", first step); or None for what has no step
-
-
-class Place(NamedTuple):
-    """In front of a statement, or behind it."""
-
-    path: str
-    statement: ast.stmt
-    behind: bool = False
-
-
-class Term(NamedTuple):
-    """A text that has the values of a quantity."""
-
-    text: str
-    quantity: int
-    key: Key
-    shape: tuple[int, ...]
-
-
-class Seen:
-    """What was seen at a place: for each text its values, one a turn."""
-
-    most = MOST
-
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.texts: dict[str, CodeType] = {}
-        self.values: dict[str, list[Array | None]] = {}
-        self.turns = 0
-        self.numpy = "np"
-        self.variables: dict[str, tuple[int, ...]] = {}
-        self.zeros: set[str] = set()  # plain numbers that are zero: what is carried begins so
-
-    def add(self, text: str) -> None:
-        if text not in self.texts and len(self.texts) < self.most and (code := compiled(text.strip())) is not None:
-            self.texts[text] = code
-            self.values[text] = [None] * self.turns
-
-    def look(self, frame: Any) -> None:
-        """Evaluate every text in a frame of the running port."""
-        if self.turns >= TURNS:
-            return
-        if self.turns == 0:
-            for name, value in frame.f_globals.items():
-                if value is np:
-                    self.numpy = name
-        space, names = frame.f_locals, frame.f_globals
-        for name, value in space.items():
-            if isinstance(value, np.ndarray):
-                self.variables.setdefault(name, value.shape)
-            elif type(value) in (int, float) and value == 0:
-                self.zeros.add(name)
-        for text, code in self.texts.items():
-            try:
-                value = eval(code, names, space)
-            except Exception:
-                value = None
-            self.values[text].append(_array(value))
-        self.turns += 1
-
-
-@lru_cache(maxsize=20_000)
-def compiled(text: str) -> CodeType | None:
-    """The code of an expression, which may be asked for at several places and again after a mend."""
-    try:
-        return compile(text, "<probe>", "eval")
-    except (SyntaxError, ValueError):
-        return None
-
-
-def _array(value: Any) -> Array | None:
-    if isinstance(value, np.ndarray):
-        return np.array(value) if value.dtype.kind in "fiub" else None
-    if isinstance(value, float | np.floating):
-        return np.asarray(value)
-    return None
-
-
-def probed(scope: Scope, run: Callable[[], object], seen: Sequence[Seen]) -> None:
-    """Run the port once and evaluate at every place what is asked for there."""
-    splices = []
-    for number, one in enumerate(seen):
-        one.turns, one.values = 0, {text: [] for text in one.texts}
-        source = scope.source(one.place.path)
-        call = f"{_PROBE}({number})"
-        behind = one.place.behind
-        splices.append(
-            source.after(one.place.statement, call) if behind else source.before(one.place.statement, call)
-        )
-
-    def hook(number: int) -> None:
-        seen[number].look(sys._getframe(1))
-
-    setattr(builtins, _PROBE, hook)
-    try:
-        with scope.edited(_merged(splices)):
-            run()
-    except (NotInForce, Problem, ValueError):
-        pass
-    finally:
-        delattr(builtins, _PROBE)
-
-
-def _merged(splices: Iterable[Splice]) -> list[Splice]:
-    """Insertions at one offset put together."""
-    found: dict[tuple[str, int, int], str] = {}
-    for s in splices:
-        found[s.path, s.start, s.end] = found.get((s.path, s.start, s.end), "") + s.text
-    return [Splice(*key, text) for key, text in found.items()]
-
-
-# What can be named at a place ------------------------------------------------------------------------------
-
-
-class _Names(Seen):
-    """Looks at a place for the first time, and finds out there what can be named."""
-
-    def __init__(self, place: Place, counters: Sequence[str], pure: Iterable[str]) -> None:
-        super().__init__(place)
-        self.counters, self.pure = counters, list(pure)
-
-    def look(self, frame: Any) -> None:
-        if self.turns == 0:
-            texts = list(dict.fromkeys(_nameable(frame, self.counters)))
-            plain = [text for text in texts if "[" not in text or text.endswith('"]')]
-            for text in [*plain, *self.pure, *texts]:
-                self.add(text)
-        super().look(frame)
-
-
-def _nameable(frame: Any, counters: Sequence[str]) -> Iterator[str]:
-    space, names = frame.f_locals, frame.f_globals
-    counters = [name for name in counters if isinstance(space.get(name), int | np.integer)]
-    called = frame.f_code.co_names
-    for name, value in [*space.items(), *((n, names[n]) for n in called if n in names)]:
-        if not name.startswith("."):
-            yield from _parts(name, value, counters, 2)
-
-
-def _parts(text: str, value: Any, counters: Sequence[str], depth: int) -> Iterator[str]:
-    """A value's text, and those of what is in it."""
-    if isinstance(value, np.ndarray):
-        yield text
-        if value.ndim >= 3 or (value.ndim == 2 and len(value) < 12):
-            for axis in range(min(value.ndim, 3)):
-                before = ":, " * axis
-                for counter in counters:
-                    for shift in ("", " - 1", " + 1"):
-                        yield f"{text}[{before}{counter}{shift}]"
-        if value.ndim >= 3:
-            for cut in ("1:", ":-1", "-1", "0"):
-                yield f"{text}[:, {cut}]"
-                yield f"{text}[{cut}]"
-    elif isinstance(value, float | np.floating):
-        yield text
-    elif depth and isinstance(value, dict):
-        for key, inner in list(value.items())[:16]:
-            if isinstance(key, str):
-                yield from _parts(f'{text}["{key}"]', inner, counters, depth - 1)
-        if value and all(isinstance(key, int) for key in value):
-            for counter in counters:
-                for shift in ("", " - 1", " + 1"):
-                    yield f"{text}[{counter}{shift}]"
-            yield f"{text}[-1]"
-    elif depth and isinstance(value, list | tuple) and value:
-        if isinstance(value[0], np.ndarray):
-            for counter in counters:
-                for shift in ("", " - 1", " + 1"):
-                    yield f"{text}[{counter}{shift}]"
-            yield f"{text}[-1]"
-            yield f"{text}[0]"
-        elif isinstance(value[0], dict | tuple):
-            for counter in counters:
-                yield from _parts(f"{text}[{counter}]", value[0], counters, depth - 1)
-        if isinstance(value, tuple) and len(value) < 9:
-            for k, inner in enumerate(value):
-                yield from _parts(f"{text}[{k}]", inner, (), depth - 1)
-    elif depth and hasattr(value, "__dict__") and not callable(value) and not isinstance(value, type(np)):
-        for key, inner in list(vars(value).items())[:24]:
-            if key.isidentifier():
-                yield from _parts(f"{text}.{key}", inner, counters, depth - 1)
-
-
-# The formula in the port's variables -----------------------------------------------------------------------
 
 
 class Translator:
@@ -234,9 +38,9 @@ class Translator:
 
     def edits(self, places: Sequence[Place], aims: Sequence[int], summed: bool = False) -> Iterator[Edit]:
         """Edits that bring one of these quantities in, at these places; `summed`: over the batch, too."""
-        names: list[_Names] = []
+        names: list[Names] = []
         for place in places:
-            names.append(_Names(place, self._counters(place), self._pure(place)))
+            names.append(Names(place, self._counters(place), self._pure(place)))
         probed(self.scope, self.run, names)
         spelled: list[Seen] = []
         wanted: list[dict[str, tuple[int, Key]]] = []
@@ -386,7 +190,7 @@ class Translator:
 
     def _distinct(self, terms: Iterable[Term]) -> list[Term]:
         """The shortest two texts for each series of steps and shape."""
-        kept: dict[Any, int] = {}
+        kept: dict[tuple[Key, tuple[int, ...]], int] = {}
         found = []
         for term in terms:
             mark = term.key, term.shape
@@ -395,7 +199,7 @@ class Translator:
                 found.append(term)
         return found[:8]
 
-    def _agreed(self, operands: Sequence[Any], chosen: Sequence[Term]) -> Key:
+    def _agreed(self, operands: Sequence[Operand], chosen: Sequence[Term]) -> Key:
         """The steps of the result, where the operands' steps fit together; False where they do not."""
         key: Key = None
         for operand, term in zip(operands, chosen, strict=True):
@@ -518,7 +322,7 @@ class Translator:
             at = self.trace.at(number)
             if (site.path, site.kind, site.start, site.end) != (place.path, "load", start, end) or not at:
                 continue
-            if _fits(self.trace.events[at[-1]].value.shape, shape):
+            if self.trace.events[at[-1]].value.shape == shape:
                 left = Text(source.segment(value), binds(value))
                 new = Splice(place.path, start, end, f"{within(left, SUM)} + {text}")
                 yield 0.15, _edit(source, start, (new,), "term", f"`+ {text}` is missing")
@@ -539,7 +343,7 @@ class Translator:
                 if isinstance(statement, ast.For | ast.While | ast.If | ast.With | ast.Try):
                     continue
                 at = self.trace.at(number)
-                if not at or not _fits(self.trace.events[at[-1]].value.shape, shape):
+                if not at or self.trace.events[at[-1]].value.shape != shape:
                     continue
                 if site.text == text or (text in site.text and len(text) > 0.9 * len(site.text)):
                     continue
@@ -571,7 +375,7 @@ class Translator:
         function = self.scope.function_at(place.path, start)
         own = _set_in(function.body if function is not None else source.tree.body)
         for variable, size in [*names.variables.items(), *((zero, shape) for zero in names.zeros - set_here)]:
-            if variable not in own or not _fits(size, shape) or variable == text:
+            if variable not in own or size != shape or variable == text:
                 continue
             if text.isidentifier() and text in set_here:
                 yield from self._renamed(source, source.block(statement)[0], text, variable, name)
@@ -656,116 +460,13 @@ def keys(trusted: Trusted, meanings: Sequence[tuple[Meaning, ...] | None]) -> li
     return found
 
 
-def spellings(node: ast.expr, places: Sequence[ast.AST], terms: Sequence[Term], numpy: str) -> Iterator[str]:
-    """The ways to write an operation on texts: the operands transposed or not, in either order."""
-    texts = [term.text for term in terms]
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult) and len(texts) == 2:
-        for one, other in (terms, terms[::-1]):
-            a, b = _tight(one.text), _tight(other.text)
-            yield f"{a} @ {_flipped(other)}"
-            yield f"{_flipped(one)} @ {b}"
-            yield f"{a} @ {b}"
-            axes = len(one.shape), len(other.shape)
-            if max(one.shape, default=0) * max(other.shape, default=0) == prod(one.shape) * prod(other.shape):
-                yield f"{numpy}.outer({one.text}, {other.text})"
-            if axes == (3, 3):
-                yield f"{numpy}.einsum('bti,btj->ij', {one.text}, {other.text})"
-                yield f"{numpy}.einsum('tbi,tbj->ij', {one.text}, {other.text})"
-        return
-    if isinstance(node, ast.Call):
-        function = ast.unparse(node.func)
-        if not function.startswith("np."):
-            return
-        function = f"{numpy}.{function[3:]}"
-        if function.endswith((".sum", ".max")) and len(texts) == 1:
-            inner = texts[0]
-            yield f"{function}({inner})"
-            for axis in dict.fromkeys((1, 0, -1, *range(2, len(terms[0].shape) - 1))):
-                yield f"{function}({inner}, axis={axis}, keepdims=True)"
-                yield f"{function}({inner}, axis={axis})"
-            return
-        if function.endswith(".where") and len(texts) == 1:
-            yield f"{numpy}.maximum({texts[0]}, 0)"
-            return
-    if (
-        isinstance(node, ast.BinOp)
-        and isinstance(node.op, ast.Mult | ast.Add | ast.Sub | ast.Div)
-        and len(texts) == 2
-    ):
-        a, b = texts
-        if isinstance(node.op, ast.Mult) and a == b:
-            yield f"{_tight(a)} ** 2"
-        sign = {ast.Mult: "*", ast.Add: "+", ast.Sub: "-", ast.Div: "/"}[type(node.op)]
-        binds = isinstance(node.op, ast.Mult | ast.Div)
-        left, right = (_bound(a) if binds else a), (_bound(b) if sign != "+" else b)
-        yield f"{left} {sign} {right}"
-        if sign in "+*":
-            yield f"{_bound(b) if binds else b} {sign} {_bound(a) if binds else a}"
-        yield f"{left} {sign} {_flipped(terms[1])}"
-        if len(terms[1].shape) == len(terms[0].shape) - 1 > 0:
-            yield f"{left} {sign} {_tight(b)}[..., None]"
-        return
-    whole = _Filled(dict(zip((id(p) for p in places), texts, strict=True)), numpy)
-    yield ast.unparse(whole.visit(node))
-
-
-class _Filled(ast.NodeTransformer):
-    """A formula of the trusted side with the port's texts in the places of its operands."""
-
-    def __init__(self, texts: dict[int, str], numpy: str) -> None:
-        self.texts, self.numpy = texts, numpy
-
-    def visit(self, node: ast.AST) -> Any:
-        if id(node) in self.texts:
-            return ast.Name(_tight(self.texts[id(node)]), ast.Load())
-        if isinstance(node, ast.Name) and node.id == "np":
-            return ast.Name(self.numpy, ast.Load())
-        new = type(node)(**{name: value for name, value in ast.iter_fields(node)})
-        for name, value in ast.iter_fields(node):
-            if isinstance(value, ast.AST):
-                setattr(new, name, self.visit(value))
-            elif isinstance(value, list):
-                setattr(new, name, [self.visit(v) if isinstance(v, ast.AST) else v for v in value])
-        return new
-
-
-def _tight(text: str) -> str:
-    """A text that can stand before a dot or beside any operator."""
-    try:
-        node = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return f"({text})"
-    return (
-        text
-        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.Constant)
-        else f"({text})"
-    )
-
-
-def _bound(text: str) -> str:
-    """A text that can stand in a product."""
-    try:
-        node = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return f"({text})"
-    loose = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
-    return f"({text})" if loose or isinstance(node, ast.IfExp | ast.Compare | ast.UnaryOp) else text
-
-
-def _flipped(term: Term) -> str:
-    """The transpose of a term: of its last two axes, where it is known to have more."""
-    if len(term.shape) > 2:
-        return f"{_tight(term.text)}.swapaxes(-1, -2)"
-    return term.text[:-2] if term.text.endswith(".T") else f"{_tight(term.text)}.T"
-
-
 def _bracketed(text: str, site: Site, source: Source) -> str:
     """The text as it can stand where an expression stood."""
     parent = source.parent(site.node)
     if isinstance(parent, ast.BinOp | ast.UnaryOp | ast.Attribute | ast.Subscript) or (
         isinstance(parent, ast.Call) and parent.func is site.node
     ):
-        return _tight(text)
+        return tight(text)
     return text
 
 
@@ -776,10 +477,6 @@ def _depth(site: Site, trace: Trace) -> int:
         depth += 1
         parent = trace.sites[parent].parent
     return depth
-
-
-def _fits(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    return one == other
 
 
 def _cost(text: str) -> int:
