@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations, permutations
 
 from .parts import CUT, EXAMPLE, RATE, SHARE, THROUGHOUT, Break, Equation, Part, Shape, Splice
+from .pieces import set_in
 from .readings import other_axes, wrapped
-from .variants import BOUNDS, Variants, length_of, stored
+from .variants import BOUNDS, Variants, length_of
 
 OF_ONE_TURN = 0.3  # how much more far-fetched an edit is that holds in one turn of a loop only
 
@@ -291,8 +292,8 @@ class _Writer(Variants):
             if any(isinstance(e.node, ast.For) for e in passed):
                 return
             read = {n.id for n in ast.walk(equation.node) if isinstance(n, ast.Name)}
-            made = {name for e in passed for name in stored(e.node)}
-            mine = stored(equation.node)
+            made = {name for e in passed for name in set_in(e.node)}
+            mine = set_in(equation.node)
             uses = {n.id for e in passed for n in ast.walk(e.node) if isinstance(n, ast.Name)}
             if not (read & made or mine & uses):
                 continue

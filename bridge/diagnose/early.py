@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..family import Family
 from .align import Trace
-from .pieces import Edit, called_name, is_product
+from .pieces import Edit, called_name, is_product, read_in, set_in
 from .source import Function
 from .suspects import Suspect
 from .text import Source, Splice, walk
@@ -291,7 +291,7 @@ def _moved(one: Early) -> Edit | None:
     behind = block[max(last, place)]
     passed = [anchor] if anchor is not None else []
     passed += block[place + 1 : last + 1]
-    if behind is one.outer or isinstance(behind, ast.Return) or _read(one.outer) & _replaced(passed, one.outer):
+    if behind is one.outer or isinstance(behind, ast.Return) or read_in(one.outer) & _replaced(passed, one.outer):
         return None
     where = source.line(source.span(behind)[0])
     ends = f"the loop of line {where}" if isinstance(behind, LOOPS) else f"line {where}"
@@ -316,7 +316,7 @@ def _passed(one: Early) -> Edit | None:
     last = max((k for k, other in enumerate(block) if any(_holds(other, use) for use in one.uses)), default=place)
     if last <= place or isinstance(block[last], ast.Return) or not source.opens_line(one.outer):
         return None
-    if _read(one.outer) & _replaced(block[place + 1 : last + 1], one.outer):
+    if read_in(one.outer) & _replaced(block[place + 1 : last + 1], one.outer):
         return None
     line = source.line(source.span(one.outer)[0])
     where = source.line(source.span(block[last])[0])
@@ -384,10 +384,6 @@ def _outermost(source: Source, one: Early) -> ast.stmt | None:
     return found
 
 
-def _read(statement: ast.stmt) -> set[str]:
-    return {n.id for n in walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-
-
 def _holds(outer: ast.AST, inner: ast.AST) -> bool:
     return any(node is inner for node in walk(outer))
 
@@ -405,6 +401,5 @@ def _replaced(passed: Sequence[ast.stmt], but: ast.stmt) -> set[str]:
                 targets = node.targets
             elif isinstance(node, ast.For):
                 targets = [node.target]
-            names = [n for t in targets for n in walk(t) if isinstance(n, ast.Name)]
-            found |= {n.id for n in names if isinstance(n.ctx, ast.Store)}
+            found = found.union(*map(set_in, targets))
     return found

@@ -29,11 +29,14 @@ from .pieces import (
     Edit,
     called_name,
     inside,
+    is_docstring,
     makes_nothing,
     nameable,
     names_in,
     own_nodes,
     put_away,
+    read_in,
+    set_in,
     shifted,
     terms_of,
     unlike,
@@ -132,7 +135,7 @@ class _Maker(Expressions, Analogies):
         """The function's own statements (of a lambda: the statement that it stands in)."""
         if isinstance(self.function.node, ast.Lambda):
             return [self.source.statement(self.function.node)]
-        return [n for n in self.nodes if isinstance(n, ast.stmt) and not _is_docstring(n)]
+        return [n for n in self.nodes if isinstance(n, ast.stmt) and not is_docstring(n)]
 
     def text_with(self, edit: Edit) -> str:
         """The text around the function as an edit makes it: what tells edits apart."""
@@ -371,7 +374,7 @@ class _Maker(Expressions, Analogies):
             return
         outer, word = self.source.parent(function), ""
         while outer is not None and not word:
-            if isinstance(outer, ast.FunctionDef) and any(t.id == name for t in stored_in(outer)):
+            if isinstance(outer, ast.FunctionDef) and name in _own_names(outer):
                 word = "nonlocal"
             outer = self.source.parent(outer)
         word = word or ("global" if name in self.function.globals else "")
@@ -384,7 +387,7 @@ class _Maker(Expressions, Analogies):
                 end = self.source.span(node)[1]
                 yield self.make(node, "statement", sentence, 0.3, Splice(self.path, end, end, f", {name}"))
                 return
-        body = [one for one in function.body if not _is_docstring(one)]
+        body = [one for one in function.body if not is_docstring(one)]
         yield self.make(statement, "statement", sentence, 0.3, self.source.before(body[0], f"{word} {name}"))
 
     def unread(self, statement: ast.stmt, target: ast.expr) -> Iterator[Edit]:
@@ -629,15 +632,13 @@ class _Maker(Expressions, Analogies):
         for other in block[place + 1 :] if block else ():
             if isinstance(other, _LOOPS) and source.opens_line(other.body[0]):
                 # What the loop sets is taken once, in front of it, under a name that the loop only reads.
-                set_there = {n.id for n in ast.walk(other) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-                names = names_in(statement) if isinstance(statement, ast.Assign) else []
-                kept = {n.id for n in names if isinstance(n.ctx, ast.Store)} - set_there
-                taken = {n.id for n in names if isinstance(n.ctx, ast.Load)} & set_there
+                set_there, assigns = set_in(other), isinstance(statement, ast.Assign)
+                once = assigns and set_in(statement) - set_there and read_in(statement) & set_there
                 yield self.make(
                     statement,
                     "moved",
                     f"`{said}` belongs in the loop",
-                    0.3 if kept and taken else 1.6,
+                    0.3 if once else 1.6,
                     source.delete(statement),
                     source.before(other.body[0], text),
                 )
@@ -719,10 +720,6 @@ def _index(index: ast.expr, text: str, numpy: str) -> str:
     return f"({text})" if "," in text and not text.startswith("(") else text
 
 
-def stored_in(function: ast.FunctionDef) -> list[ast.Name]:
+def _own_names(function: ast.FunctionDef) -> set[str]:
     """The names that a function itself sets."""
-    return [n for n in own_nodes(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-
-
-def _is_docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return {n.id for n in own_nodes(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}

@@ -13,7 +13,7 @@ import numpy as np
 from .align import Need, Trace
 from .apart import apart, changes_elements
 from .leaves import Leaf
-from .pieces import called_name, is_view, put_away
+from .pieces import called_name, is_view, put_away, set_in
 from .quantities import Meaning, Operand
 from .text import walk
 from .trace import Array
@@ -254,10 +254,10 @@ class Evidence:
                 continue
             statement, _ = self.statement(number)
             block, place = source.block(statement)
-            names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            names = set_in(statement)
             for loop in block[place + 1 :]:
                 inner = list(ast.walk(loop)) if isinstance(loop, ast.For | ast.While) else []
-                own = {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+                own = set_in(loop)
                 calls = [n for n in inner if isinstance(n, ast.Call) and called_name(n) in ("append", "insert")]
                 kept = {a.id for call in calls for a in call.args if isinstance(a, ast.Name)}
                 found += [number] if (names - own) & kept else []
@@ -273,9 +273,7 @@ class Evidence:
             loop, source = self.statement(number)[0], self.trace.scope.source(site.path)
             while loop is not None and not isinstance(loop, ast.For | ast.FunctionDef):
                 loop = source.parent(loop)  # type: ignore[assignment]
-            if not isinstance(loop, ast.For) or site.node.id in {
-                n.id for n in ast.walk(loop) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-            }:
+            if not isinstance(loop, ast.For) or site.node.id in set_in(loop):
                 continue
             same = set.intersection(*({(m.quantity, m.t) for m in self.trace.meanings[p] or ()} for p in at))
             quantities = self.trace.trusted.quantities

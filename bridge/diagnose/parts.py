@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .pieces import is_docstring
 from .readings import skeleton
 from .unrolled import unrolled
 
@@ -87,7 +88,7 @@ class Part:
     ) -> None:
         self.function, self.name, self.seen, self.written_out = function, function.__name__, seen, written_out
         self.code = function.__code__
-        lines = [node.lineno for node in _statements(source.body) if not _is_documentation(node)]
+        lines = [node.lineno for node in _statements(source.body) if not is_docstring(node)]
         self.text = _with_share(ast.unparse(ast.fix_missing_locations(_plain(source))), function.__module__)
         self._starts = [0]
         for text in self.text.splitlines(keepends=True):
@@ -142,7 +143,7 @@ class Part:
             if isinstance(node, ast.For):
                 self._read(node.body, lines, node)
             elif isinstance(node, ast.FunctionDef):
-                self._read([inner for inner in node.body if not _is_documentation(inner)], lines, None)
+                self._read([inner for inner in node.body if not is_docstring(inner)], lines, None)
             elif isinstance(node, ast.If):
                 self._read(node.body, lines, loop)
                 self._read(node.orelse, lines, loop)
@@ -356,7 +357,7 @@ def _plain(source: ast.FunctionDef) -> ast.FunctionDef:
     plain = ast.FunctionDef(
         name=source.name,
         args=_bare(source.args),
-        body=[node for node in source.body if not _is_documentation(node)],
+        body=[node for node in source.body if not is_docstring(node)],
         decorator_list=[],
         returns=None,
         type_comment=None,
@@ -399,10 +400,6 @@ def _unannotated(node: ast.stmt) -> ast.stmt:
     if isinstance(node, ast.AnnAssign) and node.value is not None:
         return ast.copy_location(ast.Assign(targets=[node.target], value=node.value), node)
     return node
-
-
-def _is_documentation(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _makes_words(node: ast.stmt) -> bool:

@@ -65,10 +65,12 @@ Change: TypeAlias = "tuple[str, Text, float, str]"
 
 
 def within(text: Text, need: int) -> str:
+    """A text as it stands in what binds as tightly as `need`: in brackets where it is looser."""
     return text.text if text.binds >= need else f"({text.text})"
 
 
 def binds(node: ast.expr) -> int:
+    """How tightly an expression holds together, from `ANY` to `ATOM`."""
     if isinstance(node, ast.BinOp):
         return OPERATORS.get(type(node.op), ("", COMPARE + 1))[1]
     if isinstance(node, ast.UnaryOp):
@@ -85,6 +87,7 @@ def binds(node: ast.expr) -> int:
 
 
 def is_transpose(node: ast.AST | None) -> bool:
+    """Whether a node ends in `.T`."""
     return isinstance(node, ast.Attribute) and node.attr == "T"
 
 
@@ -124,6 +127,7 @@ def is_product(node: ast.AST) -> bool:
 
 
 def called_name(call: ast.Call) -> str:
+    """The last name of what is called: `sum` of `np.sum(x)` and of `x.sum()`; nothing where it has none."""
     if isinstance(call.func, ast.Attribute):
         return call.func.attr
     return call.func.id if isinstance(call.func, ast.Name) else ""
@@ -177,12 +181,14 @@ def nameable(node: ast.AST) -> bool:
 
 
 def factors_of(node: ast.expr) -> list[ast.expr]:
+    """What an expression is the elementwise product of; itself where it is none."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return [*factors_of(node.left), *factors_of(node.right)]
     return [node]
 
 
 def terms_of(node: ast.expr) -> list[ast.expr]:
+    """What an expression is the sum of; itself where it is none."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return [*terms_of(node.left), *terms_of(node.right)]
     return [node]
@@ -222,11 +228,33 @@ def own_nodes(function: ast.AST) -> list[ast.AST]:
     return found
 
 
-def names_in(target: ast.AST) -> list[ast.Name]:
-    return [n for n in walk(target) if isinstance(n, ast.Name)]
+def names_in(node: ast.AST) -> list[ast.Name]:
+    """The plain names in a node."""
+    return [n for n in walk(node) if isinstance(n, ast.Name)]
+
+
+def set_in(node: ast.AST) -> set[str]:
+    """The plain names that a node sets."""
+    return {n.id for n in names_in(node) if isinstance(n.ctx, ast.Store)}
+
+
+def read_in(node: ast.AST) -> set[str]:
+    """The plain names that a node reads."""
+    return {n.id for n in names_in(node) if isinstance(n.ctx, ast.Load)}
+
+
+def is_docstring(statement: ast.stmt) -> bool:
+    """Whether a statement is only a constant: a docstring, say, or an ellipsis."""
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def is_numpy(node: ast.expr) -> bool:
+    """Whether a node is NumPy under the name that our own sides have for it."""
+    return isinstance(node, ast.Name) and node.id == "np"
 
 
 def is_simple(text: str) -> bool:
+    """Whether a text is a name or an attribute, and no transpose."""
     return bool(re.fullmatch(r"[\w.]+", text)) and not text.endswith(".T")
 
 

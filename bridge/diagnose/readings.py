@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from .pieces import called_name, terms_of, untransposed
+from .pieces import called_name, is_numpy, terms_of, untransposed
 
 Variant: TypeAlias = "tuple[str, str, float]"  # the text to read instead, the rule in words, how far-fetched it is
 REDUCTIONS = ("sum", "mean", "max")
@@ -100,13 +100,9 @@ def _axis(node: ast.Call) -> ast.expr | None:
 
 def _reduced(node: ast.Call) -> ast.expr | None:
     """What a call adds up."""
-    if isinstance(node.func, ast.Attribute) and not _is_numpy(node.func.value):
+    if isinstance(node.func, ast.Attribute) and not is_numpy(node.func.value):
         return node.func.value
     return node.args[0] if node.args else None
-
-
-def _is_numpy(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == "np"
 
 
 def other_axes(node: ast.Call, reader: Reader) -> dict[str, str]:

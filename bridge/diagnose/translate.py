@@ -15,7 +15,7 @@ from itertools import islice, permutations, product
 from .align import Trace
 from .allowance import Allowance
 from .calling import PURE
-from .pieces import SUM, Edit, Text, binds, is_plain, within
+from .pieces import SUM, Edit, Text, binds, is_plain, names_in, read_in, set_in, within
 from .probe import Names, Place, Seen, probed
 from .quantities import STACK, TOTAL, Formula, Meaning, Operand, neutral
 from .source import Scope
@@ -300,11 +300,11 @@ class Translator:
         block, at = source.block(place.statement)
         if isinstance(place.statement, ast.For | ast.While | ast.If | ast.With | ast.Try | ast.Return):
             return
-        here = {n.id for n in _loads(place.statement)}
-        later = {n.id for statement in block[at + 1 :] for n in _loads(statement)}
-        for node in _loads(ast.parse(text.strip(), mode="eval")):
-            if node.id in here & later and node.id not in {t.id for t in _targets(place.statement)}:
-                line = f"{node.id} = {text}"
+        later = set[str]().union(*map(read_in, block[at + 1 :]))
+        wanted = (read_in(place.statement) & later) - {target.id for target in _targets(place.statement)}
+        for name_read in dict.fromkeys(node.id for node in names_in(ast.parse(text.strip(), mode="eval"))):
+            if name_read in wanted:
+                line = f"{name_read} = {text}"
                 start = source.span(place.statement)[0]
                 splice = source.before(place.statement, line)
                 yield INSERTED + 0.5, _edit(source, start, (splice,), "statement", f"`{line}` is missing: {name}")
@@ -371,9 +371,9 @@ class Translator:
             return
         start = source.span(statement)[0]
         # What is only changed here, step by step, may have to be set anew.
-        set_here = _set_in(one for one in source.block(statement)[0] if not isinstance(one, ast.AugAssign))
+        set_here = _set_in_block(one for one in source.block(statement)[0] if not isinstance(one, ast.AugAssign))
         function = self.scope.function_at(place.path, start)
-        own = _set_in(function.body if function is not None else source.tree.body)
+        own = _set_in_block(function.body if function is not None else source.tree.body)
         for variable, size in [*names.variables.items(), *((zero, shape) for zero in names.zeros - set_here)]:
             if variable not in own or size != shape or variable == text:
                 continue
@@ -398,8 +398,8 @@ def _producer(source: Source, statement: ast.stmt, text: str, variable: str) -> 
     while place > 0 and isinstance(block[place], ast.For | ast.While):
         inside = [n for n in ast.walk(block[place]) if isinstance(n, ast.expr) and not isinstance(n, ast.Name)]
         stored = [n for n in inside if isinstance(getattr(n, "ctx", None), ast.Store)]
-        touched = {n.id for one in stored for n in ast.walk(one) if isinstance(n, ast.Name)} | _set_in([block[place]])
-        read = {n.id for n in ast.walk(block[place]) if isinstance(n, ast.Name)}
+        touched = {n.id for one in stored for n in names_in(one)} | set_in(block[place])
+        read = {n.id for n in names_in(block[place])}
         if touched & names or variable in read:
             break
         place -= 1
@@ -412,26 +412,14 @@ def _later(one: int | None, other: int | None) -> int | None:
 
 
 def _targets(statement: ast.stmt) -> list[ast.Name]:
-    """The plain names that a statement sets."""
+    """The plain names that an assignment sets."""
     targets = statement.targets if isinstance(statement, ast.Assign) else []
-    return [
-        n for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    ]
+    return [n for target in targets for n in names_in(target) if isinstance(n.ctx, ast.Store)]
 
 
-def _loads(node: ast.AST) -> list[ast.Name]:
-    """The names that are read in a node."""
-    return [n for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
-
-
-def _set_in(block: Iterable[ast.stmt]) -> set[str]:
-    """The names that some statements set."""
-    found: set[str] = set()
-    for statement in block:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                found.add(node.id)
-    return found
+def _set_in_block(block: Iterable[ast.stmt]) -> set[str]:
+    """The plain names that some statements set."""
+    return set[str]().union(*map(set_in, block))
 
 
 def keys(trusted: Trusted, meanings: Sequence[tuple[Meaning, ...] | None]) -> list[tuple[int, Key]]:

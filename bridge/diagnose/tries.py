@@ -16,7 +16,7 @@ from .align import Trace
 from .allowance import clock
 from .bench import Score
 from .edits import Edit, Edits
-from .pieces import called_name, is_product, own_nodes
+from .pieces import called_name, is_product, own_nodes, read_in, set_in
 from .repair import better
 from .search import EQUIVALENT, Search
 from .source import Function, NotInForce, Scope
@@ -726,14 +726,12 @@ def _readers(scope: Scope, edit: Edit) -> list[tuple[Function, ast.stmt]]:
     statement, function = source.statement_at(edit.offset), scope.function_at(edit.path, edit.offset)
     if statement is None or function is None:
         return []
-    names = [n for n in walk(statement) if isinstance(n, ast.Name)]
-    written = {n.id for n in names if isinstance(n.ctx, ast.Store)}
+    written = set_in(statement)
     found: list[tuple[Function, ast.stmt]] = []
     for node in walk(function.node):
-        if isinstance(node, ast.Assign) and node is not statement:
-            read = {n.id for n in walk(node.value) if isinstance(n, ast.Name)}
-            if read & written and len(found) < 3:
-                found.append((function, node))
+        reads = isinstance(node, ast.Assign) and node is not statement and read_in(node.value) & written
+        if isinstance(node, ast.Assign) and reads and len(found) < 3:
+            found.append((function, node))
     return found
 
 

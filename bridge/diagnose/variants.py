@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from .parts import RATE, SHARE, Equation, Part, Shape, makes_space
+from .pieces import is_numpy, set_in
 from .readings import Reader, Variant, of_array, of_call, of_number, of_operation, wrapped
 
 BOUNDS = (1, 5, 10, 0.5, 0.1)
@@ -151,7 +152,7 @@ class Variants:
         """Is it an argument, or one of those that an argument holds?"""
         arguments = set(self.part.arguments)
         return name in arguments or any(
-            isinstance(e.node, ast.Assign) and name in stored(e.node) and ast.unparse(e.node.value) in arguments
+            isinstance(e.node, ast.Assign) and name in set_in(e.node) and ast.unparse(e.node.value) in arguments
             for e in self.part.equations
         )
 
@@ -160,7 +161,7 @@ class Variants:
         """Where each name can be read from; 0: it is made in a loop."""
         first: dict[str, int] = {}
         for equation in self.part.equations:
-            for made in () if isinstance(equation.node, ast.For) else (equation.target, *stored(equation.node)):
+            for made in () if isinstance(equation.node, ast.For) else (equation.target, *set_in(equation.node)):
                 first.setdefault(made, equation.span[1] if equation.loop is None else 0)
         return first
 
@@ -504,10 +505,6 @@ def siblings(function: Any) -> dict[str, FunctionType]:
     }
 
 
-def is_numpy(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id == "np"
-
-
 def shifted(t: str, index: str, shift: int) -> str:
     if index == t:
         return f"{t} {'+' if shift > 0 else '-'} {abs(shift)}"
@@ -526,7 +523,3 @@ def length_of(iterated: ast.expr) -> str | None:
         if iterated.func.id == "range" and len(iterated.args) == 1:
             return ast.unparse(iterated.args[0])
     return f"(max({iterated.id}) + 1)" if isinstance(iterated, ast.Name) else None
-
-
-def stored(node: ast.stmt) -> set[str]:
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
