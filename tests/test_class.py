@@ -219,6 +219,16 @@ def test_a_suspect_does_not_look_like_a_certainty() -> None:
     assert "ben.py:7 ?" in page([suspected(), suspected()]) and ">suspects<" in page([suspected(), suspected()])
 
 
+def test_steps_that_a_loop_leaves_out_are_called_so(run: Run) -> None:
+    back = "reversed(range(X.shape[1]))"
+    ranges = {"a": "reversed(range(1, X.shape[1]))", "b": "reversed(range(X.shape[1] - 1))"}
+    ranges |= {"c": "range(X.shape[1] - 1, 0, -1)", "d": back.removeprefix("reversed")}
+    _, out = run({f"{name}.py": source().replace(back, text) for name, text in ranges.items()})
+    said = ["patch which steps a loop takes"] * 3 + ["patch an order"]
+    for line, wanted in zip(out.splitlines()[:4], said, strict=True):
+        assert wanted in " ".join(line.split()), line
+
+
 def test_the_kinds_of_fault_add_up_with_the_rows(run: Run) -> None:
     _, out = run({"ben.py": TRANSPOSED, "cleo.py": BIAS, "dan.py": RAISES}, "--verdict-only")
     rows, _, common = out.partition("kinds of fault: ")

@@ -524,6 +524,7 @@ class _Maker(Expressions, Analogies):
         node = statement.iter
         own = self.segment(node)
         options: list[tuple[str, float]] = []
+        others: list[tuple[str, float]] = []  # in the same order, more steps or fewer
         if isinstance(node, ast.Call) and called_name(node) == "reversed" and node.args:
             options.append((self.segment(node.args[0]), 0.6))
         elif own.endswith("[::-1]") and isinstance(node, ast.Subscript):
@@ -534,7 +535,7 @@ class _Maker(Expressions, Analogies):
         if isinstance(node, ast.Call) and called_name(node) == "range":
             texts = [self.segment(a) for a in node.args]
             if len(texts) == 1:
-                options += [
+                others += [
                     (f"range({texts[0]} - 1)", 1.0),
                     (f"range({texts[0]} + 1)", 1.0),
                     (f"range(1, {texts[0]})", 1.0),
@@ -544,13 +545,14 @@ class _Maker(Expressions, Analogies):
                 low = shifted(texts[1], 1)
                 options.append((f"range({low}, {shifted(texts[0], 1)})", 0.8))
             elif len(texts) == 2:
-                options += [(f"range({texts[1]})", 0.8)]
+                others += [(f"range({texts[1]})", 0.8)]
             for place, text in enumerate(texts[:2]):
                 for step in (-1, 1):
                     moved = [*texts[:place], shifted(text, step), *texts[place + 1 :]]
-                    options.append((f"range({', '.join(moved)})", 0.8))
-        for text, weight in options:
-            yield self.make(node, "order", f"`for ... in {text}`", weight, source.replace(node, text))
+                    others.append((f"range({', '.join(moved)})", 0.8))
+        for kind, found in (("order", options), ("range", others)):
+            for text, weight in found:
+                yield self.make(node, kind, f"`for ... in {text}`", weight, source.replace(node, text))
 
     def begun_anew(self, statement: ast.For) -> Iterator[Edit]:
         """What an inner loop adds up begins with nothing once, in front of the outer loop: it does so before each."""

@@ -35,12 +35,13 @@ ODD = 60  # those at statements that are strange, but not for the quantity that 
 FURTHER = 200  # those that are tried behind the formulas, before something that brings something is taken
 MISSING = 60  # statements that may be missing, tried before something that brings something is taken
 FEW = 15  # of these, after a first mend
-SCALING = ("factor", "size", "reduction", "constant", "sign", "order")  # kinds of edits that change a factor alone
+# Kinds of edits that change a factor alone.
+SCALING = ("factor", "size", "reduction", "constant", "sign", "order", "range")
 TURNING = ("sign", "order")  # and of these those that change its sign
 # By what is said of a suspect, the kinds of edits that mend just that.
 TELLING = {
     UNSUMMED: "accumulation",
-    LEAVES_OUT: "order",
+    LEAVES_OUT: "range",
     TURNED_ROUND: "order",
     EXCHANGED: "exchange",
     MISNAMED: "exchange",

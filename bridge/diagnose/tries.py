@@ -24,7 +24,7 @@ from .suspects import Suspect
 from .text import Source, Splice, walk
 
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
-MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order")  # that often make up for others
+MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order", "range")  # that often make up for others
 ANEW = ("alias", "copy")  # that make an array of its own of the same numbers
 SOUGHT = 8  # suspects among which what is missing may be made
 ELSEWHERE = 0.045  # seconds for the statements that an edit in doubt may only make up for
@@ -220,7 +220,7 @@ class Tries:
         first = self.survivors[0][0]
         if first.kind in MAKING_UP or once_more(self.scope, first):
             # The same edit where what it changes is read; of an order, where things are put into it.
-            others = _collected(self.scope) if first.kind == "order" else _readers(self.scope, first)
+            others = _collected(self.scope) if first.kind in ("order", "range") else _readers(self.scope, first)
             for function, other in others:
                 self.all(edit for edit in self.makers.of(function, other) if edit.kind == first.kind)
         starts = _behind(self.scope, trace, first)

@@ -31,6 +31,7 @@ KINDS = {
     "name": "another name",
     "operands": "the operands of a product",
     "order": "an order",
+    "range": "which steps a loop takes",
     "reduction": "a sum or a mean",
     "regrouped": "the order of operations",
     "sign": "a sign",
@@ -44,6 +45,7 @@ KINDS = {
 }
 COLOUR = {"agrees": "green", "DIFFERS": "red", "FAILS": "red", "NO VERDICT": "yellow"}
 WIDEST_PLACE, WIDEST_KIND = 48, 28  # characters of the columns in the terminal
+BOUNDS = ("constant", "term", "variable")  # kinds of edits that change where a range begins or ends
 OVER_TIME = {"step": "another time step"}  # where the arrays have a time axis
 SURE, DECLARATION, NAMES = "patch", "declaration", "unknown names"
 # What is claimed of the lines, in a word: what a patch mends was verified, suspects are places to look at.
@@ -142,7 +144,12 @@ def _kinds(report: Report) -> list[str]:
     if diagnosis is None or diagnosis["claim"] not in ("verified patch", "patch withheld"):
         return []
     kinds = KINDS | OVER_TIME if any("time" in case["sizes"] for case in report["cases"]) else KINDS
-    return list(dict.fromkeys(kinds.get(step["kind"], "a formula") for step in diagnosis["steps"]))
+    heads = {(line["file"], line["line"]) for line in diagnosis["lines"] if re.match(r"for .*\brange\(", line["text"])}
+    found = [
+        "range" if step["kind"] in BOUNDS and (step["path"], step["line"]) in heads else step["kind"]
+        for step in diagnosis["steps"]
+    ]
+    return list(dict.fromkeys(kinds.get(kind, "a formula") for kind in found))
 
 
 def frequent(reports: Sequence[Report]) -> str:
