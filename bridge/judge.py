@@ -162,6 +162,7 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
             )
     if judgement.finding is None:
         _own_loss(port, found, judgement)
+    _unwritten(port, judgement)
     factor = _common_factor(found, judgement)
     judgement.sentences += [factor] if factor else []
     # What cannot be read as this array's gradient (another shape, no array) is said beside its name.
@@ -193,6 +194,15 @@ def _unread(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgem
     if set(judgement.unread) & parameters_of(port):
         judgement.finding = UNREAD
     return judgement.finding == UNREAD
+
+
+def _unwritten(port: Declaration, judgement: Judgement) -> None:
+    """Say which of the arrays that differ depend on memory that the port never wrote."""
+    from .unwritten import in_words, unwritten
+
+    lost = [n for n in unwritten(port, judgement.found.expected[0].case) if n in judgement.differing]
+    if lost:
+        judgement.sentences.append(in_words(port, lost))
 
 
 def _without(found: Diff, names: Collection[str]) -> Diff:

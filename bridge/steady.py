@@ -30,6 +30,10 @@ def steady(port: Declaration, case: Case, again: Callable[[], Declaration] | Non
     first, second = _seeded(port, case, 1), _seeded(port, case, 2)
     if _alike(port, first, second):
         return None
+    from .unwritten import WRITE, unwritten
+
+    if unwritten(port, case):
+        return f"reads memory that it never wrote, which holds anything (an array of `np.empty`). {WRITE}"
     if _alike(port, first, _seeded(port, case, 1)):
         return f"{DRAWS} from NumPy's or Python's global generator. {WITHOUT_CHANCE}"
     changed, proven = _kept(port, case)
