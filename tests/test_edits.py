@@ -18,9 +18,10 @@ import pytest
 
 from rowcol.bridge.diagnose.edits import Edit, edits
 from rowcol.bridge.diagnose.repair import hunks, minimal, patch, repair, rewritten
-from rowcol.bridge.diagnose.source import NotInForce, Scope
+from rowcol.bridge.diagnose.source import Scope
 from rowcol.bridge.diagnose.text import Splice, apply
 from rowcol.bridge.diagnose.trace import Recorder
+from rowcol.bridge.diagnose.units import NotInForce
 from rowcol.bridge.report.overview import KINDS
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rowcol.bridge.diagnose.source import NotInForce, Scope
+from rowcol.bridge.diagnose.source import Scope
 from rowcol.bridge.diagnose.text import Source, Splice, apply
 from rowcol.bridge.diagnose.trace import Recorder
+from rowcol.bridge.diagnose.units import NotInForce
 
 
 def module_of(path: Path, text: str, newline: str = "\n") -> types.ModuleType:

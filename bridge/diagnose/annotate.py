@@ -20,10 +20,11 @@ from ..run import run
 from .align import Trace
 from .bench import home
 from .quantities import STEP, Meaning
-from .source import Function, Scope
+from .source import Scope
 from .text import Source
 from .trace import Array, Event, Recorder, Site
 from .trusted import Trusted
+from .units import Function
 from .words import meaning
 
 LINES = 240  # of source, of all functions together

@@ -29,8 +29,9 @@ from ..diff import (
 from ..problem import Problem
 from ..run import arguments, canonical, run
 from .allowance import Allowance, clock
-from .source import NotInForce, Scope
+from .source import Scope
 from .text import Splice
+from .units import NotInForce
 
 FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 

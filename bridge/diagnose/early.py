@@ -14,10 +14,10 @@ from typing import NamedTuple
 from ..family import Family
 from .align import Trace
 from .pieces import Edit, called_name, is_product, read_in, set_in
-from .source import Function
 from .suspects import Suspect
 from .text import Source, Splice, walk
 from .trace import Event, Loops
+from .units import Function
 
 LOOPS = (ast.For, ast.While)
 LOOKED = 3  # readings of one place that are looked at

@@ -42,9 +42,10 @@ from .pieces import (
     unlike,
     within,
 )
-from .source import Function, Scope
+from .source import Scope
 from .text import FUNCTIONS, Splice, apply
 from .trace import Recorder
+from .units import Function
 
 __all__ = ["Edit", "Edits", "edits"]
 

@@ -32,11 +32,12 @@ from .outcome import outcome
 from .repair import hunks, minimal, moves
 from .rounds import Round
 from .search import Search, Step
-from .source import Function, Scope
+from .source import Scope
 from .suspects import Suspect, suspects
 from .text import Source, Splice, walk
 from .trace import Site
 from .trusted import Trusted
+from .units import Function
 from .words import meeting
 
 BUDGET = 2.7  # seconds for the whole search

@@ -37,9 +37,10 @@ from .pieces import (
     untransposed,
     within,
 )
-from .source import Function, Scope
+from .source import Scope
 from .text import Splice, walk
 from .trace import Recorder
+from .units import Function
 
 _LAST_WORD = re.compile(r"\w+$")
 _BEFORE_AN_EXPRESSION = frozenset({"in", "return", "and", "or", "not", "if", "else", "is", "yield"})

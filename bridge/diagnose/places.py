@@ -9,9 +9,10 @@ from .bench import Score
 from .edits import Edit
 from .pieces import own_nodes
 from .probe import Place
-from .source import Function, Scope
+from .source import Scope
 from .suspects import Suspect
 from .text import walk
+from .units import Function
 
 FEEDING = 3  # steps that are gone back from a suspect to what it is made from
 

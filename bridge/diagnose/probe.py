@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..problem import Problem
-from .source import NotInForce, Scope
+from .source import Scope
 from .text import Splice
 from .trace import Array
+from .units import NotInForce
 
 _PROBE = "__rowcol_probe__"
 TURNS = 8  # how many times a place is looked at

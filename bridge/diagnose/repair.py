@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Protocol
 from ..diagnosis import Change
 from .allowance import clock
 from .edits import Edit
-from .source import NotInForce, Scope
+from .source import Scope
 from .text import Source, Splice, apply
+from .units import NotInForce
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 

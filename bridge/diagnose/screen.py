@@ -18,10 +18,11 @@ from .edits import Edit, Edits
 from .leaves import Leaf
 from .probe import Place, Seen, probed
 from .quantities import neutral
-from .source import Function, Scope
+from .source import Scope
 from .suspects import Suspect
 from .text import COMPREHENSIONS, FUNCTIONS, Source, Splice, apply
 from .trace import Array
+from .units import Function
 
 ALIKE = 5  # edits that give the same value at a place, of which one is as good as another
 DOUBTED = 0.2  # the weight of a leaf from which on an edit that makes something else may be right all the same

@@ -11,206 +11,20 @@ import builtins
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from functools import cache, cached_property
-from types import CodeType, FunctionType, ModuleType, TracebackType
+from types import CodeType, FunctionType, TracebackType
 from typing import Any
 
 import numpy as np
 
 from .text import FUNCTIONS, FunctionNode, Source, Splice, apply, code_name
 from .trace import Array, Recorder
+from .units import PACKAGES, SCRIPTS, Function, NotInForce, Unit, moved, same_function, units_of
 
-_FUTURE_FLAGS = 0x1FF0000  # the bits of co_flags that `from __future__ import ...` sets
 _HELD_SIZE = 10_000  # elements of a module's array up to which it is put back after an edit wrote into it
-_FUNCTION_FLAG = 0x1  # CO_OPTIMIZED: a function's code, not a module's or a class body's
-_NO_DEFINITION = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
-_PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-# The module that executes stretches of scripts, and holds what is executed in their place.
-_SCRIPTS = "rowcol.bridge.script"
 _BRIDGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _SIDES = tuple(os.path.join(os.path.dirname(_BRIDGE[:-1]), side) + os.sep for side in ("reference", "batched"))
-
-
-class NotInForce(Exception):
-    """An edit that could not be put in force, or that changes nothing of what runs."""
-
-
-class Function:
-    """One of the port's own functions (a def, a method, a closure or a lambda) that ran.
-
-    A stretch of a script that runs by itself is one too: its name is empty, its node a module of its lines.
-    """
-
-    def __init__(self, source: Source, node: FunctionNode | ast.Module, name: str, unit: Unit, index: int) -> None:
-        self.source, self.node, self.name, self.unit, self.index = source, node, name, unit, index
-        if isinstance(node, ast.Module):
-            self.start, self.end = unit.start, unit.end
-        else:
-            self.start, self.end = source.span(node)
-
-    @property
-    def path(self) -> str:
-        return self.source.path
-
-    @property
-    def line(self) -> int:
-        return self.source.line(self.start)
-
-    @property
-    def body(self) -> list[ast.stmt]:
-        """The statements of the function (of a lambda: none)."""
-        return [] if isinstance(self.node, ast.Lambda) else self.node.body
-
-    @property
-    def globals(self) -> Mapping[str, Any]:
-        """The names of the module that the function sees."""
-        return self.unit.globals
-
-    def __repr__(self) -> str:
-        return f"<{self.name} at {self.path}:{self.line}>"
-
-
-class Unit:
-    """What is compiled at once: the outermost statement that holds some of the port's functions.
-
-    `pieces` lists the function nodes, `codes` the code objects, outer before inner. `objects` are the living
-    functions that run some of these codes, each with the place of its code. A stretch of a script that is
-    executed by itself has `stretch`, its code, instead.
-    """
-
-    def __init__(self, source: Source, statements: Sequence[ast.stmt], owner: str | None, flags: int) -> None:
-        self.source, self.statements, self.owner, self.flags = source, list(statements), owner, flags
-        first, last = statements[0], statements[-1]
-        decorators = getattr(first, "decorator_list", [])
-        self.first_line: int = min([first.lineno, *(d.lineno for d in decorators)])
-        self.start = source.line_start(self.first_line)
-        self.end = source.span(last)[1]
-        # The rest of the last line belongs to it, a comment there and the line end with it.
-        line_end = source.line_start(source.line(self.end) + 1)
-        if not source.text[self.end : line_end].lstrip().startswith(";"):
-            self.end = line_end
-        self.indented = source.text[self.start : self.start + 1] in (" ", "\t")
-        self.objects: list[tuple[int, FunctionType]] = []
-        self.stretch: CodeType | None = None
-        self.pieces = list(_pieces(self.statements, f"{owner}." if owner else ""))
-        self.codes: list[CodeType] = []
-        self.globals: dict[str, Any] = {}
-
-    def compiled(self, text: str) -> CodeType:
-        """Compile the unit's text as it would be in its file: same lines, same class around it."""
-        head = ""
-        if self.owner:
-            head = f"class {self.owner}:\n"
-        elif self.indented:
-            head = "if 1:\n"
-        blank = "\n" * (self.first_line - 1 - bool(head))
-        code: CodeType = compile(blank + head + text, self.source.path, "exec", self.flags, dont_inherit=True)
-        return code
-
-    def compiled_tree(self, statements: list[ast.stmt]) -> CodeType:
-        """Compile a rewritten tree of the unit."""
-        if self.owner:
-            shell = ast.parse(f"class {self.owner}: pass").body[0]
-            assert isinstance(shell, ast.ClassDef)
-            shell.body = statements
-            statements = [shell]
-        tree = ast.Module(body=statements, type_ignores=[])
-        code: CodeType = compile(tree, self.source.path, "exec", self.flags, dont_inherit=True)
-        return code
-
-    @cached_property
-    def module(self) -> CodeType:
-        """The text as it stands, compiled."""
-        return self.compiled(self.text)
-
-    @property
-    def text(self) -> str:
-        return self.source.text[self.start : self.end]
-
-    def spliced(self, splices: Sequence[Splice]) -> str:
-        return apply(self.text, splices, self.start)
-
-    def writes_into_modules(self, text: str) -> int:
-        """How often a text of the unit stores into what belongs to an imported package (`np.inf = ...`)."""
-        head = f"class {self.owner}:\n" if self.owner else "if 1:\n" if self.indented else ""
-        count = 0
-        for node in ast.walk(ast.parse(head + text)):
-            if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store):
-                base: ast.expr = node
-                while isinstance(base, ast.Attribute | ast.Subscript):
-                    base = base.value
-                count += isinstance(base, ast.Name) and base.id in self.packages
-        return count
-
-    @cached_property
-    def written_into_modules(self) -> int:
-        """How often the unit does so as it stands."""
-        return self.writes_into_modules(self.text)
-
-    @cached_property
-    def packages(self) -> list[str]:
-        """The names under which the unit knows imported packages."""
-        return [n for n, value in self.globals.items() if isinstance(value, ModuleType) and _of_a_package(value)]
-
-    def prepare(self) -> None:
-        """Know the code objects of the text as it stands."""
-        self.codes = _function_codes(self.module)
-
-    def adopt(self, living: Mapping[CodeType, list[FunctionType]]) -> None:
-        """Find which living functions, of those of its file, run codes of this unit."""
-        taken = _keys(self.codes)
-        for code, functions in living.items():
-            index = next((i for i, own in enumerate(self.codes) if own == code), None)
-            if index is None:
-                index = taken.get((code.co_name, code.co_firstlineno, 0))
-            if index is not None:
-                self.objects += [(index, function) for function in functions]
-        for _, function in self.objects:
-            self.globals = function.__globals__
-            break
-
-    def node_of(self, index: int) -> tuple[FunctionNode, str] | None:
-        """The node and qualified name of a code of this unit."""
-        key = _key_at(self.codes, index)
-        count = 0
-        for node, name in self.pieces:
-            if _first_line(node) == key[1] and code_name(node) == key[0]:
-                if count == key[2]:
-                    return node, name
-                count += 1
-        return None
-
-    def lent(self, module: CodeType) -> list[tuple[FunctionType, CodeType]]:
-        """For each living function of the unit, the code that a newly compiled module gives it."""
-        new = _function_codes(module)
-        by_name: dict[tuple[str, int], CodeType] = {}
-        if len(new) != len(self.codes):
-            for code in new:
-                number = sum(1 for name, _ in by_name if name == code.co_name)
-                by_name[code.co_name, number] = code
-        pairs: list[tuple[FunctionType, CodeType]] = []
-        for index, function in self.objects:
-            if not by_name:
-                code = new[index]
-            else:
-                name = self.codes[index].co_name
-                number = sum(1 for other in self.codes[:index] if other.co_name == name)
-                found = by_name.get((name, number))
-                if found is None:
-                    raise NotInForce(f"{name} is gone from {self.source.path}")
-                code = found
-            if code.co_freevars != function.__code__.co_freevars:
-                if self._remade(index):
-                    continue
-                raise NotInForce(f"the edit changes which outer variables {code.co_name} uses")
-            pairs.append((function, code))
-        return pairs
-
-    def _remade(self, index: int) -> bool:
-        """Whether a nested function is made anew by an outer one whose code is lent as well."""
-        inner = self.codes[index]
-        return any(other != index and _holds(self.codes[other], inner) for other, _ in self.objects)
 
 
 class Scope:
@@ -255,7 +69,7 @@ class Scope:
                 source = Source.read(name)
             except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
                 continue
-            found, of_file = _units(source, group, living.get(os.path.abspath(name), {}))
+            found, of_file = units_of(source, group, living.get(os.path.abspath(name), {}))
             if found:
                 sources[name] = source
                 units += found
@@ -263,6 +77,7 @@ class Scope:
         return cls(sources, units, functions)
 
     def source(self, path: str) -> Source:
+        """The text of a file, as it is mended here."""
         return self.sources[path]
 
     @cached_property
@@ -301,12 +116,12 @@ class Scope:
                 units += mine
                 functions += [f for f in self.functions if f.path == path]
                 continue
-            moved = [_moved(unit, sources[path], by_path[path]) for unit in mine]
-            units += moved
+            new = [moved(unit, sources[path], by_path[path]) for unit in mine]
+            units += new
             for function in self.functions:
                 if function.path == path:
-                    unit = moved[mine.index(function.unit)]
-                    found = _same_function(function, unit)
+                    unit = new[mine.index(function.unit)]
+                    found = same_function(function, unit)
                     if found is not None:
                         functions.append(found)
         scope = Scope(sources, units, functions)
@@ -401,7 +216,7 @@ class Installed:
             function.__code__ = code
             changed = True
         if unit.stretch is not None:
-            table = getattr(sys.modules.get(_SCRIPTS), "in_force", None)
+            table = getattr(sys.modules.get(SCRIPTS), "in_force", None)
             if table is None:
                 raise NotInForce(f"{unit.source.path} runs as a script whose code cannot be exchanged")
             table[unit.stretch] = module
@@ -484,26 +299,20 @@ class Installed:
 
 def executed(run: Callable[[], object]) -> list[CodeType]:
     """The code objects of all Python functions that a run calls, in the order of their first call."""
-    seen: dict[CodeType, None] = {}
-    known: set[int] = set()
+    # By identity while it runs: to compare codes takes longer than the calls.
+    called: dict[int, CodeType] = {}
 
     def note(frame: Any, event: str, argument: Any) -> None:
         if event == "call":
-            code = frame.f_code
-            if id(code) not in known:
-                known.add(id(code))
-                kept.append(code)
+            called.setdefault(id(frame.f_code), frame.f_code)
 
-    kept: list[CodeType] = []
     before = sys.getprofile()
     sys.setprofile(note)
     try:
         run()
     finally:
         sys.setprofile(before)
-    for code in kept:
-        seen.setdefault(code)
-    return list(seen)
+    return list(dict.fromkeys(called.values()))
 
 
 def belongs(where: str | Iterable[str] | None, home: str | None = None) -> Callable[[str], bool]:
@@ -522,42 +331,11 @@ def belongs(where: str | Iterable[str] | None, home: str | None = None) -> Calla
         path = os.path.abspath(name)
         if path in files:
             return True
-        if path.startswith(_BRIDGE) or any(part in path for part in _PACKAGES):
+        if path.startswith(_BRIDGE) or any(part in path for part in PACKAGES):
             return False
         return path.startswith(folders) or (roots is None and not path.startswith((*system, *_SIDES)))
 
     return test
-
-
-def _pieces(statements: Iterable[ast.AST], prefix: str) -> Iterator[tuple[FunctionNode, str]]:
-    """Every function node under some nodes, in source order, with its qualified name."""
-    waiting = [(node, prefix) for node in statements][::-1]
-    while waiting:
-        node, prefix = waiting.pop()
-        if isinstance(node, FUNCTIONS):
-            name = prefix + code_name(node)
-            yield node, name
-            prefix = f"{name}."
-        elif isinstance(node, ast.ClassDef):
-            prefix = f"{prefix}{node.name}."
-        waiting += [(inner, prefix) for inner in ast.iter_child_nodes(node)][::-1]
-
-
-def _first_line(node: FunctionNode) -> int:
-    """The line that a function's code object begins at: its first decorator's, where it has one."""
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(d.lineno for d in decorators)])
-
-
-def _function_codes(module: CodeType) -> list[CodeType]:
-    """The codes of all functions and lambdas in a compiled module, outer before inner."""
-    found: list[CodeType] = []
-    for constant in module.co_consts:
-        if isinstance(constant, CodeType):
-            if constant.co_flags & _FUNCTION_FLAG and constant.co_name not in _NO_DEFINITION:
-                found.append(constant)
-            found += _function_codes(constant)
-    return found
 
 
 def _alike(one: CodeType, other: CodeType) -> bool:
@@ -576,163 +354,6 @@ def _alike(one: CodeType, other: CodeType) -> bool:
         else type(a) is type(b) and repr(a) == repr(b)
         for a, b in zip(one.co_consts, other.co_consts, strict=True)
     )
-
-
-def _holds(outer: CodeType, inner: CodeType) -> bool:
-    return any(c is inner or (isinstance(c, CodeType) and _holds(c, inner)) for c in outer.co_consts)
-
-
-def _keys(codes: Sequence[CodeType]) -> dict[tuple[str, int, int], int]:
-    return {_key_at(codes, index): index for index in range(len(codes))}
-
-
-def _key_at(codes: Sequence[CodeType], index: int) -> tuple[str, int, int]:
-    """Name, first line, and which of those with the same name and line."""
-    name, line = codes[index].co_name, codes[index].co_firstlineno
-    count = sum(1 for c in codes[:index] if c.co_name == name and c.co_firstlineno == line)
-    return name, line, count
-
-
-def _units(
-    source: Source, codes: Sequence[CodeType], living: Mapping[CodeType, list[FunctionType]]
-) -> tuple[list[Unit], list[Function]]:
-    """The units of a file that hold some of the codes, and the functions that these codes are."""
-    flags = 0
-    for code in codes:
-        flags |= code.co_flags & _FUTURE_FLAGS
-    lines = sorted({code.co_firstlineno for code in codes if code.co_name != "<module>"})
-    units = []
-    for statements, owner in _outermost(source, source.tree.body, None):
-        first, last = statements[0], statements[-1]
-        begin = min([first.lineno, *(d.lineno for d in getattr(first, "decorator_list", ()))])
-        if any(begin <= line <= (last.end_lineno or last.lineno) for line in lines):
-            unit = Unit(source, statements, owner, flags)
-            unit.prepare()
-            unit.adopt(living)
-            units.append(unit)
-    functions: list[Function] = []
-    for unit in units:
-        taken = _keys(unit.codes)
-        for code in codes:
-            index = next((i for i, own in enumerate(unit.codes) if own == code), None)
-            if index is None:
-                index = taken.get((code.co_name, code.co_firstlineno, 0))
-            found = None if index is None else unit.node_of(index)
-            if index is not None and found is not None and all(f.node is not found[0] for f in functions):
-                functions.append(Function(source, found[0], found[1], unit, index))
-    units = [unit for unit in units if unit.objects]
-    functions = [function for function in functions if function.unit in units]
-    for code in codes:
-        stretches = getattr(sys.modules.get(_SCRIPTS), "executed_stretches", ())
-        if code.co_name == "<module>" and code in stretches:
-            stretch = _stretch(source, code)
-            if stretch is not None:
-                units.append(stretch)
-                functions.append(Function(source, ast.Module(stretch.statements, []), "", stretch, 0))
-    return units, functions
-
-
-def _stretch(source: Source, code: CodeType) -> Unit | None:
-    """The statements of a file that an executed code object was compiled from."""
-    own = [line for _, _, line in code.co_lines() if line]
-    first, last = min(own), max(own)
-    for block in _blocks_of(source.tree.body):
-        inside = [s for s in block if s.lineno >= first and (s.end_lineno or s.lineno) <= last]
-        if inside and inside[0].lineno <= first + 1:
-            unit = Unit(source, inside, None, code.co_flags & _FUTURE_FLAGS)
-            unit.stretch = code
-            unit.prepare()
-            return unit
-    return None
-
-
-def _blocks_of(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
-    yield body
-    for statement in body:
-        for _, value in ast.iter_fields(statement):
-            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
-                yield from _blocks_of(value)
-
-
-def _outermost(source: Source, body: list[ast.stmt], owner: str | None) -> Iterator[tuple[list[ast.stmt], str | None]]:
-    """The outermost statements that can be compiled by themselves and may hold functions."""
-    for statement in body:
-        inner: list[list[ast.stmt]] = []
-        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-            inner = [
-                value
-                for _, value in ast.iter_fields(statement)
-                if isinstance(value, list) and value and isinstance(value[0], ast.stmt)
-            ]
-        alone = all(source.opens_line(one) for block in inner for one in block)
-        if inner and alone:
-            name = statement.name if isinstance(statement, ast.ClassDef) else owner
-            for block in inner:
-                yield from _outermost(source, block, name)
-        elif source.opens_line(statement) and any(isinstance(n, FUNCTIONS) for n in ast.walk(statement)):
-            yield [statement], owner
-
-
-def _moved(unit: Unit, source: Source, splices: Sequence[Splice]) -> Unit:
-    """A unit found again in the spliced text of its file."""
-    if source.text == unit.source.text:
-        return unit
-    # What is put in at the very start stands before a function, but is part of a stretch.
-    first_inside = unit.start if unit.stretch is not None else unit.start + 1
-    before = [s for s in splices if s.end <= unit.start and s.start < first_inside]
-    inside = [s for s in splices if unit.start <= s.start and s.end <= unit.end and s not in before]
-    start = unit.start + sum(len(s.text) - (s.end - s.start) for s in before)
-    end = unit.end + sum(len(s.text) - (s.end - s.start) for s in [*before, *inside])
-    for statements, owner in [*_outermost(source, source.tree.body, None), *_stretches_at(unit, source)]:
-        first = statements[0]
-        line = min([first.lineno, *(d.lineno for d in getattr(first, "decorator_list", ()))])
-        if source.line_start(line) != start:
-            continue
-        if unit.stretch is not None:
-            statements = [s for s in statements if source.span(s)[1] <= end]
-        new = Unit(source, statements, owner, unit.flags)
-        new.prepare()
-        new.stretch, new.globals = unit.stretch, unit.globals
-        new.objects = _carried(unit, new)
-        return new
-    raise NotInForce(f"the edit takes a function away from {source.path}")
-
-
-def _stretches_at(unit: Unit, source: Source) -> Iterator[tuple[list[ast.stmt], str | None]]:
-    if unit.stretch is None:
-        return
-    for block in _blocks_of(source.tree.body):
-        for index in range(len(block)):
-            yield block[index:], None
-
-
-def _carried(old: Unit, new: Unit) -> list[tuple[int, FunctionType]]:
-    """The living functions of a unit under their places in its new text."""
-    if len(old.codes) == len(new.codes):
-        return list(old.objects)
-    names: dict[tuple[str, int], int] = {}
-    for index, code in enumerate(new.codes):
-        names[code.co_name, sum(1 for c in new.codes[:index] if c.co_name == code.co_name)] = index
-    carried = []
-    for index, function in old.objects:
-        name = old.codes[index].co_name
-        place = names.get((name, sum(1 for c in old.codes[:index] if c.co_name == name)))
-        if place is not None:
-            carried.append((place, function))
-    return carried
-
-
-def _same_function(function: Function, unit: Unit) -> Function | None:
-    if unit.stretch is not None:
-        return Function(unit.source, ast.Module(unit.statements, []), "", unit, 0)
-    index = function.index
-    if len(unit.codes) != len(function.unit.codes):
-        for place, (_, name) in enumerate(unit.pieces):
-            if name == function.name and place < len(unit.codes):
-                index = place
-                break
-    found = unit.node_of(index) if index < len(unit.codes) else None
-    return None if found is None else Function(unit.source, found[0], found[1], unit, index)
 
 
 def _touches_defaults(source: Source, node: FunctionNode, splices: Sequence[Splice]) -> bool:
@@ -764,9 +385,3 @@ def _put_back(space: dict[str, Any], names: dict[str, Any], arrays: list[tuple[A
         for name in [name for name in space if name not in names]:
             del space[name]
         space.update(names)
-
-
-def _of_a_package(module: ModuleType) -> bool:
-    """Is a module installed or Python's own, rather than one that lies beside the user's files?"""
-    file = getattr(module, "__file__", None)
-    return file is None or any(part in file for part in _PACKAGES) or file.startswith(sys.base_prefix + os.sep)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .text import COMPREHENSIONS, FUNCTIONS, Source, code_name, walk
 
 if TYPE_CHECKING:
-    from .source import Unit
+    from .units import Unit
 
 Array: TypeAlias = NDArray[Any]
 Loops: TypeAlias = "tuple[tuple[str, int], ...]"

@@ -19,9 +19,10 @@ from .edits import Edit, Edits
 from .pieces import called_name, is_product, own_nodes, read_in, set_in
 from .repair import better
 from .search import EQUIVALENT, Search
-from .source import Function, NotInForce, Scope
+from .source import Scope
 from .suspects import Suspect
 from .text import Source, Splice, walk
+from .units import Function, NotInForce
 
 DRASTIC = ("moved", "statement")  # kinds of edits that bring arrays to agree for many reasons
 MAKING_UP = ("sign", "term", "accumulation", "factor", "derivative", "order", "range")  # that often make up for others
