@@ -117,3 +117,41 @@ def test_gates_unpacked_in_another_order_are_put_right_where_they_are_unpacked(
 ) -> None:
     made = patched(monkeypatch, tmp_path, LSTM, ("i, f, o, g = pre", f"{order} = pre"))
     assert made == ["i, f, o, g = pre.reshape(-1, 4, H).transpose(1, 0, 2)"]
+
+
+LAST_FIRST = '''\
+import numpy as np
+from rowcol.bridge import port
+
+
+@port("rnn", """
+    U: Wax   hidden input
+    V: Waa   hidden prev
+    c: b     hidden 1
+    xs: x    time input batch
+    s0: a0   hidden batch
+    ds: da   time hidden batch
+""")
+def mine(U, V, c, xs, s0, ds):
+    steps = len(xs)
+    s = np.zeros((steps + 1, *s0.shape))
+    s[-1] = s0
+    for t in range(steps):
+        s[t] = np.tanh(U @ xs[t] + V @ s[t - 1] + c)
+    inner, carried = np.zeros_like(ds), 0
+    for t in range(steps - 1, -1, -1):
+        inner[t] = (1 - s[t] ** 2) * (ds[t] + carried)
+        carried = V.T @ inner[t]
+    earlier = np.roll(s, 1, axis=0)[:-1]
+    dV = np.tensordot(inner, earlier, axes=((0, 2), (0, 2)))
+    dU = np.tensordot(inner, xs, axes=((0, 2), (0, 2)))
+    return s[:-1], {"U": dU, "V": dV, "c": inner.sum(axis=(0, 2))[:, None], "xs": U.T @ inner, "s0": carried}
+'''
+
+
+@pytest.mark.parametrize("stretch", ["s[:-1]", "s[:steps]"])
+def test_a_first_state_that_is_kept_in_the_last_place_comes_first_among_the_states_before(
+    stretch: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = patched(monkeypatch, tmp_path, LAST_FIRST, ("np.roll(s, 1, axis=0)[:-1]", stretch))
+    assert made in (["earlier = np.roll(s, 1, axis=0)[:-1]"], ["earlier = np.roll(s, 1, axis=0)[:steps]"])

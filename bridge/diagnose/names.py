@@ -125,6 +125,17 @@ class Usage:
         return found
 
     @cached_property
+    def begun_at_the_end(self) -> set[int]:
+        """The axes along which something is put into the last place of an array by itself: `h[:, -1] = h0`."""
+        found: set[int] = set()
+        for function in self.scope.functions:
+            for node in self.nodes[id(function)]:
+                if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+                    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+                    found |= {k for k, part in enumerate(parts) if function.source.segment(part) == "-1"}
+        return found
+
+    @cached_property
     def contractions(self) -> list[tuple[Function, ast.Call]]:
         """The calls of `einsum`."""
         nodes = [(function, node) for function in self.scope.functions for node in self.nodes[id(function)]]

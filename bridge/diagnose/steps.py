@@ -73,6 +73,7 @@ class Steps(Names):
         if any(isinstance(part, ast.Slice) for part in parts):
             for place, text in enumerate(self.other_slices(node, parts)):
                 yield self.make(node, "step", f"`{text}`", 0.8 + 0.2 * place, source.replace(node, text))
+            yield from self.from_the_end(node, parts)
 
     def other_indices(self, part: ast.expr) -> list[tuple[str, float]]:
         source = self.source
@@ -195,6 +196,22 @@ class Steps(Names):
                 new = Text(f"{before} if {name.id} > 0 else {text}", TEST)
                 sentence = f"`{before}`, at the first step `{text}`, where `{own}` stands"
                 yield self.make(node, "step", sentence, weight + 0.2 * place, self.rewrite(node, new))
+
+    def from_the_end(self, node: ast.Subscript, parts: Sequence[ast.expr]) -> Iterator[Edit]:
+        """The steps before these, of an array that keeps the first of them in its last place: `h[:, -1] = h0`."""
+        head, texts = self.segment(node.value), [self.segment(part) for part in parts]
+        shape = self.shape(node.value) or ()
+        if not isinstance(node.value, ast.Name | ast.Attribute) or not all(isinstance(p, ast.Slice) for p in parts):
+            return
+        for axis in sorted(self.usage.begun_at_the_end):
+            if axis < len(shape):
+                own = texts[axis] if axis < len(texts) else ":"
+                before = [*texts[:axis], *[":"] * (axis - len(texts))]
+                for place, stretch in enumerate(dict.fromkeys([own if own[:1] == ":" and own != ":" else ":-1", ":-1"])):
+                    index = ", ".join([*before, stretch, *texts[axis + 1 :]])
+                    new = f"np.roll({head}, 1, axis={axis})[{index}]"
+                    sentence = f"what is kept in the last place of `{head}` comes first: `{new}`"
+                    yield self.make(node, "step", sentence, 0.6 + 0.2 * place, self.source.replace(node, new))
 
     def other_slices(self, node: ast.Subscript, parts: Sequence[ast.expr]) -> list[str]:
         """The subscript with its slices moved by one, dropped, or set as elsewhere."""
