@@ -155,3 +155,66 @@ def test_a_first_state_that_is_kept_in_the_last_place_comes_first_among_the_stat
 ) -> None:
     made = patched(monkeypatch, tmp_path, LAST_FIRST, ("np.roll(s, 1, axis=0)[:-1]", stretch))
     assert made in (["earlier = np.roll(s, 1, axis=0)[:-1]"], ["earlier = np.roll(s, 1, axis=0)[:steps]"])
+
+
+MEAN = '''\
+import numpy as np
+from rowcol.bridge import port
+
+
+def cost(scores, labels):
+    p = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    p /= p.sum(axis=-1, keepdims=True)
+    loss = -(labels * np.log(p)).sum() / (labels.shape[0] * labels.shape[1])
+    return loss, (p - labels) / (labels.shape[0] * labels.shape[1])
+
+
+@port("rnn", """
+    U: Wax   input hidden
+    V: Waa   prev hidden
+    c: b     hidden
+    O: Wya   hidden output
+    o: by    output
+    xs: x    batch time input
+    ys: y    batch time output
+""", reduction="mean over batch and time")
+def mine(U, V, c, O, o, xs, ys):
+    states = [np.zeros((len(xs), len(c)))]
+    for t in range(xs.shape[1]):
+        states.append(np.tanh(xs[:, t] @ U + states[-1] @ V + c))
+    seen = np.stack(states[1:], axis=1)
+    loss, ds = cost(seen @ O + o, ys)
+    g = {"U": 0 * U, "V": 0 * V, "c": 0 * c, "O": np.einsum("bth,bto->ho", seen, ds), "o": ds.sum(axis=(0, 1))}
+    back = 0
+    for t in range(xs.shape[1])[::-1]:
+        inner = (1 - seen[:, t] ** 2) * (ds[:, t] @ O.T + back)
+        g["U"] += xs[:, t].T @ inner
+        g["V"] += states[t].T @ inner
+        g["c"] += inner.sum(axis=0)
+        back = inner @ V.T
+    return loss, g
+'''
+
+
+@pytest.mark.parametrize("size", ["len(labels)", "labels.size"])
+def test_a_mean_over_too_few_or_too_many_axes_is_mended_where_it_divides(
+    size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = "(p - labels) / (labels.shape[0] * labels.shape[1])"
+    made = patched(monkeypatch, tmp_path, MEAN, (right, f"(p - labels) / {size}"))
+    assert made == [f"return loss, {right}"]
+
+
+@pytest.mark.parametrize("size", ["len(labels)", "labels.shape[1]"])
+def test_the_number_of_all_elements_is_called_so(size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    indices = MEAN.replace("ys: y    batch time output", "ys: y    batch time")
+    for old, new in (
+        ("-(labels * np.log(p)).sum() / (labels.shape[0] * labels.shape[1])", "-np.log(p[at]).mean()"),
+        ("(p - labels) / (labels.shape[0] * labels.shape[1])", "p / labels.size"),
+        ("    loss = ", "    at = (*np.indices(labels.shape), labels)\n    loss = "),
+        ("    return loss, p", "    p[at] -= 1\n    return loss, p"),
+    ):
+        assert old in indices
+        indices = indices.replace(old, new)
+    made = patched(monkeypatch, tmp_path, indices, ("p / labels.size", f"p / {size}"))
+    assert made == ["return loss, p / labels.size"]

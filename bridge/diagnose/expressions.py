@@ -522,9 +522,13 @@ class Expressions(Members, Slopes, Layouts):
         counted = isinstance(node, ast.Call) and called_name(node) == "len"
         if own.text in ("self", "cls") or (isinstance(node, ast.Call) and not counted):
             return
-        is_size = counted or own.text in self.sizes or bool(re.search(r"\.shape\[", own.text))
+        whole = isinstance(node, ast.Attribute) and node.attr == "size"
+        is_size = counted or whole or own.text in self.sizes or bool(re.search(r"\.shape\[", own.text))
         if not is_size:
             return
+        for new, weight in self.sizes_of_the_same(node):
+            if new != own.text:
+                yield "size", Text(new, ATOM), weight, f"`{new}` where `{own.text}` stands"
         for place, new in enumerate(n for n in self.sizes_here() if n != own.text):
             yield "size", Text(new, ATOM), 1.5 + 0.2 * place, f"`{new}` where `{own.text}` stands"
         for place, size in enumerate(self.sizes[:6] if ".shape[" in own.text else ()):
@@ -532,6 +536,23 @@ class Expressions(Members, Slopes, Layouts):
             yield "size", new_text, 1.5 + 0.2 * place, f"`{new_text.text}` where `{own.text}` stands"
         for new in (f"{own.text} + 1", f"{own.text} - 1"):
             yield "size", Text(new, SUM), 2.0, f"`{new}` where `{own.text}` stands"
+
+    def sizes_of_the_same(self, node: ast.expr) -> list[tuple[str, float]]:
+        """How many elements the array of `len(x)`, `x.shape[0]` or `x.size` has, in all or along its axes."""
+        array: ast.expr | None = None
+        if isinstance(node, ast.Call) and len(node.args) == 1:
+            array = node.args[0]
+        elif isinstance(node, ast.Attribute):
+            array = node.value
+        elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
+            array = node.value.value
+        shape = None if array is None else self.shape(array)
+        if array is None or not shape or len(shape) < 2:
+            return []
+        own = within(self.text(array), ATOM)
+        lengths = [f"len({self.segment(array)})", *(f"{own}.shape[{axis}]" for axis in range(1, len(shape)))]
+        leading = [f"({own}.shape[0] * {own}.shape[1])"] if len(shape) == 3 else []
+        return [(f"{own}.size", 0.8), *((new, 1.0) for new in [*leading, *lengths])]
 
     def constants(self, node: ast.Constant, statement: ast.stmt) -> Iterator[Change]:
         value = node.value
