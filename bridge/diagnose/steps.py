@@ -207,7 +207,8 @@ class Steps(Names):
             if axis < len(shape):
                 own = texts[axis] if axis < len(texts) else ":"
                 before = [*texts[:axis], *[":"] * (axis - len(texts))]
-                for place, stretch in enumerate(dict.fromkeys([own if own[:1] == ":" and own != ":" else ":-1", ":-1"])):
+                ending = own[:1] == ":" and own != ":"
+                for place, stretch in enumerate(dict.fromkeys([own if ending else ":-1", ":-1"])):
                     index = ", ".join([*before, stretch, *texts[axis + 1 :]])
                     new = f"np.roll({head}, 1, axis={axis})[{index}]"
                     sentence = f"what is kept in the last place of `{head}` comes first: `{new}`"
