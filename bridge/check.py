@@ -56,7 +56,7 @@ def check(folder: str) -> Report:
         return failed(problem, 0)
     report = examine(port, options, by_numbers=True)
     for array in report["arrays"]:
-        if array["note"] and array["case"] in places.by_label:
+        if array["note"] and array["note"] not in report["remarks"] and array["case"] in places.by_label:
             array["note"] += f" (in {places.of(array['name'], array['case'])})"
     if report["finding"] == UNDECIDED and not order.own_loss:
         report["remarks"].append(

@@ -76,8 +76,14 @@ def test_what_is_excused_is_said_in_the_overview_too(run: Run) -> None:
     rounded = source(body="loss, g = net(*[a.astype(np.float32) for a in (Wx, Wh, b, Wy, by, X, Y, h0)])")
     status, out = run({"anna.py": RIGHT, "rosa.py": rounded})
     assert status == 0
-    assert out.splitlines()[1].split()[1:5] == ["agrees", "computes", "in", "float32"]
-    assert "computes" not in out.splitlines()[0]
+    assert out.splitlines()[1].split()[1:6] == ["agrees", "*", "computes", "in", "float32"]
+    assert not {"computes", "*"} & set(out.splitlines()[0].split())
+    _, out = run({"anna.py": RIGHT, "rosa.py": rounded}, "--format", "csv")
+    assert [row["verdict"] for row in csv.DictReader(io.StringIO(out))] == ["agrees", "agrees *"]
+    run({"anna.py": RIGHT, "rosa.py": rounded}, "--html", "pages/")
+    index = Path("pages/index.html").read_text(encoding="utf-8")
+    assert index.count(">agrees<") == index.count(">agrees *<") == 1
+    assert ">agrees *<" in Path("pages/rosa.html").read_text(encoding="utf-8")
 
 
 def test_the_details_follow_the_lines(run: Run) -> None:

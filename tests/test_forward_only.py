@@ -171,6 +171,8 @@ def test_a_program_in_single_precision_is_told_how_to_export(cases: Path) -> Non
     report = check(str(cases))
     assert report["status"] == 0
     assert any("`rowcol export --dtype float32`" in remark for remark in report["remarks"])
+    text = render(report)
+    assert text.count("computes in float32") == text.count("* remark: ") == 1
 
 
 def test_the_order_of_the_gates_shows_in_single_precision_too(cases: Path) -> None:

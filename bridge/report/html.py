@@ -16,10 +16,10 @@ from .chart import over_time
 from .gradients import gradients
 from .line import claimed, lines_of
 from .listing import source
-from .overview import claim, counts, doubtful, fault, frequent, of_several, places, summary, verdict
+from .overview import claim, counts, doubtful, excused, fault, frequent, of_several, places, summary, verdict
 from .paper import shown_path
 from .pieces import FAR, Room, prose, scrolls, sentence
-from .schema import ArrayReport, Report, called
+from .schema import ArrayReport, Report, called, star
 
 ROOMS = (
     Room(FAR, FAR, 100, numbers=True),
@@ -136,7 +136,7 @@ def _word(report: Report) -> str:
 def _badge(report: Report) -> str:
     word = _word(report)
     kind = {"fails": "differs", "no verdict": "blind"}.get(word, word)
-    return tag("span", word, class_=f"verdict {kind}")
+    return tag("span", word + " *" * bool(excused(report)), class_=f"verdict {kind}")
 
 
 # One port. ---------------------------------------------------------------------------------------------------
@@ -165,7 +165,11 @@ def _report(report: Report, level: int, room: Room, titled: bool) -> str:
     if report["finding"]:
         lead = tag("strong", escape(sentence(report["finding"])))
         parts.append(tag("p", f"{lead} {prose(' '.join(report['sentences']))}"))
-    parts += [tag("p", f"{tag('strong', 'Remark.')} {prose(remark)}", class_="remark") for remark in report["remarks"]]
+    stars = excused(report)
+    parts += [
+        tag("p", f"{tag('strong', '* ' * (remark in stars) + 'Remark.')} {prose(remark)}", class_="remark")
+        for remark in report["remarks"]
+    ]
     if diagnosis is not None:
         parts += _line(diagnosis, h, report["error"] is not None)
     if report["arrays"]:
@@ -228,7 +232,7 @@ def _table(arrays: Sequence[ArrayReport], remarks: Sequence[str]) -> str:
     for a in arrays:
         compared = a["state"] in ("agrees", "differs", "blind") and a["bar"] > 0
         differs = compared and bool(a["difference"])
-        state = tag("span", a["state"], class_=f"verdict {STATE_CLASS[a['state']]}")
+        state = tag("span", a["state"] + star(a, remarks), class_=f"verdict {STATE_CLASS[a['state']]}")
         # A remark that is said above is not said again at each array that it excuses.
         note = tag("small", escape(a["note"]), class_="note") if a["note"] and a["note"] not in remarks else ""
         some = of_pieces(a["pieces"])

@@ -138,6 +138,11 @@ def excused(report: Report) -> list[str]:
     return [remark for remark in report["remarks"] if remark in notes]
 
 
+def _starred(report: Report) -> str:
+    """The verdict, with a star where a difference is excused."""
+    return verdict(report) + " *" * bool(excused(report))
+
+
 def _kinds(report: Report) -> list[str]:
     """The kinds of the edits that a verified patch is made of; none where there is no such patch."""
     diagnosis = report["diagnosis"]
@@ -178,7 +183,7 @@ def lines(reports: Sequence[Report], paper: Paper) -> list[str]:
         if report["file"] in shared:
             place += f" {report['port']}:"
         rest = "" if report["error"] is not None or report["status"] == 2 else counts(report)
-        rows.append((place, verdict(report), claim(report), fault(report), rest))
+        rows.append((place, _starred(report), claim(report), fault(report), rest))
     widest = min(max(len(row[0]) for row in rows), WIDEST_PLACE)
     claims = max(len(row[2]) for row in rows)
     kinds = min(max((len(kind) for _, _, _, kind, rest in rows if rest), default=0), WIDEST_KIND)
@@ -188,7 +193,8 @@ def lines(reports: Sequence[Report], paper: Paper) -> list[str]:
         before = f"{place:{widest}} {word:10} {said}"
         text = f"{kind:{kinds}}  {rest}" if rest else kind
         text = _shortened(text, max(paper.width - len(before), 40), paper)
-        out.append(f"{place:{widest}} {paper.paint(f'{word:10}', COLOUR[word])} {said}{text}".rstrip())
+        painted = paper.paint(f"{word:10}", COLOUR[word.removesuffix(" *")])
+        out.append(f"{place:{widest}} {painted} {said}{text}".rstrip())
     common = frequent(reports)
     return [*out, "", summary(reports), *([f"kinds of fault: {common}"] if common else [])]
 
@@ -252,7 +258,7 @@ def as_csv(reports: Sequence[Report]) -> str:
         loss = next((a["state"] for a in report["arrays"] if a["name"] == "loss"), "")
         numbers = [states.count(state) for state in ("differs", "agrees", "blind", "not provided")]
         file, named = report["file"], places(report)
-        cells = [shown_path(file) if file else "", report["port"], verdict(report), claim(report)]
+        cells = [shown_path(file) if file else "", report["port"], _starred(report), claim(report)]
         cells += [named[0] if named else "", "; ".join(named), fault(report)]
         writer.writerow([*map(_inert, cells), *numbers, loss, report["status"]])
     return text.getvalue()

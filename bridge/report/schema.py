@@ -6,6 +6,7 @@ changes its meaning or goes away; new fields may come without that. schema.json 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from ..diagnosis import Diagnosis
@@ -37,6 +38,11 @@ class ArrayReport(TypedDict):
 def called(array: ArrayReport) -> str:
     """What an array is called in a table: where a port gives its output in place of a loss, that is no loss."""
     return "output" if array["name"] == "loss" and array["canonical"] else array["name"]
+
+
+def star(array: ArrayReport, remarks: Sequence[str]) -> str:
+    """What stands behind a verdict that a remark alone makes `agrees`."""
+    return " *" * (array["state"] == "agrees" and array["note"] in remarks)
 
 
 class CaseReport(TypedDict):

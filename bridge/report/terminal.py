@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ..timings import STAGES
 from ..words import of_pieces
 from .paper import Paper, grid, paragraphs, shown_path
-from .schema import ArrayReport, Report, called
+from .schema import ArrayReport, Report, called, star
 
 STATE_COLOUR = {"agrees": "green", "differs": "red", "blind": "yellow", "not provided": "dim"}
 
@@ -28,7 +28,7 @@ def render(report: Report, paper: Paper | None = None, verbose: bool = False) ->
     if report["finding"]:
         parts += ["", *paragraphs(said, paper, lead=report["finding"] + ": ")]
     for remark in report["remarks"]:
-        starred = any(a["note"] == remark and a["state"] == "agrees" for a in report["arrays"])
+        starred = any(star(a, [remark]) for a in report["arrays"])
         parts += paragraphs([remark], paper, lead="* remark: " if starred else "remark: ")
     if report["diagnosis"] is not None:
         from .line import render_diagnosis
@@ -63,7 +63,7 @@ def table(arrays: Sequence[ArrayReport], paper: Paper, verbose: bool = False, sa
             called(a),
             a["canonical"],
             a["axes"],
-            paper.paint(a["state"] + " *" * (a["state"] == "agrees" and a["note"] in said), STATE_COLOUR[a["state"]]),
+            paper.paint(a["state"] + star(a, said), STATE_COLOUR[a["state"]]),
             f"{a['difference']:.1e}" if compared else "",
             f"{a['bar']:.1e}" if compared else "",
             " ".join(map(str, a["where"])) if a["difference"] else "",
