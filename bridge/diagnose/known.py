@@ -10,11 +10,11 @@ from functools import cache
 import numpy as np
 
 from .align import Trace
+from .computed import JOINS
 from .flow import Flow
 from .pieces import called_name
 from .quantities import STACK, Formula, Meaning, Operand, trivial
 from .trace import Loops
-from .trusted import JOINS
 
 GATHERING = JOINS | {"array", "asarray"}  # calls that make an array of a list
 

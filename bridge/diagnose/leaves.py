@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .align import Trace
+from .computed import JOINS
 from .flow import base_of
 from .known import Known
 from .pieces import called_name
 from .quantities import EXAMPLE, TOTAL, Operand, trivial
 from .trace import Array, Site
-from .trusted import JOINS
 
 SLICES = 12  # of an array, that are looked at one by one
 UNSUMMED = "does not add up"
