@@ -303,7 +303,7 @@ def _sized(
     text = "\n".join(present)
     declared = family_named(family, words_of("\n".join(every)))
     settings = {name: entry.settings.get(name, s.values[0]) for name, s in declared.settings.items()}
-    _check_whole(every, names, declared)
+    _check_whole(every, names)
     layout = parse(text, declared.vocabulary(None, settings))
     shapes = {name: np.shape(file[key]) for name, key in names.items()}
     axes = sorted({a for axes in declared.every_array().values() for a in axes} - set(declared.ties))
@@ -318,7 +318,7 @@ def _sized(
     return Network(dialect, entry, declared, layers, directions, layout, names, solved)
 
 
-def _check_whole(lines: list[str], names: Mapping[str, str], family: Family) -> None:
+def _check_whole(lines: list[str], names: Mapping[str, str]) -> None:
     """An array is there with all that belongs to it: both biases or none, the arrays of all gates."""
     for array in dict.fromkeys(array for line in lines for array in sorted(arrays_of(line))):
         bases = list(dict.fromkeys(base_of(line) for line in lines if array in arrays_of(line)))

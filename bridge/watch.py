@@ -53,7 +53,7 @@ def watch(ports: Sequence[str], options: Options, *, limit: float, quiet: bool, 
             for report in reports:
                 print(headline(report, paper), flush=True)
             _warm(reports)
-            _look_for_the_line(reports, ports, options, limit, quiet, verbose, watched, paper)
+            _look_for_the_line(reports, options, limit, quiet, verbose, watched, paper)
             if more:
                 print(paper.paint(f"watching {_in_folders(watched.known)}", "dim"), flush=True)
             changed = watched.next_change()
@@ -82,7 +82,6 @@ def _warm(reports: Sequence[Report]) -> None:
 
 def _look_for_the_line(
     reports: Sequence[Report],
-    ports: Sequence[str],
     options: Options,
     limit: float,
     quiet: bool,
