@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -187,6 +187,8 @@ class Combination(_Faulty):
     port: Path
     faults: tuple[Fault, ...]
     reason: str
+    kind: ClassVar[str] = "combination"
+    scope: ClassVar[str] = "combination"
 
     @property
     def edits(self) -> tuple[Edit, ...]:

@@ -34,6 +34,7 @@ FRESH = 50
 SEED = 70_000
 FOLDERS = sorted(folder.name for folder in CORPUS.iterdir() if any(folder.glob("*.toml")))
 
+
 @dataclass(frozen=True)
 class Floors:
     """What the faults of a corpus have to reach: shares of them (None: counted and not held), and seconds.
@@ -87,13 +88,7 @@ class Result:
 
 def judged(faulty: Fault | Combination, fresh: int) -> Result:
     """Examine one faulty port and hold the report against the corpus."""
-    single = isinstance(faulty, Fault)
-    result = Result(
-        faulty.id,
-        faulty.port.name,
-        faulty.kind if isinstance(faulty, Fault) else "combination",
-        faulty.scope if isinstance(faulty, Fault) else "combination",
-    )
+    result = Result(faulty.id, faulty.port.name, faulty.kind, faulty.scope)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         path = faulty.write(folder)
@@ -116,8 +111,7 @@ def judged(faulty: Fault | Combination, fresh: int) -> Result:
         result.seconds = diagnosis["seconds"]
         result.rate = diagnosis["edits_per_second"]
         result.possible = diagnosis.get("possible_per_second", 0.0)
-        if not single:
-            assert isinstance(faulty, Combination)
+        if isinstance(faulty, Combination):
             result.named = [bool(own & set(lines)) for own in faulty.lines_by_fault().values()]
         if diagnosis["claim"] == "first divergent expression" and not result.first:
             result.false_culprit = f"{lines[0][0]}:{lines[0][1]}"
@@ -181,18 +175,15 @@ def _differs(path: str, fresh: int) -> str:
 
 def _worker(task: tuple[str, str, int, str]) -> Result:
     family, name, fresh, _ = task
-    everything: list[Fault | Combination] = [*load(family), *combinations(family)]
-    faulty = next(f for f in everything if f.id == name)
+    faulty = next(f for f in everything(family) if f.id == name)
     try:
         return judged(faulty, fresh)
     except Exception as error:  # one broken port must not end the score
         import traceback
 
         where = traceback.extract_tb(error.__traceback__)[-1]
-        kind = faulty.kind if isinstance(faulty, Fault) else "combination"
-        scope = faulty.scope if isinstance(faulty, Fault) else "combination"
         note = f"BROKEN {type(error).__name__}: {error} ({os.path.basename(where.filename)}:{where.lineno})"
-        return Result(name, faulty.port.name, kind, scope, note=note)
+        return Result(name, faulty.port.name, faulty.kind, faulty.scope, note=note)
 
 
 def score(family: str, names: Sequence[str], jobs: int, fresh: int, log: str = "") -> list[Result]:
@@ -375,17 +366,19 @@ def whole_process(runs: int = 3) -> tuple[float, float, str]:
     return min(wall for wall, _ in taken), min(used for _, used in taken), said
 
 
+def everything(folder: str) -> list[Fault | Combination]:
+    """Every faulty port of a folder of the corpus, single faults first, in the order of the files."""
+    return [*load(folder), *combinations(folder)]
+
+
 def chosen(folder: str, every: int = 1, only: str = "", kind: str = "") -> list[str]:
-    """Every n-th faulty port of a folder of the corpus, single faults first, in the order of the files."""
-    faulty: list[Fault | Combination] = [*load(folder), *combinations(folder)]
-    return [
-        f.id for f in faulty if only in f.id and kind in (f.kind if isinstance(f, Fault) else "combination")
-    ][::every]
+    """The ids of every n-th faulty port of a folder of the corpus, of those with these words in id and kind."""
+    return [faulty.id for faulty in everything(folder) if only in faulty.id and kind in faulty.kind][::every]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", "--family", default="rnn", help=f"one of {', '.join(FOLDERS)}; or all")
+    parser.add_argument("--corpus", "--family", default="rnn", choices=[*FOLDERS, "all"], help="a folder, or all")
     parser.add_argument("--only", default="", help="faults whose name contains this")
     parser.add_argument("--kind", default="", help="faults whose kind contains this")
     parser.add_argument("--jobs", type=int, default=2)
