@@ -32,7 +32,7 @@ from .diff import (
 )
 from .diff import diff as diff_of
 from .innocent import clipping, cut_off, factor_of_sizes, inexact, loss_factor
-from .meant import nearer, other_declaration
+from .meant import NO_CLIP, nearer, other_declaration
 from .oracle import OwnLoss, slope
 from .problem import Problem, closest
 from .unread import in_words, unread
@@ -135,6 +135,8 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
         judgement.sentences.append(f"{opening(gradients_of(judgement.wrong))} not the gradient of the port's own loss.")
     elif trusted.family.reference is not None and trusted.function is trusted.family.reference.function:
         judgement.declared = other_declaration(port, found)
+        if judgement.declared == NO_CLIP and _clips(port, found):
+            judgement.declared = None
         meant = None if judgement.declared is not None else nearer(port, found)
         clip = None if meant is None else meant[1].clip
         if meant is not None and clip is not None and cut_off(found.expected, clip, meant[2].agreeing):
@@ -163,6 +165,8 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
     if judgement.finding is None:
         _own_loss(port, found, judgement)
     _unwritten(port, judgement)
+    if isinstance(trusted, Declaration) and _unclipped(port, trusted, judgement):
+        return judgement
     factor = _common_factor(found, judgement)
     judgement.sentences += [factor] if factor else []
     # What cannot be read as this array's gradient (another shape, no array) is said beside its name.
@@ -203,6 +207,26 @@ def _unwritten(port: Declaration, judgement: Judgement) -> None:
     lost = [n for n in unwritten(port, judgement.found.expected[0].case) if n in judgement.differing]
     if lost:
         judgement.sentences.append(in_words(port, lost))
+
+
+def _clips(port: Declaration, found: Diff) -> bool:
+    """Does the port call for its declared bound, though all its gradients come back unclipped?"""
+    from .unclipped import calls_for_it
+
+    return calls_for_it(port, found.expected[0].case)
+
+
+def _unclipped(port: Declaration, trusted: Declaration, judgement: Judgement) -> bool:
+    """Say which gradients are right but for the clipping; is that all there is to say?"""
+    if port.clip is None or judgement.finding not in (WRONG_GRADIENT, UNDECIDED):
+        return False
+    from .unclipped import in_words, unclipped
+
+    lost = unclipped(port, trusted, judgement.found, judgement.wrong)
+    if lost:
+        called = set(lost) == parameters_of(port) & set(judgement.found.verdicts) and _clips(port, judgement.found)
+        judgement.sentences.append(in_words(port, lost, called))
+    return lost == judgement.wrong
 
 
 def _without(found: Diff, names: Collection[str]) -> Diff:

@@ -31,6 +31,7 @@ from .problem import Problem
 from .run import arguments, canonical, run, scale
 from .words import listed
 
+NO_CLIP = f"{NOT_WRITTEN}clip= (nothing is clipped)"
 CLOSE = 1e-4  # how near a port's loss is to what it would be, relative to it: float32 will do
 
 
@@ -55,7 +56,7 @@ def alternatives(port: Declaration) -> Iterator[tuple[str, Declaration]]:
                     phrase = f"objective='{objective}', reduction='{reduction_phrase(axes)}'"
                     yield phrase, port.with_(objective=objective, reduction=axes)
     if port.clip is not None:
-        yield f"{NOT_WRITTEN}clip= (nothing is clipped)", port.with_(clip=None)
+        yield NO_CLIP, port.with_(clip=None)
 
 
 def _other_objectives(family: Family, objective: Objective) -> Iterator[Objective]:

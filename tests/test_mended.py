@@ -218,3 +218,46 @@ def test_the_number_of_all_elements_is_called_so(size: str, tmp_path: Path, monk
         indices = indices.replace(old, new)
     made = patched(monkeypatch, tmp_path, indices, ("p / labels.size", f"p / {size}"))
     assert made == ["return loss, p / labels.size"]
+
+
+CLIPPED = '''\
+import numpy as np
+from rowcol.bridge import port
+
+
+@port("dense", """
+    M: W1  output input
+    c: b1  output
+    x: x   batch input
+    y: y   batch output
+""", objective="squared error", clip=0.25)
+def mine(M, c, x, y):
+    e = x @ M.T + c - y
+    g = dict(M=e.T @ x, c=e.sum(axis=0))
+    for name in g:
+        np.clip(g[name], -0.25, 0.25, out=g[name])
+    return 0.5 * (e ** 2).sum(), g
+'''
+
+
+def test_a_clipped_array_that_is_thrown_away_is_no_declaration_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = patched(monkeypatch, tmp_path, CLIPPED, (", out=g[name]", ""))
+    assert made == ["np.clip(g[name], -0.25, 0.25, out=g[name])"]
+    said = " ".join(examined("mine.py", Options(diagnose=False))[0]["sentences"])
+    assert "gradients of M and c are right, and not clipped" in said and "it gives a new array" in said
+    # What nobody clips is declared wrongly.
+    Path("mine.py").write_text(CLIPPED.replace("np.clip(g[name], -0.25, 0.25, out=g[name])", "np.clip(e, -9.0, 9.0)"))
+    report = examined("mine.py", Options(diagnose=False))[0]
+    assert report["finding"] == "declaration" and "no clip=" in (report["declared"] or "")
+
+
+def test_of_gradients_of_which_some_are_clipped_the_others_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(CLIPPED.replace("for name in g:", 'for name in ("M",):'))
+    said = " ".join(examined("mine.py", Options(diagnose=False))[0]["sentences"])
+    assert "The gradient of c is right, and not clipped: clip=0.25 is declared" in said
+    assert "Only the size" not in said and "it gives a new array" not in said

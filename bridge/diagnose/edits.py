@@ -501,6 +501,14 @@ class _Maker(Expressions, Analogies):
         # What is handed in and comes back may have another shape.
         arguments = [a.id for a in call.args if isinstance(a, ast.Name) and self.is_array(a)]
         names = list(dict.fromkeys([*arguments, *names]))
+        first = call.args[0] if call.args else None
+        package = getattr(call.func.value, "id", "") if isinstance(call.func, ast.Attribute) else ""
+        numpy = package in self.function.unit.packages
+        if numpy and isinstance(first, ast.Name | ast.Attribute | ast.Subscript) and self.shape(first) == shape:
+            end = source.span(call)[1] - 1
+            written = Splice(self.path, end, end, f", out={self.segment(first)}")
+            sentence = f"the result is not kept: `out={self.segment(first)}`"
+            yield self.make(statement, "name", sentence, 0.45, written)
         for place, name in enumerate(names):
             for sign, weight in (("=", 0.0), ("+=", 0.1)):
                 splice = Splice(self.path, source.span(call)[0], source.span(call)[0], f"{name} {sign} ")

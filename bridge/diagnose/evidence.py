@@ -12,6 +12,7 @@ import numpy as np
 
 from .align import Need, Trace
 from .apart import apart, changes_elements
+from .calling import PURE
 from .leaves import Leaf
 from .pieces import called_name, is_view, put_away, set_in
 from .quantities import Meaning, Operand
@@ -139,12 +140,14 @@ class Evidence:
         return found
 
     def dropped(self) -> list[int]:
-        """The calls of the port's own functions that give an array which nobody keeps."""
-        own = {function.name.rpartition(".")[2] for function in self.trace.scope.functions}
+        """The calls of the port's own functions, or of NumPy's, that give an array which nobody keeps."""
+        own = {function.name.rpartition(".")[2] for function in self.trace.scope.functions} | PURE
         found = []
         for number, site in enumerate(self.trace.sites):
             if isinstance(site.node, ast.Call) and called_name(site.node) in own:
                 statement, _ = self.statement(number)
+                if any(keyword.arg == "out" for keyword in site.node.keywords):
+                    continue
                 at = self.trace.at(number)[:1]
                 adds = site.parent is not None and self.trace.at(site.parent)
                 if isinstance(statement, ast.Expr) and statement.value is site.node and at and not adds:
