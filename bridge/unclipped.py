@@ -66,5 +66,5 @@ def in_words(port: Declaration, names: Sequence[str], called: bool) -> str:
         f"The gradient{'s' * many} of {listed(list(names))} {'are' if many else 'is'} right, and not clipped: "
         f"clip={port.clip} is declared, and nothing cuts {'them' if many else 'it'} off."
     )
-    thrown = "`np.clip` is called with that bound: it gives a new array, which is to be kept (`out=`, or an assignment)."
+    thrown = "`np.clip` is called with that bound: it gives a new array, which is to be kept (`out=`, an assignment)."
     return f"{said} {thrown}" if called else said
