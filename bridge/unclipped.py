@@ -15,6 +15,8 @@ from .problem import Problem
 from .run import run
 from .words import listed
 
+CLIP = "clip"  # of NumPy's
+
 
 def unclipped(port: Declaration, trusted: Declaration, found: Diff, names: Sequence[str]) -> list[str]:
     """Those of some gradients that are on every case what they would be if nothing were clipped."""
@@ -35,11 +37,11 @@ def calls_for_it(port: Declaration, case: Case) -> bool:
     @wraps(port.function)
     def watched(*given: Any, **keywords: Any) -> Any:
         own = np.clip
-        np.clip = _telling(own, lambda limits: seen.append(bound in limits))
+        setattr(np, CLIP, _telling(own, lambda limits: seen.append(bound in limits)))
         try:
             return port.function(*given, **keywords)
         finally:
-            np.clip = own
+            setattr(np, CLIP, own)
 
     try:
         run(port.with_(function=watched), case)
