@@ -82,7 +82,8 @@ def _mended(port: str, options: Options, write: bool, printed: set[str]) -> int:
         return DIFFERS
     if write:
         for backup, file in apply(changes):
-            print(f"{shown_path(file)}: mended; as it was: {shown_path(backup)}", file=sys.stderr)
+            kept = f"as it was: {shown_path(backup)}, which nothing imports: yours to delete"
+            print(f"{shown_path(file)}: mended; {kept}", file=sys.stderr)
         return AGREES
     if diagnosis["patch"] in printed:
         return DIFFERS

@@ -362,8 +362,10 @@ def _own_factor(expected: Expected, loss: float) -> bool:
 def _common_factor(found: Diff, judgement: Judgement) -> str | None:
     """One factor by which every wrong gradient is off, on every case on which no bound hides it."""
     factors: dict[str, list[tuple[Case, float]]] = {}
+    whole = True
     for expected, answer in zip(found.expected, found.answers, strict=True):
         if not clear(judgement.port, expected, answer):
+            whole = False
             continue
         for name in judgement.wrong:
             port, trusted = answer.gradients.get(name), expected.gradients.get(name)
@@ -381,19 +383,21 @@ def _common_factor(found: Diff, judgement: Judgement) -> str | None:
             factors.setdefault(name, []).append((expected.case, factor))
     if not factors:
         return None
+    hidden = "" if whole else " (on every case that the bound leaves as it is)"
     pairs = [
         (case, factor, 1.0) for each in factors.values() for case, factor in each if abs(factor - 1) > 1e-6
     ]
     names = listed(list(factors))
     phrase = factor_of_sizes(pairs) if len(pairs) > 1 else None
     if phrase is not None:
-        return f"{opening(gradients_of(list(factors)))} the right {_ones(factors)} times {phrase}."
+        return f"{opening(gradients_of(list(factors)))} the right {_ones(factors)} times {phrase}{hidden}."
     values = {round(f, 6) for _, f, _ in pairs}
     if values == {0.0}:
         return f"{opening(gradients_of(list(factors)))} zero everywhere."
     if len(values) == 1:
-        return f"{opening(gradients_of(list(factors)))} the right {_ones(factors)} times {values.pop():g}."
-    return f"Only the size is wrong: {names} point{'s' if len(factors) == 1 else ''} the right way on every case."
+        return f"{opening(gradients_of(list(factors)))} the right {_ones(factors)} times {values.pop():g}{hidden}."
+    cases = "every case" if whole else "every case that the bound leaves as it is"
+    return f"Only the size is wrong: {names} point{'s' if len(factors) == 1 else ''} the right way on {cases}."
 
 
 # What the pattern of right and wrong gradients already says -----------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, product
+from time import monotonic
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from .run import arguments, canonical, run, scale
 from .words import listed
 
 NO_CLIP = f"{NOT_WRITTEN}clip= (nothing is clipped)"
+PATIENCE = 1.0  # seconds of the clock, for other declarations of a port that raises
 CLOSE = 1e-4  # how near a port's loss is to what it would be, relative to it: float32 will do
 
 
@@ -116,7 +118,10 @@ def _lines(texts: Sequence[str]) -> str:
 
 def declaration_that_runs(port: Declaration, seed: int) -> str | None:
     """Of a port that raises: what to write so that it runs and everything it gives agrees, its loss too."""
+    end = monotonic() + PATIENCE
     for phrase, other in _steps_away(port):
+        if monotonic() > end:
+            return None
         try:
             chosen = single_cases(other, cases(other, seed, None, 2))
             run(other, chosen[0])  # most raise, and then nothing need be expected of them

@@ -6,6 +6,8 @@ element has a part in. Where that differs, the elements tell more.
 
 from __future__ import annotations
 
+from time import monotonic
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,8 @@ from .report.schema import ArrayReport
 from .run import canonical
 
 ELEMENTS = 2000  # of an output: each costs a run of the trusted side
+PATIENCE = 1.0  # seconds of the clock, for these runs
+UNSEEN = "its sum with {} differs, and its elements are not looked at one by one"
 
 
 def described(arrays: list[ArrayReport], port: Declaration, trusted: Declaration, found: Diff) -> None:
@@ -38,12 +42,16 @@ def described(arrays: list[ArrayReport], port: Declaration, trusted: Declaration
             row["note"] = f"holds {answer.output[tuple(first)]:g} in the port, first at {first}"
             return
         if answer.output.size > ELEMENTS:
-            row["note"] = f"its sum with {line.base} differs (so many elements are not looked at one by one)"
+            row["note"] = f"{UNSEEN.format(line.base)} (there are more than {ELEMENTS})"
             return
         try:
-            output, case = _right(port, trusted, expected.case)
+            right_output = _right(port, trusted, expected.case)
         except Problem:
             return
+        if right_output is None:
+            row["note"] = f"{UNSEEN.format(line.base)} (that takes more than {PATIENCE:g} s)"
+            return
+        output, case = right_output
         right = port.bind(expected.case.sizes).gradients({upstream: output})[line.base]
         bar = bar_of(expect(port, trusted, case), answer, LOSS)
         off = np.abs(answer.output - right)
@@ -55,11 +63,12 @@ def described(arrays: list[ArrayReport], port: Declaration, trusted: Declaration
         return
 
 
-def _right(port: Declaration, trusted: Declaration, case: Case) -> tuple[Array, Case]:
+def _right(port: Declaration, trusted: Declaration, case: Case) -> tuple[Array, Case] | None:
     """The output that the trusted side has on a case, as the upstream gradient is laid out; the case of the largest.
 
-    It is the product with an upstream gradient of a single one, element by element.
+    It is the product with an upstream gradient of a single one, element by element. None where that takes too long.
     """
+    end = monotonic() + PATIENCE
     family = port.family
     if family.batched and family.reference and trusted.function is family.reference.function:
         trusted = side(family, family.batched, port.objective, port.settings)  # the same numbers, sooner
@@ -74,6 +83,8 @@ def _right(port: Declaration, trusted: Declaration, case: Case) -> tuple[Array, 
 
     output = np.zeros(case.arrays[upstream].shape)
     for index in np.ndindex(output.shape):
+        if monotonic() > end:
+            return None
         output[index] = canonical(trusted, only(index))[0]
     return output, only(tuple(int(i) for i in np.unravel_index(int(np.argmax(np.abs(output))), output.shape)))
 

@@ -106,7 +106,16 @@ def test_of_a_large_wrong_output_the_elements_are_left(said: Said) -> None:
     sizes = "hidden = 32, batch = 16, time = 8"
     status, text = said(wrong + PORT, "--verdict-only", "--cases", "1", "--sizes", sizes)
     assert status == 1
-    assert "output its sum with upstream differs (so many elements are not looked at one by one)" in text
+    assert "its elements are not looked at one by one (there are more than 2000)" in text
+
+
+def test_of_a_slow_layer_the_elements_are_left(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rowcol.bridge.output.PATIENCE", 0.0)
+    Path("infer.py").write_text(FORWARD.replace("out.append(h)", "out.append(h + 0.1)") + PORT, encoding="utf-8")
+    (report,) = examine_file("infer.py", Options(diagnose=False))
+    row = next(array for array in report["arrays"] if array["name"] == "loss")
+    assert row["state"] == "differs"
+    assert row["note"].endswith("its elements are not looked at one by one (that takes more than 0 s)")
 
 
 def test_the_order_of_the_gates_shows_without_a_gradient(said: Said) -> None:

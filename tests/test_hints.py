@@ -80,6 +80,24 @@ def test_a_name_that_the_layout_writes_otherwise_is_named(capsys: pytest.Capture
     assert "the layout has no array '1.bias'; did you mean '1.bais'?" in text
 
 
+def test_other_declarations_of_what_raises_are_tried_for_a_second(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, told = source(layout=("input hidden", "hidden input")), "with the layout line 'Wx: Wax input hidden'"
+    assert told in said(text, capsys, "diff", "--verdict-only")[1]
+    monkeypatch.setattr("rowcol.bridge.meant.PATIENCE", 0.0)
+    status, text = said(text, capsys, "diff", "--verdict-only")
+    assert (status, told in text) == (1, False)
+
+
+def test_of_a_bound_is_said_on_which_cases_the_size_alone_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    then = 'return loss, {k: np.clip((1 + len(k)) * v, -5, 5) if k != "h0" else v for k, v in g.items()}'
+    _, text = said(source(then, keywords="clip=5"), capsys, "diff", "--verdict-only")
+    assert "point the right way on every case that the bound leaves as it is." in text
+    _, text = said(source(then.replace("-5, 5", "-np.inf, np.inf")), capsys, "diff", "--verdict-only")
+    assert "point the right way on every case." in text
+
+
 def test_gradients_that_are_none_are_called_so(capsys: pytest.CaptureFixture[str]) -> None:
     status, text = said(source("return loss, {n: None for n in g}"), capsys)
     assert status == 1
