@@ -27,6 +27,15 @@ def test_the_loop_that_people_write_computes_what_the_batched_side_does(family: 
         np.testing.assert_allclose(gradient, gradients[name], rtol=2e-3 if dtype == "float32" else 1e-9, atol=1e-5)
 
 
+@pytest.mark.parametrize("family", networks.GATES)
+def test_what_is_written_in_place_computes_the_same_at_every_call(family: str) -> None:
+    given = networks.arrays(family, SMALL, "float64")
+    here = networks.in_place(family, given)
+    assert here is not None
+    for _ in range(2):
+        networks.check(family, [networks.ours(family, given), here], "float64")
+
+
 @pytest.mark.parametrize("family", networks.FAMILIES)
 def test_pytorch_computes_what_the_batched_side_does(family: str) -> None:
     pytest.importorskip("torch")

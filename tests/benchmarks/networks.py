@@ -13,7 +13,7 @@ import numpy as np
 
 from rowcol import batched
 
-from . import loops
+from . import inplace, loops
 from .measure import Work, clock, digits, paired, peak_memory, product_of_squares, ratio
 
 Array = np.ndarray[Any, Any]
@@ -89,6 +89,11 @@ def ours(family: str, given: dict[str, Array]) -> Callable[[], tuple[Any, dict[s
 def by_steps(family: str, given: dict[str, Array]) -> Callable[[], tuple[Any, dict[str, Array]]] | None:
     function = getattr(loops, family, None)
     return None if function is None else lambda: function(**given)
+
+
+def in_place(family: str, given: dict[str, Array]) -> inplace.Run | None:
+    function = getattr(inplace, family, None)
+    return None if function is None else function(**given)
 
 
 def in_torch(family: str, given: dict[str, Array]) -> Callable[[], tuple[float, dict[str, Any]]]:
@@ -287,7 +292,8 @@ def check(family: str, works: list[Callable[[], tuple[Any, dict[str, Any]]] | No
 
 HEADS_OF_TABLE = (
     *("family", "batch time input hidden output", "dtype", "ms", "products, ms", "floor, ms"),
-    *("PyTorch / ours", "/ floor", "loop / ours", "/ floor", "share of peak", "floor's", "MiB", "MiB PyTorch"),
+    *("PyTorch / ours", "/ floor", "loop / ours", "/ floor", "in place / ours", "share of peak", "floor's"),
+    *("MiB", "MiB PyTorch"),
 )
 
 
@@ -295,14 +301,16 @@ def row(family: str, sizes: Sizes, dtype: str, runs: int, threads: int) -> list[
     """One line of the table.
 
     Beside each ratio stands what it would be at the floor: the products and what stands between them, and nothing else,
-    below which no program of NumPy's products and ufuncs can come.
+    below which no program of NumPy's products and ufuncs can come. How far one does come that is written for time
+    alone, the ratio "in place" tells: `inplace`.
     """
     given = arrays(family, sizes, dtype)
     mine, loop, torchs = ours(family, given), by_steps(family, given), _torch(family, given)
-    check(family, [mine, loop, torchs], dtype)
+    here = in_place(family, given)
+    check(family, [mine, loop, here, torchs], dtype)
     square, number = product_of_squares(dtype)
     works: dict[str, Work | None] = {
-        **{"ours": mine, "torch": torchs, "loop": loop, "peak": square},
+        **{"ours": mine, "torch": torchs, "loop": loop, "in place": here, "peak": square},
         **{"products": products_alone(family, sizes, dtype), "elements": elements_alone(family, sizes, dtype)},
     }
     there = {name: work for name, work in works.items() if work is not None}
@@ -321,7 +329,7 @@ def row(family: str, sizes: Sizes, dtype: str, runs: int, threads: int) -> list[
     memory = [peak_memory(work) if work is not None else None for work in (mine, torchs)]
     return [
         *(family, str(sizes), dtype, ms("ours"), ms("products"), ms("floor")),
-        *(*over("torch"), *over("loop"), *over("at peak")),
+        *(*over("torch"), *over("loop"), over("in place")[0], *over("at peak")),
         *("" if one is None else f"{one:.0f}" for one in memory),
     ]
 
