@@ -31,9 +31,9 @@ def log_softmax(z: Array) -> Array:
 def softmax_cross_entropy(z: Array, y: Array) -> tuple[Any, Array]:
     """-sum y log p, with p = softmax(z) and y one-hot along the last axis; its gradient is p - y."""
     logp = log_softmax(z)
+    loss = -np.sum(y * logp)
     p = np.exp(logp)
-    loss = -np.sum(np.multiply(y, logp, out=logp))
-    dz = np.subtract(p, y, out=p)
+    dz = p - y
     return loss, dz
 
 

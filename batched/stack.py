@@ -76,7 +76,7 @@ def backward(dh_out: Array, backwards: list[dict[str, Backward]]) -> tuple[Array
     dbelow: Array | None = dh_out
     for ways_back in reversed(backwards):
         assert dbelow is not None  # only the lowest layer can have class indices for inputs
-        of_direction = np.split(dbelow, len(ways_back), axis=-1)
+        of_direction = np.split(dbelow, len(ways_back), axis=-1) if len(ways_back) > 1 else [dbelow]
         dbelow = None
         for (suffix, way_back), dh in zip(ways_back.items(), of_direction, strict=True):
             dinputs, own = way_back(dh[::-1] if suffix.endswith(REVERSE) else dh)
