@@ -553,7 +553,8 @@ class _Backwards(Reading):
         self.leaf(position, quantity, at if step is None else step, 0.0 if not lacking else 0.1, "is not made so")
         for setter in (self.setter(p) for p in below if self.trace.meanings[p] == ()):
             if setter is not None and not self.adds(setter):
-                setter = next(p for p in self.trace.at(self.trace.events[setter].site) if self.trace.meanings[p] == ())
+                there_too = self.trace.at(self.trace.events[setter].site)
+                setter = next((p for p in there_too if self.trace.meanings[p] == ()), setter)
                 self.leaf(setter, quantity, at if step is None else step, 0.3, "goes into what is not made so")
         if not lacking:
             self.consistent(arrays, quantity, step)
