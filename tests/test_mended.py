@@ -261,3 +261,39 @@ def test_of_gradients_of_which_some_are_clipped_the_others_are_named(
     said = " ".join(examined("mine.py", Options(diagnose=False))[0]["sentences"])
     assert "The gradient of c is right, and not clipped: clip=0.25 is declared" in said
     assert "Only the size" not in said and "it gives a new array" not in said
+
+
+IN_PLACE = '''\
+import numpy as np
+from rowcol.bridge import port
+
+
+@port("rnn", """
+    U: Wax  input hidden
+    V: Waa  prev hidden
+    c: b    hidden
+    xs: x   time batch input
+    ds: da  time batch hidden
+""")
+def mine(U, V, c, xs, ds):
+    steps, many, width = ds.shape
+    s = np.empty((steps + 1, many, width))
+    s[0] = 0
+    for k in range(steps):
+        np.matmul(xs[k], U, out=s[k + 1])
+        s[k + 1] += s[k] @ V
+        s[k + 1] += c
+        np.tanh(s[k + 1], out=s[k + 1])
+    g = np.zeros_like(ds)
+    carry = np.zeros((many, width))
+    for k in reversed(range(steps)):
+        g[k] = (1 - s[k + 1] ** 2) * (ds[k] + carry)
+        carry = g[k] @ V.T
+    return s[1:], dict(U=np.tensordot(xs, g, ((0, 1), (0, 1))), c=g.sum((0, 1)))
+'''
+
+
+def test_a_wrong_state_that_a_product_began_in_place_is_followed_to_its_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert patched(monkeypatch, tmp_path, IN_PLACE, ("s[k + 1] += c", "s[k + 1] -= c")) == ["s[k + 1] += c"]
