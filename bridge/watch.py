@@ -25,6 +25,7 @@ from .worker import examined, import_for_all
 POLL = 0.1  # seconds between two looks at the files
 SETTLED = 0.03  # a file that is read alike twice, so far apart, has been written whole (or is as good as that)
 NAMED = 3  # files that are watched, by their names; more are counted
+AWAY = 1.0  # seconds after which a port that is not there is no editor's doing
 RECENT = 1.0  # of a file saved so short ago, time and size do not tell whether it was saved again
 
 
@@ -175,12 +176,18 @@ class Watched:
             now = self._read(self.known)
             if not _changed(self.known, now):
                 continue
+            begin, said = time.monotonic(), False
             while True:
                 time.sleep(SETTLED)
                 now, before = self._read(now), now
                 # Emptied, or away: an editor is about to write it, or to put another in its place.
                 if not _changed(before, now) and all(file in now and now[file].text for file in self.files):
                     break
+                gone = [shown_path(file) for file in self.files if file not in now]
+                if gone and not said and time.monotonic() - begin > AWAY:
+                    said = True
+                    there = "is not there" if len(gone) == 1 else "are not there"
+                    print(f"{listed(gone)} {there}: waiting until it is back", flush=True)
             changed = _changed(self.known, now)
             self.known = now
             if changed:

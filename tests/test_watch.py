@@ -96,6 +96,18 @@ def test_every_save_gives_the_verdict_and_what_is_wrong_the_line(
     one.until(AGREES)
 
 
+def test_a_port_that_is_deleted_is_said_once_and_compared_when_it_is_back(
+    watching: Callable[..., Watching], tmp_path: Path
+) -> None:
+    one = watching(check=RIGHT)
+    one.until(AGREES)
+    (tmp_path / "check.py").unlink()
+    one.until("check.py is not there: waiting until it is back")
+    time.sleep(0.3)
+    (tmp_path / "check.py").write_text(WRONG, encoding="utf-8")
+    assert not any("not there" in line for line in one.until(DIFFERS))
+
+
 def test_ctrl_c_ends_it_with_the_status_of_the_last_verdict(watching: Callable[..., Watching]) -> None:
     right = watching(check=RIGHT)
     right.until(AGREES)
