@@ -384,6 +384,8 @@ def test_an_overview_has_words_for_every_kind_of_edit(tmp_path: Path) -> None:
 READINGS = [
     ("y = a @ b.T * c", "`b` where `b.T` stands", "y = a @ b * c"),
     ("y = (a + b) @ c", "without `+ b`", "y = a @ c"),
+    ("y = a * (b - c)", "without `* (b - c)`", "y = a"),
+    ("y = (a - b) * c", "without `(a - b) *`", "y = c"),
     ("y = (a - b) * c", "the other way round", "y = (b - a) * c"),
     ("y = np.dot(a, (b + c))", "without `+ c`", "y = np.dot(a, b)"),
     ("y = -(a * b)", "without `* b`", "y = -a"),

@@ -397,9 +397,9 @@ class Expressions(Members, Slopes, Layouts):
             if not sign:
                 return
             sums = isinstance(node.op, ast.Add | ast.Sub)
-            yield "term" if sums else "factor", left, 1.0, f"without `{sign} {right.text}`"
+            yield "term" if sums else "factor", left, 1.0, f"without `{sign} {within(right, binds + 1)}`"
             if not isinstance(node.op, ast.Div):
-                yield "term" if sums else "factor", right, 1.2, f"without `{left.text} {sign}`"
+                yield "term" if sums else "factor", right, 1.2, f"without `{within(left, binds)} {sign}`"
             if isinstance(node.op, ast.Sub):
                 turned = f"{within(right, SUM)} - {within(left, SUM + 1)}"
                 yield "sign", Text(turned, SUM), 0.5, f"the other way round: `{turned}`"
