@@ -497,6 +497,7 @@ def test_not_a_number_says_whose_and_where_first(said: Said) -> None:
     status, text = said(source("g['Wh'][2:, 1] = np.nan\nreturn loss, g"))
     assert status == 1
     lines_of(text, "DIFFERS: 1 of 6 gradients differ, 5 agree", "Wh holds nan in the port, first at [2, 1]")
+    assert re.search(r"Wh +Waa .* differs +nan +\S+ +2 1$", text, re.MULTILINE)
 
 
 def test_infinity_says_whose_and_where_first(said: Said) -> None:

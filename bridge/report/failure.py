@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .paper import Paper, grid, paragraphs
-from .schema import ArrayReport, Report, called
+from .schema import ArrayReport, Report, called, largest
 from .terminal import headline
 
 WIDTH = 76
@@ -41,7 +41,7 @@ def _differences(wrong: list[ArrayReport]) -> list[str]:
         [
             called(array),
             array["axes"],
-            f"{array['difference']:.1e}" if array["bar"] else "",
+            largest(array) if array["bar"] else "",
             f"{array['bar']:.1e}" if array["bar"] else "",
             " ".join(map(str, array["where"])) or array["note"],
         ]

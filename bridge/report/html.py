@@ -19,7 +19,7 @@ from .listing import source
 from .overview import claim, counts, doubtful, excused, fault, frequent, of_several, places, summary, verdict
 from .paper import shown_path
 from .pieces import FAR, Room, prose, scrolls, sentence
-from .schema import ArrayReport, Report, called, star
+from .schema import ArrayReport, Report, called, largest, star
 
 ROOMS = (
     Room(FAR, FAR, 100, numbers=True),
@@ -238,7 +238,7 @@ def _table(arrays: Sequence[ArrayReport], remarks: Sequence[str]) -> str:
         some = of_pieces(a["pieces"])
         note += tag("small", escape(some), class_="note") if some else ""
         numbers = [
-            f"{a['difference']:.1e}" if compared else "",
+            largest(a) if compared else "",
             f"{a['bar']:.1e}" if compared else "",
             " ".join(map(str, a["where"])) if differs else "",
             f"{a['port']:.6g}" if differs else "",

@@ -40,6 +40,11 @@ def called(array: ArrayReport) -> str:
     return "output" if array["name"] == "loss" and array["canonical"] else array["name"]
 
 
+def largest(array: ArrayReport) -> str:
+    """The largest difference as a table shows it: of what is no number, that it is none."""
+    return "nan" if array["port"] != array["port"] else f"{array['difference']:.1e}"
+
+
 def star(array: ArrayReport, remarks: Sequence[str]) -> str:
     """What stands behind a verdict that a remark alone makes `agrees`."""
     return " *" * (array["state"] == "agrees" and array["note"] in remarks)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ..timings import STAGES
 from ..words import of_pieces
 from .paper import Paper, grid, paragraphs, shown_path
-from .schema import ArrayReport, Report, called, star
+from .schema import ArrayReport, Report, called, largest, star
 
 STATE_COLOUR = {"agrees": "green", "differs": "red", "blind": "yellow", "not provided": "dim"}
 
@@ -64,7 +64,7 @@ def table(arrays: Sequence[ArrayReport], paper: Paper, verbose: bool = False, sa
             a["canonical"],
             a["axes"],
             paper.paint(a["state"] + star(a, said), STATE_COLOUR[a["state"]]),
-            f"{a['difference']:.1e}" if compared else "",
+            largest(a) if compared else "",
             f"{a['bar']:.1e}" if compared else "",
             " ".join(map(str, a["where"])) if a["difference"] else "",
         ]
