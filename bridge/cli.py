@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 VERSION = "0.1.0"
 FORMATS = ("text", "json", "github", "csv")
+SKIPPED = 5  # files without a port that are named; more are counted
 MODULES = {"convert": "converting"}  # of commands whose name is a public function's
 
 
@@ -171,10 +172,11 @@ def _diff(args: argparse.Namespace) -> int:
             as_json=args.format == "json",
             verbose=args.verbose,
         )
+    skipped: list[str] = []
     if any(map(os.path.isdir, args.ports)):
-        from .folders import port_files
+        from .folders import left_out, port_files
 
-        args.ports = port_files(args.ports)
+        skipped, args.ports = left_out(args.ports), port_files(args.ports)
     if args.family:
         raise Problem(
             "--family is for `rowcol diff` without a port (the two implementations of one family): a port says its "
@@ -195,6 +197,9 @@ def _diff(args: argparse.Namespace) -> int:
     if args.html:
         _write_page(args.html, reports)
     _print(reports, args.format, args.verbose)
+    if skipped and args.format == "text":
+        more = f" and {len(skipped) - SKIPPED} more" if len(skipped) > SKIPPED else ""
+        print(f"\nnot compared, since they hold no @port: {', '.join(skipped[:SKIPPED])}{more}")
     if args.timings and args.format == "text":
         from .report.terminal import timings
 

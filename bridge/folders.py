@@ -20,6 +20,17 @@ def port_files(paths: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def left_out(paths: Sequence[str]) -> list[str]:
+    """The names of the Python files below the folders among the paths that are looked at and declare no port."""
+    found = []
+    for path in filter(os.path.isdir, paths):
+        for place, folders, files in os.walk(path):
+            folders[:] = sorted(name for name in folders if _looked_at(os.path.join(place, name)))
+            names = sorted(name for name in files if _may_declare(name) and not _declares(place, name))
+            found += [os.path.relpath(os.path.join(place, name), path) for name in names]
+    return found
+
+
 def _in(folder: str) -> list[str]:
     """The files below a folder that declare a port at a line's beginning, in the order of their paths.
 
@@ -41,6 +52,10 @@ def _in(folder: str) -> list[str]:
 def _looked_at(folder: str) -> bool:
     name = os.path.basename(folder)
     return not name.startswith((".", "__")) and not os.path.exists(os.path.join(folder, "pyvenv.cfg"))
+
+
+def _may_declare(name: str) -> bool:
+    return name.endswith(".py") and not name.startswith((".", "__")) and not _TESTS.fullmatch(name)
 
 
 def _declares(folder: str, name: str) -> bool:

@@ -76,6 +76,13 @@ def _meant(
                 f"{one} is {sizes[one]} and {other} {sizes[other]}: no two axes have one size unless that is said. "
                 f'Where these have, write sizes="{one} = {other}" in @port.'
             )
+        if sorted(map(len, unequal)) == [0, 1]:
+            (axis,) = [*unequal[0], *unequal[1]]
+            (number,) = [n for n in _unequal(str(error)) if n != sizes[axis]]
+            return (
+                f"{axis} is {sizes[axis]} here, and no axis is {number}: where a size is a number in the code, or is "
+                f'kept from another call, write sizes="{axis} = {number}" in @port.'
+            )
     if isinstance(error, IndexError) and "integer" in str(error) and file is not None:
         import linecache
 

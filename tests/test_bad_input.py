@@ -1050,3 +1050,10 @@ def test_a_file_elsewhere_is_named_as_it_was_asked_for(
     monkeypatch.chdir(tmp_path)
     assert main(["diff", "two words/mine.py"]) == 2
     assert capsys.readouterr().out.startswith("two words/mine.py:1: syntax error:")
+
+
+def test_a_size_that_is_a_number_in_the_code_of_any_is_to_be_declared(said: Said) -> None:
+    layout = '@port("any", """\n w: w feature\n x: x batch feature\n""")\n'
+    body = "def mine(w, x):\n    d = w + np.ones(37)\n    return d.sum(), {}\n"
+    _, text = said("import numpy as np\nfrom rowcol.bridge import port\n" + layout + body)
+    assert 'write sizes="feature = 37" in @port' in " ".join(text.split())

@@ -348,6 +348,9 @@ def test_a_folder_stands_for_the_port_files_in_it(run: Run, capsys: pytest.Captu
         ("class/s1/mine.py", "agrees"),
         ("class/s2/mine.py", "DIFFERS"),
     ]
+    main(["diff", "class", "--verdict-only"])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"not compared, since they hold no @port: {Path('s1/helper.py')}, {Path('s2/helper.py')}"
 
 
 def test_a_folder_without_port_files_is_a_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
