@@ -16,14 +16,18 @@ from .run import run
 from .words import listed
 
 MAKERS = ("empty", "empty_like")
-FILLS = (1.0, 2.0)  # what such memory holds, one after the other
+FILLS = (1.0, 1.0, 2.0)  # what such memory holds, one call after the other
 WRITE = "Write every element before it is read, or make the array with `np.zeros`."
 
 
 def unwritten(port: Declaration, case: Case) -> list[str]:
-    """What of the port's answer is another one when what `np.empty` gives holds something else: names of arrays."""
-    one, other = (_answer(port.with_(function=_on(fill, port.function)), case) for fill in FILLS)
-    return [n for n in one if n in other and not np.array_equal(one[n], other[n], equal_nan=True)]
+    """What of the port's answer is another one when what `np.empty` gives holds something else: names of arrays.
+
+    What is another one even where that holds the same, differs by chance, or by what the port keeps.
+    """
+    one, again, other = (_answer(port.with_(function=_on(fill, port.function)), case) for fill in FILLS)
+    steady = [n for n in one if n in again and np.array_equal(one[n], again[n], equal_nan=True)]
+    return [n for n in steady if n in other and not np.array_equal(one[n], other[n], equal_nan=True)]
 
 
 def in_words(port: Declaration, names: Sequence[str]) -> str:
