@@ -72,8 +72,7 @@ def forward(x: Array, h0: Array, Wxh: Array, Whh: Array, bh: Array, activation: 
     h[0] = h0
     projected = inputs.forward(x, Wxh, bh, out=h[1:])  # a step's state takes the place of what was projected
     for t in range(len(x)):
-        pre = h[t] @ Whh
-        pre += projected[t]
+        pre = projected[t] + h[t] @ Whh
         h[t + 1] = f(pre)
     return h
 
@@ -95,9 +94,9 @@ def backward(
     for s in stretches(dpre):
         f_slope = slope(h[1:][s])
         for t in reversed(range(s.start, s.stop)):
-            dh = np.add(dh_out[t], dh_next, out=dh_next)
-            np.multiply(dh, f_slope[t - s.start], out=dpre[t])
-            dh_next = np.matmul(dpre[t], Whh.T, out=dh)
+            dh = dh_out[t] + dh_next
+            dpre[t] = dh * f_slope[t - s.start]
+            dh_next = dpre[t] @ Whh.T
 
     dx, dWxh, dbh = inputs.backward(dpre, x, Wxh)
     dWhh = rows(h_prev).T @ rows(dpre)
