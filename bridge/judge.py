@@ -114,6 +114,7 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
         judgement.verdicts |= {n: judgement.verdicts[n]._replace(state=BLIND, note=ONLY_SIGNS) for n in unseen}
     if not any(v.state == DIFFERS for v in judgement.verdicts.values()):
         return judgement
+    _excuse_the_loss(port, trusted, judgement, seed)
     judgement.verdicts = _without_strangers(port, judgement.verdicts)
     if not any(v.state == DIFFERS for v in judgement.verdicts.values()):
         judgement.finding = NAMES
@@ -174,6 +175,19 @@ def judge(port: Declaration, trusted: Declaration | OwnLoss, found: Diff, seed: 
     if judgement.finding in (WRONG_GRADIENT, BOTH, UNDECIDED) and compared:
         judgement.sentences += pattern(port, trusted, judgement, seed, factor or "")
     return judgement
+
+
+def _excuse_the_loss(port: Declaration, trusted: Declaration | OwnLoss, judgement: Judgement, seed: int) -> None:
+    """Where gradients are wrong by any loss, judge the loss by itself: one with an epsilon in it is not at fault."""
+    found, loss = judgement.found, judgement.verdicts.get(LOSS)
+    if loss is None or loss.state != DIFFERS or not judgement.wrong:
+        return
+    explained = inexact(port, trusted, replace(found, verdicts={LOSS: loss}), seed)
+    if explained is None or not any(consistent(port, found, name) is False for name in judgement.wrong):
+        return
+    remark = f"the loss {explained[0]}"
+    judgement.remarks.append(remark)
+    judgement.verdicts[LOSS] = loss._replace(state=AGREES, note=remark)
 
 
 def _is_none(found: Diff, name: str) -> bool:

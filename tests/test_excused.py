@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from rowcol.bridge import compare, port
+from rowcol.bridge.diagnose.bench import standing_apart
+from rowcol.bridge.diff import AGREES, Verdict
+from rowcol.bridge.load import load
 
 Port = Callable[..., Any]
 
@@ -109,7 +114,12 @@ NET = """
 
 
 def tagger(
-    under_log: float = 0.0, divided: bool = False, single: bool = False, more: bool = False, norm: float = 0.0
+    under_log: float = 0.0,
+    divided: bool = False,
+    single: bool = False,
+    more: bool = False,
+    norm: float = 0.0,
+    decay: float = 0.0,
 ) -> Port:
     """A tagger in rows, right but for what people add to it."""
     keywords = {"clip": f"norm {norm}"} if norm else {}
@@ -135,6 +145,7 @@ def tagger(
             g["bo"] += dz.sum(axis=0)
             g["bh"] += draw.sum(axis=0)
             back = draw @ W2.T
+        g["W1"] += decay * W1
         rows = len(X) if divided else 1
         g = {name: value / rows for name, value in g.items()}
         if norm:
@@ -161,6 +172,16 @@ def test_a_declaration_is_as_wrong_where_more_comes_back_than_was_declared() -> 
     for more in (False, True):
         report = compare(tagger(divided=True, more=more)).report
         assert (report["status"], report["finding"]) == (1, "declaration")
+
+
+def test_an_epsilon_in_the_loss_is_not_accused_of_a_wrong_gradient() -> None:
+    for under_log, state in ((1e-8, "agrees"), (1e-2, "differs")):
+        report = compare(tagger(under_log=under_log, decay=1e-4)).report
+        states = {array["name"]: array["state"] for array in report["arrays"]}
+        assert (report["status"], states["W1"], states["W2"], states["loss"]) == (1, "differs", "agrees", state)
+        assert (report["finding"] == "wrong gradient") == (state == "agrees")
+        if state == "agrees":
+            assert "the loss is off by" in " ".join(report["remarks"])
 
 
 DENSE = """
@@ -211,3 +232,51 @@ def test_a_weight_that_a_loss_of_ones_own_does_not_use_hides_no_wrong_gradient()
     report = compare(net).report
     assert (report["status"], report["finding"]) == (1, "wrong gradient")
     assert "times 2" in " ".join(report["sentences"])
+
+
+SINGLE = '''
+import numpy as np
+from rowcol.bridge import port
+
+@port("rnn", """
+    Wx: Wax input hidden
+    Wh: Waa prev hidden
+    b: b hidden
+    X: x batch time input
+    G: da batch time hidden
+""", dtype="float32", reduction="mean over time")
+def rectified(Wx, Wh, b, X, G):
+    N, T, _ = X.shape
+    hs = np.zeros((N, T + 1, len(b)), np.float32)
+    for t in range(T):
+        hs[:, t + 1] = np.tanh(X[:, t] @ Wx + hs[:, t] @ Wh + b)
+    dhs = G / np.float32(T)
+    dWx, dWh, db = np.zeros_like(Wx), START, np.zeros_like(b)
+    nxt = np.zeros((N, len(b)), np.float32)
+    for t in range(T)[::-1]:
+        d = (dhs[:, t] + nxt) * (1 - hs[:, t + 1] ** 2)
+        dWx += X[:, t].T @ d
+        dWh += hs[:, t].T @ d
+        db += d.sum(0)
+        nxt = d @ Wh.T
+    return None, {"Wx": dWx, "Wh": dWh, "b": db}
+'''
+
+
+def test_a_patch_that_only_makes_an_error_smaller_is_not_verified_in_float32(tmp_path: Path) -> None:
+    file = tmp_path / "single.py"
+    file.write_text(SINGLE.replace("START", "np.zeros_like(Wh)"))
+    assert compare(load(str(file))[0]).agrees
+    file.write_text(SINGLE.replace("START", "np.float32(1e-3) * Wh"))
+    report = compare(load(str(file))[0]).report
+    assert report["status"] == 1 and report["diagnosis"] is not None
+    patch = report["diagnosis"]["patch"]
+    assert patch is None or not re.search(r"^\+.*1e-3.* \* Wh", patch, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("difference", "apart"), [(0.5, {"Wh"}), (0.02, set())])
+def test_what_takes_far_more_of_its_bar_than_the_others_stands_apart(difference: float, apart: set[str]) -> None:
+    others = {name: Verdict(name, AGREES, bar=1.0, difference=0.004) for name in ("Wx", "b", "loss")}
+    assert standing_apart({**others, "Wh": Verdict("Wh", AGREES, bar=1.0, difference=difference)}) == apart
+    wide = {name: v._replace(difference=0.3) for name, v in others.items()}
+    assert standing_apart({**wide, "Wh": Verdict("Wh", AGREES, bar=1.0, difference=difference)}) == set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,11 +16,13 @@ from ..bar import MARGIN
 from ..case import Case, fresh_cases
 from ..declaration import Declaration, side
 from ..diff import (
+    AGREES,
     BLINDNESS,
     DIFFERS,
     LOSS,
     NOT_PROVIDED,
     Expected,
+    Verdict,
     compare_once,
     expect,
     laid_out_for,
@@ -33,6 +35,9 @@ from .source import Scope
 from .text import Splice
 from .units import NotInForce
 
+APART = 20.0  # times what the other arrays show of their bars: in float32 a fault may hide below its bar
+ROUNDED = 0.01  # of a bar: what rounding alone shows
+SLIGHT, GROWS = 1e-3, 10.0  # shares of a size: an excused difference below the first may grow so many times
 FRESH = 5  # cases of other sizes and seeds that a patch is verified on, at least
 
 
@@ -58,6 +63,7 @@ class Bench:
         self, port: Declaration, trusted: Declaration, expected: Sequence[Expected], excused: set[str]
     ) -> None:
         self.port, self.trusted, self.excused = port, trusted, excused
+        self.slight: dict[str, float] = {}  # of those excused, how far off what is off by little may be: a share
         self.expected = list(expected)
         self.quick: dict[int, Expected] = {}  # those whose bars were taken from others
         self.measured: dict[int, Expected] = {}  # and the same, measured
@@ -89,9 +95,12 @@ class Bench:
         except Problem as problem:
             return Score(frozenset(), frozenset(expected.gradients), problem)
         verdicts = compare_once(self.port, expected, answer)
+        apart = standing_apart(verdicts) if self.port.dtype == "float32" else set()
+        verdicts |= {name: verdicts[name]._replace(state=DIFFERS) for name in apart}
         agree = frozenset(n for n, v in verdicts.items() if v.state != DIFFERS and v.state != NOT_PROVIDED)
-        differ = frozenset(n for n, v in verdicts.items() if v.state == DIFFERS and n not in self.excused)
-        right = agree | (self.excused & set(verdicts))
+        excused = {n for n in self.excused & set(verdicts) if _share(verdicts[n]) <= self.slight.get(n, np.inf)}
+        differ = frozenset(n for n, v in verdicts.items() if v.state == DIFFERS and n not in excused)
+        right = agree | excused
         return Score(right, differ, None, frozenset(answer.remarks), frozenset(answer.misshapen))
 
     def score(self, scope: Scope, splices: Iterable[Splice], expected: Expected | None = None) -> Score | None:
@@ -177,6 +186,24 @@ class Bench:
                 if size and name not in self.noise:
                     shares.append(one.deviations[name] / size)
         return min(max(shares), BLINDNESS / MARGIN)
+
+
+def standing_apart(verdicts: Mapping[str, Verdict]) -> set[str]:
+    """What is within its bar, and takes far more of it than the other arrays do of theirs: a fault made smaller."""
+    shares = {n: v.difference / v.bar for n, v in verdicts.items() if v.state == AGREES and v.bar > 0}
+    usual = max(ROUNDED, float(np.median(list(shares.values())))) if shares else np.inf
+    return {name for name, share in shares.items() if share > APART * usual}
+
+
+def _share(verdict: Verdict) -> float:
+    """How far off an array is, as a share of its size."""
+    return verdict.difference / verdict.size if verdict.size else np.inf
+
+
+def slight(verdicts: Mapping[str, Verdict], excused: Iterable[str]) -> dict[str, float]:
+    """How far off those excused may be under an edit; none for a loss in other units, off by what sizes make it."""
+    shares = {name: _share(verdicts[name]) for name in excused}
+    return {name: GROWS * share for name, share in shares.items() if 0 < share <= SLIGHT}
 
 
 def home(port: Declaration) -> str | None:

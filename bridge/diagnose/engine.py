@@ -24,7 +24,7 @@ from ..judge import Judgement
 from ..timings import stage
 from .align import Trace
 from .allowance import Late, clock
-from .bench import FRESH, Bench, Score, home
+from .bench import FRESH, Bench, Score, home, slight
 from .early import early, finding
 from .edits import Edit
 from .evidence import off
@@ -94,6 +94,7 @@ def _diagnose(
     if judgement is not None:
         # What was excused (a loss in other units, say) is no fault on any case.
         bench.excused = {n for n in excused if any(n in s.differ for s in scores)}
+        bench.slight = slight(judgement.verdicts, bench.excused)
     # The case that tells most; of two rows a mean is half the sum, and a half is in many places.
     most = max(
         range(len(scores)),
