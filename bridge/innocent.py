@@ -12,7 +12,7 @@ from .answer import Answer
 from .case import GENTLE, Array, Case, make_case
 from .declaration import Clip, Declaration, Sizes
 from .diff import DIFFERS, LOSS, Diff, Expected, clipped, compare_once, expect, parameters_of, single_cases
-from .oracle import OwnLoss
+from .oracle import OwnLoss, slope
 from .problem import Problem
 from .run import run
 from .words import listed
@@ -24,6 +24,7 @@ UNTRIED = 1e-3  # of an array's size: how far off it may be where the port canno
 MOVES = 3  # how often that is tried of an array that stays
 EPSILON = 5e-6  # of an array's size: a difference that stays and is no larger comes of a formula's epsilon
 OF_A_LOSS = 2e-5  # the same, of a loss
+OF_ITS_OWN = 1e-4  # the same, of a gradient that is clearly the one of the port's own loss
 COOLED = (1.0, 0.01)  # how small the gradients are that a bound is to leave as they are
 SHOWS = 3  # numbers of a gradient that a bound leaves as they are: all the others may be anything beyond it
 
@@ -50,6 +51,9 @@ def inexact(port: Declaration, trusted: Trusted, found: Diff, seed: int) -> Inno
     # What a loss alone is off by has changed no gradient; where a norm is bound, people add an epsilon to it.
     room = EPSILON if found.differing != [LOSS] else OF_A_LOSS
     room += EPSILON / port.clip.bound if port.clip is not None and port.clip.norm else 0.0
+    if share > room and _of_its_own_loss(port, found):
+        said = f"is off by up to {share:.0e} of an array's size, as is the loss whose gradients these are"
+        return f"{said}: as an epsilon in a formula does", found.differing, frozenset()
     if not as_float32 and share > room:
         return None
     staying = _staying(port, trusted, found)
@@ -57,12 +61,44 @@ def inexact(port: Declaration, trusted: Trusted, found: Diff, seed: int) -> Inno
         return None
     if staying:
         said = f"is off by up to {share:.0e} of an array's size, on moved data alike: as an epsilon in a formula does"
+        of_another = [n for n in found.differing if n != LOSS and _of_own_loss(port, found, n) is False]
+        if of_another and port.clip is None:
+            said += f", or a small term too many: the port's own loss has no such gradient of {listed(of_another)}"
     elif any(v.difference > v.bar * coarser * PARTLY for v in verdicts):
         how = "declare dtype='float32'" if port.line is not None else "`rowcol export --dtype float32`"
         said = f"computes in float32 ({how} if that is meant)"
     else:
         said = f"rounds to {share:.0e} of an array's size: as a difference quotient does, or float32 in a part of it"
     return said, found.differing, frozenset()
+
+
+def _of_its_own_loss(port: Declaration, found: Diff) -> bool:
+    """Is all that differs off by little, the loss too, and each gradient clearly that of this loss, not the trusted?"""
+    shares = {name: found.verdicts[name].difference / found.verdicts[name].size for name in found.differing}
+    loss = shares.pop(LOSS, None)
+    if loss is None or loss > OF_A_LOSS or not shares or max(shares.values()) > OF_ITS_OWN or port.clip is not None:
+        return False
+    return all(_of_own_loss(port, found, name) for name in shares)
+
+
+def _of_own_loss(port: Declaration, found: Diff, name: str) -> bool | None:
+    """Is a gradient that differs that of the port's own loss? False if the trusted one is; None if none clearly is."""
+    if name not in port.layout.names:
+        return None
+    pairs = zip(found.expected, found.answers, strict=True)
+    expected, answer = next((e, a) for e, a in pairs if compare_once(port, e, a)[name].state == DIFFERS)
+    try:
+        own = slope(port, expected.case, name, answer.gradients[name])
+        trusted = slope(port, expected.case, name, expected.gradients[name])
+    except Problem:
+        return None
+    if own is None or trusted is None:
+        return None
+    room = STAYS * abs(own.gradient - trusted.gradient)
+    if own.error > room:
+        return None
+    near = [abs(one.gradient - one.loss) <= room for one in (own, trusted)]
+    return near[0] if any(near) else None
 
 
 def _staying(port: Declaration, trusted: Trusted, found: Diff) -> set[str] | None:

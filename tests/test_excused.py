@@ -229,6 +229,40 @@ def test_of_what_is_all_cut_off_nothing_is_said(keywords: dict[str, float]) -> N
             assert report["finding"] is None
 
 
+def through_the_log(epsilon: float, decay: float = 0.0) -> Port:
+    """A net whose epsilon under the logarithm is carried through on the way back, as it should be."""
+
+    @port("dense", "M1: W1  input hidden1\n v1: b1  hidden1\n M2: W2  hidden1 output\n v2: b2  output\n"
+          " obs: x  batch input\n hot: y  batch output")
+    def net(M1, v1, M2, v2, obs, hot):  # type: ignore[no-untyped-def]
+        inner = np.tanh(obs @ M1 + v1)
+        score = np.exp(inner @ M2 + v2)
+        chance = score / score.sum(axis=1, keepdims=True)
+        upon = -hot / (chance + epsilon)
+        below = chance * (upon - (upon * chance).sum(axis=1, keepdims=True))
+        under = below @ M2.T * (1 - inner**2)
+        d = {"M1": obs.T @ under + decay * M1, "v1": under.sum(axis=0)}
+        return -(hot * np.log(chance + epsilon)).sum(), d | {"M2": inner.T @ below, "v2": below.sum(axis=0)}
+
+    return net
+
+
+def test_an_epsilon_that_the_gradients_go_through_is_a_remark_and_hides_no_wrong_one() -> None:
+    right = compare(through_the_log(1e-7)).report
+    assert right["status"] == 0
+    assert "as is the loss whose gradients these are" in " ".join(right["remarks"])
+    wrong = compare(through_the_log(1e-7, decay=3e-5)).report
+    states = {array["name"]: array["state"] for array in wrong["arrays"]}
+    assert (wrong["status"], states["M1"]) == (1, "differs")
+    assert compare(through_the_log(1e-4)).report["status"] == 1
+
+
+def test_a_term_as_small_as_an_epsilon_is_said_to_be_none_of_the_loss() -> None:
+    report = compare(through_the_log(0.0, decay=1e-6)).report
+    assert report["status"] == 0
+    assert "the port's own loss has no such gradient of M1" in " ".join(report["remarks"])
+
+
 def test_a_weight_that_a_loss_of_ones_own_does_not_use_hides_no_wrong_gradient() -> None:
     @port("any", "W: W feature unit\n s: s unit\n x: x batch feature")
     def net(W, s, x):  # type: ignore[no-untyped-def]
