@@ -1,8 +1,8 @@
 """Do all floors hold? `python -m tests.floors` runs what prints them, and says so at the end.
 
 Each line of `TIMED` and `UNTIMED` is a command of its own too; what each of them holds is said in its own words
-(--help). The whole takes about an hour on two quiet cores. The exit status is 0 where every one of them ends with 0.
-How fast the two implementations are, as ratios, is not held here but printed: `python -m tests.benchmarks`.
+(--help). The whole takes about half an hour on two quiet cores. The exit status is 0 where every one of them ends with
+0. How fast the two implementations are, as ratios, is not held here but printed: `python -m tests.benchmarks`.
 """
 
 from __future__ import annotations
