@@ -839,7 +839,7 @@ def test_a_bound_that_no_gradient_reaches_is_not_called_verified(said: Said) -> 
 def test_a_factor_is_said_though_a_bound_cuts_it_off_on_some_cases(said: Said) -> None:
     status, text = said(source("g = {n: v / X.shape[1] for n, v in g.items()}\n" + CLIPPED, keywords="clip=5"))
     assert status == 1
-    lines_of(text, "the right ones times 1 / time.")
+    lines_of(text, "the right ones times 1 / time (on every case that the bound leaves as it is).")
 
 
 @pytest.mark.parametrize(("reduction", "said_of_it"), [("batch and time", True), ("batch", False)])
