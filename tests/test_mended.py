@@ -297,39 +297,3 @@ def test_a_wrong_state_that_a_product_began_in_place_is_followed_to_its_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert patched(monkeypatch, tmp_path, IN_PLACE, ("s[k + 1] += c", "s[k + 1] -= c")) == ["s[k + 1] += c"]
-
-
-LISTS = '''\
-import numpy as np
-from rowcol.bridge import port
-
-
-@port("rnn", """
-    P: Wax  hidden input
-    Q: Waa  hidden prev
-    k: b    hidden 1
-    obs: x  input batch time
-    up: da  hidden batch time
-""")
-def mine(P, Q, k, obs, up):
-    kept = {"s": []}
-    for t in range(obs.shape[2]):
-        before = kept["s"][-1] if t else np.zeros((len(k), obs.shape[1]))
-        kept["s"].append(np.tanh(P.dot(obs[:, :, t]) + Q.dot(before) + k))
-    dP, dQ, dk, later = np.zeros_like(P), np.zeros_like(Q), np.zeros_like(k), 0.0
-    for t in range(obs.shape[2] - 1, -1, -1):
-        dr = (1 - kept["s"][t] ** 2) * (up[:, :, t] + later)
-        dP += dr @ obs[:, :, t].T
-        dQ += dr @ (kept["s"][t - 1] if t else 0 * dr).T
-        dk += dr.sum(axis=1, keepdims=True)
-        later = Q.T @ dr
-    return np.stack(kept["s"], axis=2), {"P": dP, "Q": dQ, "k": dk}
-'''
-
-
-def test_a_list_that_wraps_around_where_the_first_state_is_zero_and_has_no_name(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    wrong = ('(kept["s"][t - 1] if t else 0 * dr).T', 'kept["s"][t - 1].T')
-    (line,) = patched(monkeypatch, tmp_path, LISTS, wrong)
-    assert 'kept["s"][t - 1] if t > 0 else' in line

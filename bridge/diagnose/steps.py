@@ -196,11 +196,6 @@ class Steps(Names):
                 new = Text(f"{before} if {name.id} > 0 else {text}", TEST)
                 sentence = f"`{before}`, at the first step `{text}`, where `{own}` stands"
                 yield self.make(node, "step", sentence, weight + 0.2 * place, self.rewrite(node, new))
-            if before == own:
-                # Where the first state is zero, nothing may be called so.
-                new = Text(f"{own} if {name.id} > 0 else np.zeros_like({own})", TEST)
-                sentence = f"`{own}` is the last one at the first step, where zero is before it"
-                yield self.make(node, "step", sentence, weight + 0.4, self.rewrite(node, new))
 
     def from_the_end(self, node: ast.Subscript, parts: Sequence[ast.expr]) -> Iterator[Edit]:
         """The steps before these, of an array that keeps the first of them in its last place: `h[:, -1] = h0`."""
